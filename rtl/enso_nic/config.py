@@ -1,0 +1,81 @@
+"""The sizes of a NIC, fixed when it is elaborated. Addresses never depend on them."""
+
+from dataclasses import dataclass
+
+FLIT_BYTES = 64
+MINIMUM_FRAME = 60
+"""Bytes of the shortest frame on the wire, without frame check sequence: shorter ones are padded on TX."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NicConfig:
+    """Sizes of one NIC; each number of entries is a power of two.
+
+    Parameters
+    ----------
+    pipes
+        RX pipes that exist, at most 8192. Writes to other pipe pages are ignored, reads give 0.
+    notification_buffers
+        Notification buffers that exist, at most 1024.
+    pipe_flits
+        Ring size of a pipe in flits (64 bytes).
+    notification_slots
+        Ring size of a notification buffer in slots (64 bytes), each for RX and TX.
+    packet_buffer_flits
+        Flits that may wait between admission and the host port.
+    flow_entries
+        Entries of each of the four sub-tables of the flow table.
+    pipe_operations
+        Head checks, tail writes and register reads that may wait for the pipe manager.
+    data_tags, request_tags
+        Host reads of at most 512 bytes in flight, for packet data and for TX requests.
+    tx_buffer_flits
+        Flits of whole frames that wait for the wire.
+    maximum_frame
+        Bytes of the longest frame, without frame check sequence; longer ones are dropped as ``too_long``.
+    commit_taps
+        Adds outputs that tell each admission and each pipe operation in the order in which the NIC took them;
+        only benches use them.
+    """
+
+    pipes: int = 8192
+    notification_buffers: int = 1024
+    pipe_flits: int = 32768
+    notification_slots: int = 16384
+    packet_buffer_flits: int = 16384
+    flow_entries: int = 2048
+    pipe_operations: int = 512
+    data_tags: int = 64
+    request_tags: int = 8
+    tx_buffer_flits: int = 1024
+    maximum_frame: int = 1514
+    commit_taps: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if name not in ("maximum_frame", "commit_taps") and (value < 2 or value & (value - 1)):
+                raise ValueError(f"NicConfig.{name} is {value}; accepted is a power of two from 2 up")
+        if self.pipes > 8192 or self.notification_buffers > 1024:
+            raise ValueError("NicConfig has room for at most 8192 pipes and 1024 notification buffers")
+
+    @property
+    def maximum_frame_flits(self) -> int:
+        return -(-self.maximum_frame // FLIT_BYTES)
+
+
+FULL = NicConfig()
+"""What software for upstream Enso expects."""
+
+TINY = NicConfig(
+    pipes=16,
+    notification_buffers=4,
+    pipe_flits=64,
+    notification_slots=16,
+    packet_buffer_flits=128,
+    flow_entries=16,
+    pipe_operations=16,
+    data_tags=16,
+    request_tags=2,
+    tx_buffer_flits=64,
+)
+"""Rings that wrap quickly, for unit tests and proofs."""

@@ -1,0 +1,266 @@
+"""Every layout that crosses a port or a queue. Fields are listed from the least significant bit up."""
+
+from amaranth.lib import data, enum
+
+# --- the wire ---------------------------------------------------------------------------------------------------------
+
+
+class EthernetRx(data.Struct):
+    """One beat from the MAC. Byte 0 of the frame is ``data[7:0]`` of its first beat; there is no frame check sequence."""
+
+    data: 512
+    keep: 64  # contiguous from bit 0; all ones unless last
+    last: 1
+    error: 1  # on the last beat: the frame is bad
+
+
+class EthernetTx(data.Struct):
+    """One beat to the MAC, laid out as EthernetRx."""
+
+    data: 512
+    keep: 64
+    last: 1
+
+
+# --- the host port ----------------------------------------------------------------------------------------------------
+
+
+class HostWriteKind(enum.Enum, shape=1):
+    WRITE = 0
+    MMIO_RESPONSE = 1
+
+
+class HostWrite(data.Struct):
+    """One beat of the ordered stream to the host: a 64-byte line of a posted write, or the answer of an MMIO read."""
+
+    data: 512  # MMIO_RESPONSE: the register word in the low 64 bits
+    address: 58  # of this write's first line, in lines of 64 bytes; valid on first
+    flits: 4  # 1..8 lines in this write; valid on first
+    first: 1
+    last: 1
+    kind: HostWriteKind
+    tag: 8  # MMIO_RESPONSE: of the request
+
+
+class ReadRequest(data.Struct):
+    """A read of 1 to 8 lines that crosses no 512-byte boundary."""
+
+    address: 58  # in lines of 64 bytes
+    flits: 4
+    tag: 8
+
+
+class ReadCompletion(data.Struct):
+    """One line of the answer to a ReadRequest. Lines of one tag arrive in order, those of different tags in any."""
+
+    data: 512
+    tag: 8
+    index: 3  # of the line within the request
+    last: 1  # no more lines of this tag
+    error: 1
+
+
+class MmioRequest(data.Struct):
+    """A register access of up to 8 bytes within an aligned 8-byte word."""
+
+    data: 64
+    address: 24  # of the word: bits 26 to 3 of the byte address
+    enables: 8  # write: one per byte
+    tag: 8  # read: comes back with the answer
+    write: 1
+
+
+# --- steering ---------------------------------------------------------------------------------------------------------
+
+
+class FlowKey(data.Struct):
+    """What a frame is steered by; in host order. Fields that the kind of frame does not use are 0."""
+
+    destination_port: 16
+    source_port: 16
+    destination_address: 32
+    source_address: 32
+
+
+class FlowRule(data.Struct):
+    """A frame with this key goes to this pipe."""
+
+    key: FlowKey
+    pipe: 13
+
+
+class Fallback(data.Struct):
+    """Where frames go that match no rule: pipe = hash & mask, or nowhere while ``enable`` is 0."""
+
+    mask: 13
+    enable: 1
+
+
+class AdmittedFrame(data.Struct):
+    """A frame that lies whole in the packet buffer."""
+
+    key: FlowKey
+    flits: 8
+
+
+class SteeredFrame(data.Struct):
+    """An admitted frame and its pipe."""
+
+    pipe: 13
+    flits: 8
+    miss: 1  # no rule and no fallback: to be dropped
+
+
+# --- RX pipes ---------------------------------------------------------------------------------------------------------
+
+
+class PipeOperationKind(enum.Enum, shape=2):
+    HEAD_CHECK = 0  # software wrote rx_head
+    TAIL_WRITE = 1  # software wrote rx_tail
+    REGISTER_READ = 2  # any MMIO read: its answer leaves behind every write that was decided before
+
+
+class PipeOperation(data.Struct):
+    """What the MMIO block asks of the pipe manager, in the order of the MMIO accesses."""
+
+    kind: PipeOperationKind
+    index: 14  # page: 0..8191 a pipe, 8192..9215 a notification buffer, 9216 up anything else
+    word: 3  # REGISTER_READ: 8-byte word within the page's 64 bytes
+    tag: 8  # REGISTER_READ
+    data: 64  # TAIL_WRITE: the value; REGISTER_READ: the answer, where neither RX block knows it better
+
+
+class RxCommandKind(enum.Enum, shape=2):
+    PACKET = 0  # move a frame from the packet buffer to its pipe
+    DROP = 1  # take a frame out of the packet buffer
+    CHECK = 2  # no data; at most a notification
+    READ = 3  # answer an MMIO read
+
+
+class RxCommand(data.Struct):
+    """A decision of the pipe manager, on its way through the notifier to the DMA writer."""
+
+    kind: RxCommandKind
+    flits: 8
+    address: 58  # PACKET: line of the pipe's ring where it starts
+    offset: 20  # PACKET: first flit within the ring
+    notify: 1
+    pipe: 13
+    tail: 20  # after the packet
+    buffer: 10  # notification buffer of the pipe
+    word: 3  # READ
+    index: 14  # READ
+    tag: 8  # READ
+    data: 64  # READ
+
+
+class RxWrite(data.Struct):
+    """An RxCommand whose notification has found its place."""
+
+    kind: RxCommandKind
+    flits: 8
+    address: 58
+    offset: 20
+    notify: 1
+    pipe: 13
+    tail: 20
+    slot: 58  # line of the notification's slot
+    tag: 8
+    data: 64
+
+
+class NotificationLine(data.Struct):
+    """An RX notification as software reads it."""
+
+    signal: 64
+    pipe: 64
+    tail: 64
+    unused: 320
+
+
+# --- TX ---------------------------------------------------------------------------------------------------------------
+
+
+class TxRegisterAccess(data.Struct):
+    """An MMIO access to the TX half of a notification buffer's page."""
+
+    buffer: 10
+    word: 1  # 0: tx_tail (low) and tx_head (high); 1: tx_mem
+    write: 1
+    enables: 2  # one per 32-bit register
+    data: 64
+
+
+class TxRequestLine(data.Struct):
+    """A TX request, a config request, and the completion of either, as they stand in host memory."""
+
+    signal: 64  # request 1, config 2, completion 0
+    address: 64  # config: its id
+    length: 20  # bytes
+    unused: 364  # completion: 0
+
+
+class ConfigRequest(data.Struct):
+    """A config request: its id, and bytes 16 to 63 of its line."""
+
+    id: 64
+    body: 384
+
+
+class ConfigFlow(data.Struct):
+    """Body of config request 1: insert or overwrite a flow rule."""
+
+    destination_port: 16
+    source_port: 16
+    destination_address: 32
+    source_address: 32
+    protocol: 32  # carried, not matched
+    pipe: 32
+    unused: 224
+
+
+class ConfigFallback(data.Struct):
+    """Body of config request 4: what becomes of frames without a rule."""
+
+    pipes: 32
+    mask: 32
+    round_robin: 64  # enabled by its most significant bit
+    unused: 256
+
+
+# --- taps for benches -------------------------------------------------------------------------------------------------
+
+
+class DropCause(enum.Enum, shape=4):
+    """Why a frame did not reach software; NONE: it was admitted."""
+
+    NONE = 0
+    NOT_IP = 1
+    BAD_IP_LENGTH = 2
+    BAD_FRAME = 3
+    TOO_LONG = 4
+    NO_FLOW = 5
+    PIPE_FULL = 6
+    PIPE_DISABLED = 7
+    PACKET_BUFFER_FULL = 8
+    IN_RESET = 9
+    TX_ERROR = 10
+
+
+class AdmissionTap(data.Struct):
+    """The fate of each frame at the door, one per frame, in the order of their last beats."""
+
+    cause: DropCause
+
+
+class CommitTap(data.Struct):
+    """Each operation of the pipe manager, in the order in which they took effect."""
+
+    packet: 1  # else an operation of PipeOperationKind
+    kind: PipeOperationKind
+    index: 14
+    flits: 8
+    head: 32  # the rx_head that the decision used
+    enabled: 1  # whether the pipe was
+    cause: DropCause
+    notify: 1
