@@ -1,0 +1,40 @@
+# Each target works as the first command after a clone: it sets up .venv when needed, and only then.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-long sim verilog lint bench clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): pyproject.toml constraints.txt scripts/setup.sh
+	@scripts/setup.sh $(PYTHON)
+	@touch $@
+
+run: $(READY) ## echo generated packets through the RTL, and say how it went
+	@$(BIN)/hermes run
+
+test: $(READY) ## every test that is quick
+	$(BIN)/pytest -n 2 -m "not long"
+
+test-long: $(READY) ## the tests that take long
+	$(BIN)/pytest -n 2 -m long
+
+sim: $(READY) ## the cycle-level benches of the NIC and its blocks
+	$(BIN)/pytest -n 2 -m "not long" tests/rtl
+
+verilog: $(READY) ## the NIC as build/verilog/enso_nic.v
+	$(BIN)/python -m enso_nic build/verilog/enso_nic.v
+
+lint: $(READY) ## style and types
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+bench: $(READY) ## how fast the co-simulation is, in ratios of one run
+	$(BIN)/python -m cosim.bench
+
+clean: ## what the other targets made
+	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find rtl sw sim tests -name __pycache__ -type d -prune -exec rm -rf {} +
