@@ -1,0 +1,1 @@
+"""The simulated machine around the NIC, and the experiments run on it."""

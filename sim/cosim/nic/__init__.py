@@ -1,0 +1,1 @@
+"""NICs behind one interface."""
