@@ -114,6 +114,46 @@ class SteeredFrame(data.Struct):
 # --- RX pipes ---------------------------------------------------------------------------------------------------------
 
 
+class BufferedFlit(data.Struct):
+    """What the parser tells the packet buffer in one cycle. A frame ends with ``commit`` or ``rollback``."""
+
+    data: 512
+    write: 1  # keep the flit
+    commit: 1  # the frame, this flit included, stays
+    rollback: 1  # forget the frame
+
+
+class PacketRead(data.Struct):
+    """Take the oldest frame out of the packet buffer."""
+
+    flits: 8
+    drop: 1  # without showing its flits
+
+
+class RegisterWrite(data.Struct):
+    """Registers that MMIO stores at once, of the page ``index``: they need no order with packets."""
+
+    data: 64
+    index: 14
+    head: 1  # rx_head, from the upper half of data
+    low: 1  # rx_mem_low, from the lower half
+    high: 1  # rx_mem_high, from the upper half
+
+
+class PipeState(data.Struct):
+    """What only the pipe manager writes."""
+
+    tail: 32
+    armed: 1  # software has, or will get, a notification that covers what lies in the pipe
+
+
+class RingAddress(data.Struct):
+    """Where a ring lies in host memory."""
+
+    low: 32
+    high: 32
+
+
 class PipeOperationKind(enum.Enum, shape=2):
     HEAD_CHECK = 0  # software wrote rx_head
     TAIL_WRITE = 1  # software wrote rx_tail
@@ -130,11 +170,12 @@ class PipeOperation(data.Struct):
     data: 64  # TAIL_WRITE: the value; REGISTER_READ: the answer, where neither RX block knows it better
 
 
-class RxCommandKind(enum.Enum, shape=2):
+class RxCommandKind(enum.Enum, shape=3):
     PACKET = 0  # move a frame from the packet buffer to its pipe
     DROP = 1  # take a frame out of the packet buffer
-    CHECK = 2  # no data; at most a notification
+    CHECK = 2  # no data, only a notification
     READ = 3  # answer an MMIO read
+    TAIL_WRITE = 4  # software wrote rx_tail of a notification buffer
 
 
 class RxCommand(data.Struct):
@@ -261,6 +302,79 @@ class CommitTap(data.Struct):
     index: 14
     flits: 8
     head: 32  # the rx_head that the decision used
+    tail: 32  # the rx_tail before the operation
     enabled: 1  # whether the pipe was
     cause: DropCause
     notify: 1
+
+
+# --- TX, inside -------------------------------------------------------------------------------------------------------
+
+
+class TxRegisters(data.Struct):
+    """The TX half of one notification buffer."""
+
+    tail: 32
+    head: 32
+    address: 64
+    enabled: 1
+    pending: 1  # its tail was written since it was last looked at
+
+
+class ReadJob(data.Struct):
+    """Consecutive lines of host memory that belong together: slots of a TX ring, or the data of a TX request."""
+
+    address: 58  # in lines of 64 bytes
+    flits: 15  # 1..16384
+    buffer: 10  # notification buffer on whose behalf
+    length: 20  # data: bytes that count, of the flits
+
+
+class ReadLine(data.Struct):
+    """One line of a ReadJob."""
+
+    data: 512
+    address: 58  # of this line
+    buffer: 10
+    length: 20  # of the job
+    first: 1
+    last: 1
+    error: 1  # the host could not read it: the data is meaningless
+
+
+class TxCompletionCode(enum.Enum, shape=2):
+    """What became of a TX or config request."""
+
+    OK = 0
+    MALFORMED = 1
+    READ_ERROR = 2
+    UNKNOWN_CONFIG = 3
+
+
+class TxCompletionLine(data.Struct):
+    """A completion as software reads it, in place of the request."""
+
+    signal: 64  # 0
+    address: 64  # of the request; config: its id
+    length: 20  # of the request
+    unused: 44  # 0
+    code: 64  # a TxCompletionCode
+
+
+class TxCompletion(data.Struct):
+    """A request whose completion is still to be written."""
+
+    slot: 58  # line address
+    address: 64
+    length: 20
+    code: TxCompletionCode
+    has_data: 1  # completes only once its data was read, with the code that this gives
+
+
+class TxFlit(data.Struct):
+    """One flit of a frame on its way to the wire."""
+
+    data: 512  # zeros beyond the frame
+    bytes: 7  # 1..64 that belong to the frame, padding included; 64 unless last
+    first: 1  # a frame begins: flits of one that did not end are forgotten
+    last: 1
