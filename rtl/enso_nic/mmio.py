@@ -1,0 +1,112 @@
+"""The register map: each MMIO access finds the block that owns the register."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from enso_nic.layouts import MmioRequest, PipeOperation, PipeOperationKind, RegisterWrite, TxRegisterAccess
+from enso_nic.registers import FIRST_EXTENSION_PAGE, FIRST_NOTIFICATION_BUFFER_PAGE
+
+
+class MmioDecoder(wiring.Component):
+    """Takes one access at a time, in order.
+
+    A 32-bit register is written only if all four of its byte enables are set. Heads and addresses are stored at once
+    (``write``); what must keep its order with packets goes to the pipe manager (``operation``): a head check for each write
+    of a pipe's rx_head, tail writes, and every read, whose answer is fetched first if a TX register or the extension page has it.
+
+    Guarantees: a read sees every earlier write. An address that nothing owns ignores writes and reads as 0.
+    Latency: 1 cycle to an operation. Back-pressure: while ``operation`` or ``tx_access`` is full, or the tables are not
+    clear (``is_open`` 0), accesses wait.
+    """
+
+    i: In(stream.Signature(MmioRequest))
+    is_open: In(1)
+    write: Out(stream.Signature(RegisterWrite, always_ready=True))
+    operation: Out(stream.Signature(PipeOperation))
+    tx_access: Out(stream.Signature(TxRegisterAccess))
+    tx_answer: In(stream.Signature(64))
+    extension_word: Out(9)
+    extension_data: In(64)  # of the word that extension_word names, in the same cycle
+    idle: Out(1)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        request = self.i.payload
+        page, word = Signal(15), Signal(3)
+        m.d.comb += [page.eq(request.address >> 9), word.eq(request.address[:3])]
+        is_pipe = page < FIRST_NOTIFICATION_BUFFER_PAGE
+        is_buffer = ~is_pipe & (page < FIRST_EXTENSION_PAGE)
+        is_rx = is_pipe | (is_buffer & (word < 2))
+        is_tx = is_buffer & ((word == 2) | (word == 3))
+        is_index = word == 0  # tail and head; else the address
+        low = request.enables[:4].all()
+        high = request.enables[4:].all()
+
+        operation = self.operation.payload
+        m.d.comb += [
+            # pages without an owner must not alias those with one
+            operation.index.eq(Mux(is_pipe | is_buffer, page, FIRST_EXTENSION_PAGE)),
+            operation.word.eq(word),
+            operation.tag.eq(request.tag),
+            operation.data.eq(request.data),
+            self.write.payload.data.eq(request.data),
+            self.write.payload.index.eq(page),
+            self.write.payload.head.eq(is_index & high),
+            self.write.payload.low.eq((word == 1) & low),
+            self.write.payload.high.eq((word == 1) & high),
+            self.tx_access.payload.buffer.eq(page),
+            self.tx_access.payload.word.eq(word),
+            self.tx_access.payload.write.eq(request.write),
+            self.tx_access.payload.enables.eq(Cat(low, high)),
+            self.tx_access.payload.data.eq(request.data),
+            self.extension_word.eq(request.address),
+        ]
+
+        tail_sent, tx_asked = Signal(), Signal()
+        with m.If(self.i.valid & self.is_open):
+            with m.If(request.write & is_rx):
+                # at most a tail write, then a head check
+                needs_tail = is_index & low & ~tail_sent
+                needs_check = is_index & high & is_pipe
+                with m.If(needs_tail):
+                    m.d.comb += [
+                        operation.kind.eq(PipeOperationKind.TAIL_WRITE),
+                        self.operation.valid.eq(1),
+                        self.i.ready.eq(self.operation.ready & ~high),
+                        self.write.valid.eq(self.i.ready),
+                    ]
+                    m.d.sync += tail_sent.eq(self.operation.ready & high)
+                with m.Else():
+                    m.d.comb += [
+                        operation.kind.eq(PipeOperationKind.HEAD_CHECK),
+                        self.operation.valid.eq(needs_check),
+                        self.i.ready.eq(self.operation.ready | ~needs_check),
+                        self.write.valid.eq(self.i.ready),
+                    ]
+                    with m.If(self.i.ready):
+                        m.d.sync += tail_sent.eq(0)
+            with m.Elif(request.write & is_tx):
+                m.d.comb += [self.tx_access.valid.eq(1), self.i.ready.eq(self.tx_access.ready)]
+            with m.Elif(request.write):
+                m.d.comb += self.i.ready.eq(1)
+            with m.Else():
+                m.d.comb += operation.kind.eq(PipeOperationKind.REGISTER_READ)
+                with m.If(is_tx):
+                    m.d.comb += [
+                        self.tx_access.valid.eq(~tx_asked),
+                        operation.data.eq(self.tx_answer.payload),
+                        self.operation.valid.eq(self.tx_answer.valid),
+                        self.tx_answer.ready.eq(self.operation.ready),
+                        self.i.ready.eq(self.tx_answer.valid & self.operation.ready),
+                    ]
+                    m.d.sync += tx_asked.eq((tx_asked | self.tx_access.ready) & ~self.i.ready)
+                with m.Else():
+                    m.d.comb += [
+                        self.operation.valid.eq(1),
+                        self.i.ready.eq(self.operation.ready),
+                        # the pipe manager and the notifier answer for their own pages
+                        operation.data.eq(Mux(page == FIRST_EXTENSION_PAGE, self.extension_data, 0)),
+                    ]
+        m.d.comb += self.idle.eq(~self.i.valid)
+        return m
