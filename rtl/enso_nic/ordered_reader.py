@@ -1,0 +1,153 @@
+"""Reads of host memory whose lines come out in the order in which they were asked for."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from enso_nic.layouts import ReadCompletion, ReadJob, ReadLine, ReadRequest
+
+REQUEST_FLITS = 8
+
+
+class Chunk(data.Struct):
+    """One read request of a job, kept by its tag until its lines have left."""
+
+    address: 58
+    flits: 4
+    buffer: 10
+    length: 20
+    job_ends: 1
+
+
+class OrderedReader(wiring.Component):
+    """Cuts jobs into read requests, and puts the lines of their completions back in order.
+
+    A request has at most ``max_read`` lines and crosses no ``max_read``-aligned boundary. Each takes the next tag of
+    ``first_tag`` to ``first_tag + tags - 1`` in turn, with 8 lines of buffer, so that a completion always has a
+    place. Completions of different tags may come in any order, each in as many pieces as it likes; an error in one
+    marks all lines of its tag. Completions of tags that are not asked for are ignored.
+
+    Guarantees: each line of each job leaves ``line`` once, in order; no request starts while ``bus_master`` is 0.
+    Latency: 2 cycles from a job to its first request; 2 from a request's last line to its first line out.
+    Throughput: a line and a request per cycle. Back-pressure on ``line`` holds tags back, and with them requests.
+    ``idle``: only a transfer on one of its streams can change its state; a wait for completions is idle.
+
+    Parameters
+    ----------
+    tags
+        Requests in flight, a power of two.
+    first_tag
+        A multiple of ``tags``.
+    """
+
+    job: In(stream.Signature(ReadJob))
+    line: Out(stream.Signature(ReadLine))
+    read_request: Out(stream.Signature(ReadRequest))
+    read_completion: In(stream.Signature(ReadCompletion, always_ready=True))
+    max_read: In(4)  # lines: 2, 4 or 8
+    bus_master: In(1)
+    idle: Out(1)
+
+    def __init__(self, tags: int, first_tag: int) -> None:
+        if first_tag % tags:
+            raise ValueError(f"OrderedReader: first_tag {first_tag} is no multiple of the {tags} tags")
+        self._tags, self._first_tag = tags, first_tag
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.chunks = chunks = memory.Memory(shape=Chunk, depth=self._tags, init=[])
+        m.submodules.lines = lines = memory.Memory(shape=512, depth=self._tags * REQUEST_FLITS, init=[])
+        chunk_write, chunk_read = chunks.write_port(), chunks.read_port(domain="comb")
+        line_write, line_read = lines.write_port(), lines.read_port()
+
+        # tags are taken and freed in a circle; one bit more than a tag, so that none and all differ
+        taken, freed = Signal(range(2 * self._tags)), Signal(range(2 * self._tags))
+        next_tag, oldest_tag = Signal(range(self._tags)), Signal(range(self._tags))
+        complete, failed = Signal(self._tags), Signal(self._tags)  # of each tag
+        m.d.comb += [next_tag.eq(taken), oldest_tag.eq(freed)]
+        none_taken = taken == freed
+        all_taken = (taken ^ freed) == self._tags
+
+        # ask
+        job, is_active = Signal(ReadJob), Signal()  # flits: those not yet asked for
+        room, flits = Signal(4), Signal(4)
+        ends, issue = Signal(), Signal()
+        request = self.read_request
+        m.d.comb += [
+            room.eq(self.max_read - (job.address[:3] & (self.max_read - 1))),
+            flits.eq(Mux(job.flits < room, job.flits, room)),
+            ends.eq(job.flits == flits),
+            issue.eq(is_active & ~all_taken & self.bus_master & (~request.valid | request.ready)),
+            chunk_write.addr.eq(next_tag),
+            chunk_write.data.address.eq(job.address),
+            chunk_write.data.flits.eq(flits),
+            chunk_write.data.buffer.eq(job.buffer),
+            chunk_write.data.length.eq(job.length),
+            chunk_write.data.job_ends.eq(ends),
+            chunk_write.en.eq(issue),
+            self.job.ready.eq(~is_active | (issue & ends)),
+        ]
+        with m.If(request.ready):
+            m.d.sync += request.valid.eq(0)
+        with m.If(issue):
+            m.d.sync += [
+                request.valid.eq(1),
+                request.payload.address.eq(job.address),
+                request.payload.flits.eq(flits),
+                request.payload.tag.eq(self._first_tag + next_tag),
+                taken.eq(taken + 1),
+                job.address.eq(job.address + flits),
+                job.flits.eq(job.flits - flits),
+                is_active.eq(~ends),
+            ]
+        with m.If(self.job.valid & self.job.ready):
+            m.d.sync += [job.eq(self.job.payload), is_active.eq(1)]
+
+        # keep what comes
+        completion, arrives = self.read_completion.payload, self.read_completion.valid
+        tag = completion.tag[: len(next_tag)]
+        m.d.comb += [
+            line_write.addr.eq(Cat(completion.index, tag)),
+            line_write.data.eq(completion.data),
+            line_write.en.eq(arrives),
+        ]
+        reused = issue << next_tag
+        m.d.sync += [
+            complete.eq((complete | ((arrives & completion.last) << tag)) & ~reused),
+            failed.eq((failed | ((arrives & completion.error) << tag)) & ~reused),
+        ]
+
+        # show; the memory's output register is the output, and holds while stalled
+        chunk = chunk_read.data
+        shown = Signal(3)  # lines of the oldest tag that have been read
+        job_begins = Signal(init=1)
+        advance, take, chunk_ends = Signal(), Signal(), Signal()
+        line = Signal(ReadLine)
+        m.d.comb += [
+            chunk_read.addr.eq(oldest_tag),
+            advance.eq(~self.line.valid | self.line.ready),
+            take.eq(~none_taken & complete.bit_select(oldest_tag, 1) & advance),
+            chunk_ends.eq(shown + 1 == chunk.flits),
+            line_read.addr.eq(Cat(shown, oldest_tag)),
+            line_read.en.eq(take),
+            self.line.payload.eq(line),
+            self.line.payload.data.eq(line_read.data),
+        ]
+        with m.If(advance):
+            m.d.sync += self.line.valid.eq(take)
+        with m.If(take):
+            m.d.sync += [
+                shown.eq(Mux(chunk_ends, 0, shown + 1)),
+                freed.eq(freed + chunk_ends),
+                job_begins.eq(chunk_ends & chunk.job_ends),
+                line.address.eq(chunk.address + shown),
+                line.buffer.eq(chunk.buffer),
+                line.length.eq(chunk.length),
+                line.first.eq(job_begins),
+                line.last.eq(chunk_ends & chunk.job_ends),
+                line.error.eq(failed.bit_select(oldest_tag, 1)),
+            ]
+
+        m.d.comb += self.idle.eq(~issue & ~take)
+        return m

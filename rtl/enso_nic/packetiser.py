@@ -1,0 +1,138 @@
+"""Cuts the data of TX requests into frames."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from enso_nic.config import FLIT_BYTES, MINIMUM_FRAME, NicConfig
+from enso_nic.layouts import ReadLine, TxCompletionCode, TxFlit
+
+ETHERNET_HEADER = 14
+MINIMUM_IP_LENGTH = 20
+IPV4_ETHERTYPE = 0x0800
+IPV4_VERSION = 4
+
+
+class Measured(data.Struct):
+    """A line of a request, and what a frame that began in it would be."""
+
+    data: 512
+    available: 7  # bytes of the request in this line
+    buffer: 10
+    first: 1  # of the request
+    last: 1
+    error: 1
+    frame_bytes: 14  # meaningless if it is unsendable
+    unsendable: 1
+
+
+class Packetiser(wiring.Component):
+    """Makes frames of request data: as long as their IPv4 header says, else up to the end of their request.
+
+    Each frame begins at a flit. One may go on in the next request, if that is of the same notification buffer and
+    this one ended with a whole flit. A frame that is too long or has an IP length below 20, a request that ends
+    inside a flit of an unfinished frame, and a host read error drop the frame and the rest of that request; a request
+    of another buffer drops the frame that the one before left unfinished. ``tx_error`` pulses once for each of these.
+
+    Guarantees: ``flit`` never has more flits in a frame than a maximum frame; it may begin a frame without having ended
+    the one before, which is then void; ``done`` gives each request's code, in order, when its last flit has been taken.
+    Latency: 2 cycles. A line per cycle. Back-pressure on ``flit`` reaches ``line`` in the same cycle.
+    ``idle``: only a transfer on one of its streams can change its state.
+    """
+
+    line: In(stream.Signature(ReadLine))
+    flit: Out(stream.Signature(TxFlit))
+    done: Out(stream.Signature(TxCompletionCode, always_ready=True))
+    tx_error: Out(1)
+    idle: Out(1)
+
+    def __init__(self, config: NicConfig) -> None:
+        self._maximum_frame = config.maximum_frame
+        super().__init__()
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        measured_valid, measured = Signal(), Signal(Measured)
+        decided_valid, decided, decided_bytes = Signal(), Signal(TxFlit), Signal(7)
+        has_flit, ends_request, code = Signal(), Signal(), Signal(TxCompletionCode)
+        take_measured, take_decided = Signal(), Signal()
+
+        # measure
+        line = self.line.payload
+        rest, later_rest = Signal(20), Signal(20)  # bytes of the request from this line on
+        available = Mux(rest >= FLIT_BYTES, FLIT_BYTES, rest[:6])
+        header = [Mux(rest > i, line.data.word_select(i, 8), 0) for i in range(18)]
+        ip_length = Cat(header[17], header[16])
+        is_ip = (Cat(header[13], header[12]) == IPV4_ETHERTYPE) & (header[14][4:] == IPV4_VERSION)
+        ip_unsendable = (ip_length < MINIMUM_IP_LENGTH) | (ip_length > self._maximum_frame - ETHERNET_HEADER)
+        m.d.comb += [
+            rest.eq(Mux(line.first, line.length, later_rest)),
+            self.line.ready.eq(~measured_valid | take_measured),
+        ]
+        with m.If(self.line.ready):
+            m.d.sync += measured_valid.eq(self.line.valid)
+        with m.If(self.line.valid & self.line.ready):
+            m.d.sync += [
+                later_rest.eq(rest - FLIT_BYTES),
+                measured.data.eq(line.data),
+                measured.available.eq(available),
+                measured.buffer.eq(line.buffer),
+                measured.first.eq(line.first),
+                measured.last.eq(line.last),
+                measured.error.eq(line.error),
+                measured.frame_bytes.eq(Mux(is_ip, ip_length + ETHERNET_HEADER, rest)),
+                measured.unsendable.eq(Mux(is_ip, ip_unsendable, rest > self._maximum_frame)),
+            ]
+
+        # decide
+        inside, owner, missing = Signal(), Signal(10), Signal(14)  # of an unfinished frame; the bytes that it lacks
+        skip, failed = Signal(), Signal()  # the rest of this request; whether a line of it was an error
+        abandon, decide, drop, keep = Signal(), Signal(), Signal(), Signal()
+        frame_rest, used = Signal(14), Signal(7)  # bytes of the frame from this line on, and in it
+        m.d.comb += [
+            abandon.eq(measured_valid & inside & measured.first & (measured.buffer != owner)),
+            decide.eq(measured_valid & ~abandon & (~decided_valid | take_decided)),
+            take_measured.eq(decide),
+            frame_rest.eq(Mux(inside, missing, measured.frame_bytes)),
+            used.eq(Mux(frame_rest > FLIT_BYTES, FLIT_BYTES, frame_rest)),
+            drop.eq(measured.error | (~inside & measured.unsendable) | (used > measured.available)),
+            keep.eq(~skip & ~drop),
+            self.tx_error.eq(abandon | (decide & ~skip & drop)),
+        ]
+        ends_frame = frame_rest <= FLIT_BYTES
+        with m.If(abandon):
+            m.d.sync += inside.eq(0)
+        with m.If(decide):
+            m.d.sync += [
+                inside.eq(keep & ~ends_frame),
+                owner.eq(measured.buffer),
+                missing.eq(frame_rest - FLIT_BYTES),
+                skip.eq((skip | drop) & ~measured.last),
+                failed.eq((failed | measured.error) & ~measured.last),
+                decided.data.eq(measured.data),
+                decided_bytes.eq(used),
+                decided.first.eq(~inside),
+                decided.last.eq(ends_frame),
+                has_flit.eq(keep),
+                ends_request.eq(measured.last),
+                code.eq(Mux(failed | measured.error, TxCompletionCode.READ_ERROR, TxCompletionCode.OK)),
+            ]
+        with m.If(decide | take_decided):
+            m.d.sync += decided_valid.eq(decide)
+
+        # mask and pad
+        flit = self.flit.payload
+        is_short = decided.first & decided.last & (decided_bytes < MINIMUM_FRAME)
+        m.d.comb += [
+            take_decided.eq(decided_valid & (~has_flit | self.flit.ready)),
+            self.flit.valid.eq(decided_valid & has_flit),
+            flit.data.eq(Cat(Mux(decided_bytes > i, decided.data.word_select(i, 8), 0) for i in range(FLIT_BYTES))),
+            flit.bytes.eq(Mux(is_short, MINIMUM_FRAME, decided_bytes)),
+            flit.first.eq(decided.first),
+            flit.last.eq(decided.last),
+            self.done.valid.eq(take_decided & ends_request),
+            self.done.payload.eq(code),
+        ]
+
+        m.d.comb += self.idle.eq(~abandon & ~decide & ~take_decided)
+        return m
