@@ -37,7 +37,7 @@ class Counters(wiring.Component):
             **{name: getattr(self, name) for name in ("tx_frames", "notifications", "lost_notifications")},
             "flow_inserts_failed": self.flow_inserts_failed,
         }
-        for cause in DropCause:
+        for cause in tuple(DropCause):
             if cause is not DropCause.NONE:
                 at_door = self.verdict.valid & (self.verdict.payload.cause == cause)
                 events[cause.name.lower()] = at_door | (self.dropped == cause)

@@ -13,8 +13,8 @@ QUEUE_DEPTH = 16
 class DmaWriter(wiring.Component):
     """Moves each packet's flits to its ring, and writes the notification behind them.
 
-    Guarantees: host writes and answers leave in the order of the decisions, data before the notification that covers it;
-    no write crosses a ``max_payload``-aligned boundary or the end of a ring.
+    Guarantees: host writes and answers leave in the order of the decisions, data before the notification that covers
+    it; no write crosses a ``max_payload``-aligned boundary or the end of a ring.
     Latency: 3 cycles. A beat per cycle while packets wait. Back-pressure on ``o`` holds the beat, then the queue.
     While ``bus_master`` is 0 no write starts.
     """

@@ -1,4 +1,6 @@
-"""Which pipe a frame goes to: exact-match flow rules, else the fallback pipes; and the config requests that set them."""
+"""Which pipe a frame goes to: exact-match flow rules, else the fallback pipes; and the requests that set them."""
+
+from itertools import pairwise
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
@@ -38,11 +40,11 @@ class Lookup(data.Struct):
 class FlowDirector(wiring.Component):
     """Looks each frame up in four sub-tables, each indexed by its own hash of the key; the first that matches wins.
 
-    A config request 1 inserts or overwrites a rule: in the place that has its key, else in the first empty one of its four
-    places; ``insert_failed`` pulses if there is none. Request 4 sets the fallback. Other requests have no effect.
+    A config request 1 inserts or overwrites a rule: in the place that has its key, else in the first empty one of its
+    four places; ``insert_failed`` pulses if there is none. Request 4 sets the fallback. Other requests have no effect.
 
-    Guarantees: frames leave in the order in which they came; a config request is accepted when every later frame will see
-    its effect. Inserts travel through the same pipeline as frames, in its gaps.
+    Guarantees: frames leave in the order in which they came; a config request is accepted when every later frame will
+    see its effect. Inserts travel through the same pipeline as frames, in its gaps.
     Latency: 6 cycles. A frame each cycle. It cannot stall: what follows must have room for each admitted frame.
     After reset it clears its tables, and takes no config request before ``ready``.
     """
@@ -84,7 +86,7 @@ class FlowDirector(wiring.Component):
 
         # beside the hashes and the memories' read
         stages = [entering] + [Signal(Lookup, name=f"stage{i}") for i in range(flow_hash.LATENCY + 1)]
-        for before, after in zip(stages, stages[1:], strict=False):
+        for before, after in pairwise(stages):
             m.d.sync += after.eq(before)
         found = stages[-1]
 

@@ -6,7 +6,7 @@ from amaranth.lib import data, enum
 
 
 class EthernetRx(data.Struct):
-    """One beat from the MAC. Byte 0 of the frame is ``data[7:0]`` of its first beat; there is no frame check sequence."""
+    """One beat from the MAC, without frame check sequence. Byte 0 is ``data[7:0]`` of a frame's first beat."""
 
     data: 512
     keep: 64  # contiguous from bit 0; all ones unless last
@@ -26,6 +26,8 @@ class EthernetTx(data.Struct):
 
 
 class HostWriteKind(enum.Enum, shape=1):
+    """What a beat to the host is."""
+
     WRITE = 0
     MMIO_RESPONSE = 1
 
@@ -155,6 +157,8 @@ class RingAddress(data.Struct):
 
 
 class PipeOperationKind(enum.Enum, shape=2):
+    """What the pipe manager does besides packets."""
+
     HEAD_CHECK = 0  # software wrote rx_head
     TAIL_WRITE = 1  # software wrote rx_tail
     REGISTER_READ = 2  # any MMIO read: its answer leaves behind every write that was decided before
@@ -171,6 +175,8 @@ class PipeOperation(data.Struct):
 
 
 class RxCommandKind(enum.Enum, shape=3):
+    """What a decision asks of the blocks behind the pipe manager."""
+
     PACKET = 0  # move a frame from the packet buffer to its pipe
     DROP = 1  # take a frame out of the packet buffer
     CHECK = 2  # no data, only a notification

@@ -12,8 +12,9 @@ class MmioDecoder(wiring.Component):
     """Takes one access at a time, in order.
 
     A 32-bit register is written only if all four of its byte enables are set. Heads and addresses are stored at once
-    (``write``); what must keep its order with packets goes to the pipe manager (``operation``): a head check for each write
-    of a pipe's rx_head, tail writes, and every read, whose answer is fetched first if a TX register or the extension page has it.
+    (``write``); what must keep its order with packets goes to the pipe manager (``operation``): a head check for each
+    write of a pipe's rx_head, tail writes, and every read, whose answer is fetched first if a TX register or the
+    extension page has it.
 
     Guarantees: a read sees every earlier write. An address that nothing owns ignores writes and reads as 0.
     Latency: 1 cycle to an operation. Back-pressure: while ``operation`` or ``tx_access`` is full, or the tables are not

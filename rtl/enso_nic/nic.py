@@ -86,9 +86,10 @@ class NicCore(wiring.Component):
 class Nic(wiring.Component):
     """An Enso NIC. Ports: ports.NicSignature, and with ``commit_taps`` the two taps.
 
-    Guarantees: software written for upstream Enso sees its registers, rings and notifications; docs/design.md says what is
-    ours. ``quiescent`` with no valid input means that nothing changes however long the clock stands still.
-    After ``rst`` or ``host.reset`` the tables are swept in as many cycles as there are pipes; ``ready`` is low meanwhile.
+    Guarantees: software written for upstream Enso sees its registers, rings and notifications; docs/design.md says
+    what is ours. ``quiescent`` with no valid input means that nothing changes however long the clock stands still.
+    After ``rst`` or ``host.reset`` the tables are swept in as many cycles as there are pipes; ``ready`` is low
+    meanwhile.
     """
 
     def __init__(self, config: NicConfig) -> None:

@@ -11,8 +11,8 @@ from enso_nic.layouts import BufferedFlit, PacketRead
 class PacketBuffer(wiring.Component):
     """A ring of flits: frames go in one by one, rolled back if they turn out bad, and come out in the same order.
 
-    Guarantees: ``has_room`` means that a frame of the maximum length that begins now fits; a dropped frame takes 1 cycle,
-    whatever its length.
+    Guarantees: ``has_room`` means that a frame of the maximum length that begins now fits; a dropped frame takes 1
+    cycle, whatever its length.
     Latency: 1 cycle from a read to its first flit; a flit per cycle, across frames too. Back-pressure on ``o`` stops
     reads, never writes: the writer asks ``has_room`` first.
     """

@@ -35,15 +35,17 @@ class Issued(data.Struct):
 class PipeManager(wiring.Component):
     """Takes one operation per cycle: a packet, a head check, a tail write or a register read; operations go first.
 
-    The reactive rule, per pipe: a packet notifies unless the pipe is armed, and arms it. A head check notifies and arms if
-    the pipe holds data, else disarms it. A packet that does not fit, or whose pipe is disabled, is dropped and changes nothing.
+    The reactive rule, per pipe: a packet notifies unless the pipe is armed, and arms it. A head check notifies and
+    arms if the pipe holds data, else disarms it. A packet that does not fit, or whose pipe is disabled, is dropped and
+    changes nothing.
 
-    ``write`` stores heads and addresses at once. A write of the low address word disables the pipe, one of the high word
-    enables it if the address is then not 0. The head check that follows a head write is a ``operation`` of its own.
+    ``write`` stores heads and addresses at once. A write of the low address word disables the pipe, one of the high
+    word enables it if the address is then not 0. The head check that follows a head write is a ``operation`` of its
+    own.
 
-    Guarantees: decisions on one pipe are exact back to back; a packet never overtakes the 1 free flit that each ring keeps;
-    commands leave in the order of the decisions, so that a register read's answer, which is a command too, comes after
-    each packet that was decided before it.
+    Guarantees: decisions on one pipe are exact back to back; a packet never overtakes the 1 free flit that each ring
+    keeps; commands leave in the order of the decisions, so that a register read's answer, which is a command too,
+    comes after each packet that was decided before it.
     Latency: 4 cycles to the command when nothing waits. Back-pressure on ``o`` stops both inputs.
     After reset it clears its tables; before ``ready`` it takes nothing.
     """
@@ -197,27 +199,26 @@ class PipeManager(wiring.Component):
                     new_state.armed.eq(1),
                 ]
             m.d.comb += command.kind.eq(Mux(cause == DropCause.NONE, RxCommandKind.PACKET, RxCommandKind.DROP))
-        with m.Else():
-            with m.Switch(kind):
-                with m.Case(PipeOperationKind.HEAD_CHECK):
-                    m.d.comb += [
-                        command.kind.eq(RxCommandKind.CHECK),
-                        command.notify.eq(is_enabled & holds_data),
-                        new_state.armed.eq(is_enabled & holds_data),
-                        push.eq(command.notify),
-                    ]
-                with m.Case(PipeOperationKind.TAIL_WRITE):
-                    m.d.comb += [
-                        command.kind.eq(RxCommandKind.TAIL_WRITE),
-                        new_state.tail.eq(operation.data[:32]),
-                        push.eq(operation.index >= FIRST_NOTIFICATION_BUFFER_PAGE),
-                    ]
-                with m.Case(PipeOperationKind.REGISTER_READ):
-                    m.d.comb += [command.kind.eq(RxCommandKind.READ), push.eq(1)]
-                    with m.If(exists & (operation.word == 0)):
-                        m.d.comb += command.data.eq(Cat(state.tail, head))
-                    with m.Elif(exists & (operation.word == 1)):
-                        m.d.comb += command.data.eq(address)
+        with m.Else(), m.Switch(kind):
+            with m.Case(PipeOperationKind.HEAD_CHECK):
+                m.d.comb += [
+                    command.kind.eq(RxCommandKind.CHECK),
+                    command.notify.eq(is_enabled & holds_data),
+                    new_state.armed.eq(is_enabled & holds_data),
+                    push.eq(command.notify),
+                ]
+            with m.Case(PipeOperationKind.TAIL_WRITE):
+                m.d.comb += [
+                    command.kind.eq(RxCommandKind.TAIL_WRITE),
+                    new_state.tail.eq(operation.data[:32]),
+                    push.eq(operation.index >= FIRST_NOTIFICATION_BUFFER_PAGE),
+                ]
+            with m.Case(PipeOperationKind.REGISTER_READ):
+                m.d.comb += [command.kind.eq(RxCommandKind.READ), push.eq(1)]
+                with m.If(exists & (operation.word == 0)):
+                    m.d.comb += command.data.eq(Cat(state.tail, head))
+                with m.Elif(exists & (operation.word == 1)):
+                    m.d.comb += command.data.eq(address)
 
         # write back
         for age in range(HISTORY):

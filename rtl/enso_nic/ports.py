@@ -9,8 +9,8 @@ from enso_nic.layouts import EthernetRx, EthernetTx, HostWrite, MmioRequest, Rea
 class HostPort(wiring.Signature):
     """What the NIC shows to a host: no PCIe packets, no vendor.
 
-    ``to_host`` is one ordered stream, because PCIe lets no read completion pass an earlier posted write. A write is 1 to
-    8 consecutive beats, of which nothing else comes in between, and crosses no ``max_payload``-aligned boundary.
+    ``to_host`` is one ordered stream, because PCIe lets no read completion pass an earlier posted write. A write is 1
+    to 8 consecutive beats, of which nothing else comes in between, and crosses no ``max_payload``-aligned boundary.
     """
 
     def __init__(self) -> None:

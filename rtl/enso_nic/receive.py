@@ -83,6 +83,7 @@ class ReceivePath(wiring.Component):
         wiring.connect(m, parser.verdict, wiring.flipped(self.verdict))
         if config.commit_taps:
             wiring.connect(m, pipe_manager.commit_tap, wiring.flipped(self.commit_tap))
+        blocks = (parser, packet_buffer, flow_director, pipe_manager, notifier, writer)
         m.d.comb += [
             steered.w_data.eq(flow_director.steered.payload),
             steered.w_en.eq(flow_director.steered.valid),
@@ -113,9 +114,7 @@ class ReceivePath(wiring.Component):
             self.insert_failed.eq(flow_director.insert_failed),
             self.ready.eq(flow_director.ready & pipe_manager.ready & notifier.ready),
             self.idle.eq(
-                Cat(block.idle for block in (parser, packet_buffer, flow_director, pipe_manager, notifier, writer)).all()
-                & (steered.level == 0)
-                & (operations.level == 0)
+                Cat(block.idle for block in blocks).all() & (steered.level == 0) & (operations.level == 0)
             ),
         ]
         return m

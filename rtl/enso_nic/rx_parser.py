@@ -44,8 +44,8 @@ class IpHeader(data.Struct):
 class RxParser(wiring.Component):
     """Decides about each frame by its last beat, and trims it to its IP length.
 
-    Guarantees: one ``verdict`` per frame, in order; a frame is either committed whole or rolled back; bytes beyond the IP
-    length are 0; ``frame`` is valid in the cycle of ``flit.commit``.
+    Guarantees: one ``verdict`` per frame, in order; a frame is either committed whole or rolled back; bytes beyond the
+    IP length are 0; ``frame`` is valid in the cycle of ``flit.commit``.
     Latency: 2 cycles from a beat to its flit. Takes a beat each cycle: a MAC cannot wait.
     The verdicts and their order are in docs/design.md.
     """
@@ -109,6 +109,7 @@ class RxParser(wiring.Component):
         within = (index * FLIT_BYTES < header.end) & (index < self._config.maximum_frame_flits)
         remaining = Signal(17)
         m.d.comb += remaining.eq(header.end - index * FLIT_BYTES)
+        kept_bytes = Mux(remaining > FLIT_BYTES, FLIT_BYTES, remaining[:7])
         ends = valid & beat.last
         good = cause == DropCause.NONE
         m.d.sync += [
@@ -121,7 +122,7 @@ class RxParser(wiring.Component):
         ]
         with m.If(valid):
             m.d.sync += [
-                self.flit.payload.data.eq(beat.data & byte_mask(Mux(remaining > FLIT_BYTES, FLIT_BYTES, remaining[:7]))),
+                self.flit.payload.data.eq(beat.data & byte_mask(kept_bytes)),
                 self.frame.payload.key.eq(header.key),
                 self.frame.payload.flits.eq((header.end + FLIT_BYTES - 1) // FLIT_BYTES),
                 self.verdict.payload.cause.eq(cause),
@@ -147,11 +148,14 @@ class RxParser(wiring.Component):
         m.d.comb += [
             ports.eq(Array(field(14 + 4 * words, 4) for words in range(LONGEST_WITH_PORTS + 1))[header_words]),
             flags.eq(
-                Array(field(14 + 4 * words + TCP_FLAGS_OFFSET, 1) for words in range(LONGEST_WITH_FLAGS + 1))[header_words]
+                Array(field(14 + TCP_FLAGS_OFFSET + 4 * words, 1) for words in range(LONGEST_WITH_FLAGS + 1))[
+                    header_words
+                ]
             ),
         ]
         is_whole = fragment_offset == 0
-        is_udp = (protocol == PROTOCOL_UDP) & is_whole & (header_words <= LONGEST_WITH_PORTS) & (layer4 + 4 <= total_length)
+        has_ports = (header_words <= LONGEST_WITH_PORTS) & (layer4 + 4 <= total_length)
+        is_udp = (protocol == PROTOCOL_UDP) & is_whole & has_ports
         is_tcp = (
             (protocol == PROTOCOL_TCP)
             & is_whole
