@@ -1,0 +1,126 @@
+"""The door: which frames it refuses, and what it steers the others by (docs/design.md, Admission of a frame)."""
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.packet import Packet, Raw
+from scapy.utils import RawPcapReader
+
+from cosim.traffic.frames import Frames
+from cosim.traffic.pcap import read_capture
+from cosim.traffic.steering import FlowKey, Steering, steer
+from tests.captures import CAPTURES, capture_names
+
+A, B = 0x0A000001, 0x0A000002
+TO_A = {"src": "10.0.0.2", "dst": "10.0.0.1"}
+
+
+def steered(*packets: Packet | bytes, maximum_frame: int = 1514) -> Steering:
+    return steer(Frames.pack(bytes(packet) for packet in packets).padded(), maximum_frame)
+
+
+def key_of(ip: Packet) -> FlowKey:
+    steering = steered(Ether() / ip)
+    assert steering.cause.tolist() == [""]
+    return steering.flows[0]
+
+
+def with_options(words: int) -> Packet:
+    return IP(**TO_A, options=[IPOption_NOP()] * (4 * words))
+
+
+def test_udp_is_steered_by_its_destination() -> None:
+    assert key_of(IP(**TO_A) / UDP(sport=5, dport=7)) == FlowKey(7, 0, A, 0)
+
+
+def test_tcp_is_steered_by_its_connection_and_a_syn_by_its_destination() -> None:
+    assert key_of(IP(**TO_A) / TCP(sport=5, dport=7, flags="A")) == FlowKey(7, 5, A, B)
+    assert key_of(IP(**TO_A) / TCP(sport=5, dport=7, flags="S")) == FlowKey(7, 0, A, 0)
+    assert key_of(IP(**TO_A) / TCP(sport=5, dport=7, flags="SA")) == FlowKey(7, 0, A, 0)
+
+
+def test_a_first_fragment_counts_as_whole_and_a_later_one_goes_by_its_address() -> None:
+    assert key_of(IP(**TO_A, flags="MF") / UDP(sport=5, dport=7)) == FlowKey(7, 0, A, 0)
+    assert key_of(IP(**TO_A, flags="MF", frag=1) / UDP(sport=5, dport=7)) == FlowKey(0, 0, A, 0)
+    assert key_of(IP(**TO_A, frag=0x1FFF, proto=6) / Raw(bytes(20))) == FlowKey(0, 0, A, 0)
+
+
+def test_all_else_goes_by_its_address() -> None:
+    assert key_of(IP(**TO_A) / ICMP()) == FlowKey(0, 0, A, 0)
+    assert key_of(IP(**TO_A, proto=132) / Raw(bytes(20))) == FlowKey(0, 0, A, 0)
+
+
+def test_ports_move_with_the_header_length_and_count_only_within_the_first_64_bytes() -> None:
+    assert key_of(with_options(6) / UDP(sport=5, dport=7)) == FlowKey(7, 0, A, 0)  # 44 bytes: ports end at 62
+    assert key_of(with_options(7) / UDP(sport=5, dport=7)) == FlowKey(0, 0, A, 0)
+    assert key_of(with_options(4) / TCP(sport=5, dport=7, flags="A")) == FlowKey(7, 5, A, B)  # flags end at 64
+    assert key_of(with_options(5) / TCP(sport=5, dport=7, flags="A")) == FlowKey(0, 0, A, 0)
+
+
+def test_ports_beyond_the_ip_packet_are_none() -> None:
+    assert key_of(IP(**TO_A, proto=17) / Raw(b"\0\5\0\7")) == FlowKey(7, 0, A, 0)
+    assert key_of(IP(**TO_A, proto=17) / Raw(b"\0\5\0")) == FlowKey(0, 0, A, 0)
+    assert key_of(IP(**TO_A, proto=6) / Raw(bytes(TCP(sport=5, dport=7, flags="A"))[:14])) == FlowKey(7, 5, A, B)
+    assert key_of(IP(**TO_A, proto=6) / Raw(bytes(TCP(sport=5, dport=7, flags="A"))[:13])) == FlowKey(0, 0, A, 0)
+
+
+UDP_FRAME = Ether() / IP(**TO_A) / UDP(sport=5, dport=7) / Raw(bytes(100))
+
+
+@pytest.mark.parametrize(
+    ("frame", "cause"),
+    [
+        (UDP_FRAME, ""),
+        (Ether() / ARP(), "not_ip"),
+        (Ether() / Dot1Q() / IP(**TO_A) / UDP(), "not_ip"),
+        (Ether(type=0x0800) / Raw(b"\x65" + bytes(60)), "not_ip"),
+        (Ether() / IP(**TO_A, ihl=4) / Raw(bytes(60)), "bad_ip_length"),
+        (Ether() / IP(**TO_A, ihl=6, len=23) / Raw(bytes(60)), "bad_ip_length"),
+        (Ether() / IP(**TO_A, len=60) / Raw(bytes(39)), "bad_ip_length"),
+        (Ether() / IP(**TO_A, len=60) / Raw(bytes(40)), ""),
+        (Ether() / IP(**TO_A, len=60) / Raw(bytes(50)), ""),
+        (Ether() / IP(**TO_A, len=46) / Raw(b""), ""),  # padded to 60
+        (Ether() / IP(**TO_A) / Raw(bytes(1480)), ""),
+        (Ether() / IP(**TO_A) / Raw(bytes(1481)), "too_long"),
+        (Ether() / ARP() / Raw(bytes(1500)), "too_long"),
+        (bytes(14), "not_ip"),
+    ],
+)
+def test_what_the_door_refuses(frame: Packet | bytes, cause: str) -> None:
+    steering = steered(frame)
+    assert steering.cause.tolist() == [cause]
+    assert steering.flow.tolist() == [-1 if cause else 0]
+    assert len(steering.flows) == (0 if cause else 1)
+
+
+def test_flows_are_in_order_of_first_appearance() -> None:
+    def to(port: int) -> Packet:
+        return Ether() / IP(**TO_A) / UDP(dport=port)
+
+    steering = steered(to(9), Ether() / ARP(), to(3), to(9), to(5), to(3))
+    assert [key.destination_port for key in steering.flows] == [9, 3, 5]
+    assert steering.flow.tolist() == [0, -1, 1, 0, 2, 1]
+
+
+@pytest.mark.parametrize("name", capture_names("afs.pcap"))
+def test_a_real_capture_with_fragments(name: str) -> None:
+    steering = steer(read_capture(CAPTURES / name).padded(), 1514)
+    assert steering.cause.tolist() == [""] * 601
+    kinds = [Ether(data)[IP] for data, _ in RawPcapReader(str(CAPTURES / name))]
+    has_port = [steering.flows[flow].destination_port != 0 for flow in steering.flow]
+    assert has_port == [ip.proto == 17 and ip.frag == 0 for ip in kinds]
+    assert sum(has_port) == 427
+
+
+@pytest.mark.parametrize("name", capture_names("ssh.pcap"))
+def test_a_real_connection_has_a_flow_each_way_and_one_for_each_syn(name: str) -> None:
+    steering = steer(read_capture(CAPTURES / name).padded(), 1514)
+    assert set(steering.cause.tolist()) == {""}
+    assert sorted(key.source_port != 0 for key in steering.flows) == [False, False, True, True]
+
+
+@pytest.mark.parametrize("name", capture_names("ptp_ethernet.pcap"))
+def test_a_real_capture_without_ip_has_no_flow(name: str) -> None:
+    steering = steer(read_capture(CAPTURES / name).padded(), 1514)
+    assert set(steering.cause.tolist()) == {"not_ip"}
+    assert steering.flows == []
