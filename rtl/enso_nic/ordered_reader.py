@@ -19,13 +19,20 @@ class Chunk(data.Struct):
     job_ends: 1
 
 
+class StoredLine(data.Struct):
+    """One line of a completion."""
+
+    data: 512
+    error: 1
+
+
 class OrderedReader(wiring.Component):
     """Cuts jobs into read requests, and puts the lines of their completions back in order.
 
     A request has at most ``max_read`` lines and crosses no ``max_read``-aligned boundary. Each takes the next tag of
     ``first_tag`` to ``first_tag + tags - 1`` in turn, with 8 lines of buffer, so that a completion always has a
-    place. Completions of different tags may come in any order, each in as many pieces as it likes; an error in one
-    marks all lines of its tag. Completions of tags that are not asked for are ignored.
+    place. Completions of different tags may come in any order, each in as many pieces as it likes. If one ends early,
+    the lines that are missing are errors. Completions of tags that were not asked for are ignored.
 
     Guarantees: each line of each job leaves ``line`` once, in order; no request starts while ``bus_master`` is 0.
     Latency: 2 cycles from a job to its first request; 2 from a request's last line to its first line out.
@@ -57,14 +64,16 @@ class OrderedReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.chunks = chunks = memory.Memory(shape=Chunk, depth=self._tags, init=[])
-        m.submodules.lines = lines = memory.Memory(shape=512, depth=self._tags * REQUEST_FLITS, init=[])
+        m.submodules.lines = lines = memory.Memory(shape=StoredLine, depth=self._tags * REQUEST_FLITS, init=[])
+        m.submodules.ends = ends = memory.Memory(shape=3, depth=self._tags, init=[])  # each tag's last line
         chunk_write, chunk_read = chunks.write_port(), chunks.read_port(domain="comb")
+        end_write, end_read = ends.write_port(), ends.read_port(domain="comb")
         line_write, line_read = lines.write_port(), lines.read_port()
 
         # tags are taken and freed in a circle; one bit more than a tag, so that none and all differ
         taken, freed = Signal(range(2 * self._tags)), Signal(range(2 * self._tags))
         next_tag, oldest_tag = Signal(range(self._tags)), Signal(range(self._tags))
-        complete, failed = Signal(self._tags), Signal(self._tags)  # of each tag
+        complete = Signal(self._tags)
         m.d.comb += [next_tag.eq(taken), oldest_tag.eq(freed)]
         none_taken = taken == freed
         all_taken = (taken ^ freed) == self._tags
@@ -72,21 +81,21 @@ class OrderedReader(wiring.Component):
         # ask
         job, is_active = Signal(ReadJob), Signal()  # flits: those not yet asked for
         room, flits = Signal(4), Signal(4)
-        ends, issue = Signal(), Signal()
+        job_ends, issue = Signal(), Signal()
         request = self.read_request
         m.d.comb += [
             room.eq(self.max_read - (job.address[:3] & (self.max_read - 1))),
             flits.eq(Mux(job.flits < room, job.flits, room)),
-            ends.eq(job.flits == flits),
+            job_ends.eq(job.flits == flits),
             issue.eq(is_active & ~all_taken & self.bus_master & (~request.valid | request.ready)),
             chunk_write.addr.eq(next_tag),
             chunk_write.data.address.eq(job.address),
             chunk_write.data.flits.eq(flits),
             chunk_write.data.buffer.eq(job.buffer),
             chunk_write.data.length.eq(job.length),
-            chunk_write.data.job_ends.eq(ends),
+            chunk_write.data.job_ends.eq(job_ends),
             chunk_write.en.eq(issue),
-            self.job.ready.eq(~is_active | (issue & ends)),
+            self.job.ready.eq(~is_active | (issue & job_ends)),
         ]
         with m.If(request.ready):
             m.d.sync += request.valid.eq(0)
@@ -99,7 +108,7 @@ class OrderedReader(wiring.Component):
                 taken.eq(taken + 1),
                 job.address.eq(job.address + flits),
                 job.flits.eq(job.flits - flits),
-                is_active.eq(~ends),
+                is_active.eq(~job_ends),
             ]
         with m.If(self.job.valid & self.job.ready):
             m.d.sync += [job.eq(self.job.payload), is_active.eq(1)]
@@ -109,30 +118,32 @@ class OrderedReader(wiring.Component):
         tag = completion.tag[: len(next_tag)]
         m.d.comb += [
             line_write.addr.eq(Cat(completion.index, tag)),
-            line_write.data.eq(completion.data),
+            line_write.data.data.eq(completion.data),
+            line_write.data.error.eq(completion.error),
             line_write.en.eq(arrives),
+            end_write.addr.eq(tag),
+            end_write.data.eq(completion.index),
+            end_write.en.eq(arrives & completion.last),
         ]
-        reused = issue << next_tag
-        m.d.sync += [
-            complete.eq((complete | ((arrives & completion.last) << tag)) & ~reused),
-            failed.eq((failed | ((arrives & completion.error) << tag)) & ~reused),
-        ]
+        m.d.sync += complete.eq((complete | (end_write.en << tag)) & ~(issue << next_tag))
 
         # show; the memory's output register is the output, and holds while stalled
         chunk = chunk_read.data
         shown = Signal(3)  # lines of the oldest tag that have been read
         job_begins = Signal(init=1)
         advance, take, chunk_ends = Signal(), Signal(), Signal()
-        line = Signal(ReadLine)
+        line, is_missing = Signal(ReadLine), Signal()
         m.d.comb += [
             chunk_read.addr.eq(oldest_tag),
+            end_read.addr.eq(oldest_tag),
             advance.eq(~self.line.valid | self.line.ready),
             take.eq(~none_taken & complete.bit_select(oldest_tag, 1) & advance),
             chunk_ends.eq(shown + 1 == chunk.flits),
             line_read.addr.eq(Cat(shown, oldest_tag)),
             line_read.en.eq(take),
             self.line.payload.eq(line),
-            self.line.payload.data.eq(line_read.data),
+            self.line.payload.data.eq(line_read.data.data),
+            self.line.payload.error.eq(line_read.data.error | is_missing),
         ]
         with m.If(advance):
             m.d.sync += self.line.valid.eq(take)
@@ -146,7 +157,7 @@ class OrderedReader(wiring.Component):
                 line.length.eq(chunk.length),
                 line.first.eq(job_begins),
                 line.last.eq(chunk_ends & chunk.job_ends),
-                line.error.eq(failed.bit_select(oldest_tag, 1)),
+                is_missing.eq(shown > end_read.data),
             ]
 
         m.d.comb += self.idle.eq(~issue & ~take)

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from enso_nic.bits import byte_mask
 from enso_nic.config import FLIT_BYTES, MINIMUM_FRAME, NicConfig
 from enso_nic.layouts import ReadLine, TxCompletionCode, TxFlit
 
@@ -126,7 +127,7 @@ class Packetiser(wiring.Component):
         m.d.comb += [
             take_decided.eq(decided_valid & (~has_flit | self.flit.ready)),
             self.flit.valid.eq(decided_valid & has_flit),
-            flit.data.eq(Cat(Mux(decided_bytes > i, decided.data.word_select(i, 8), 0) for i in range(FLIT_BYTES))),
+            flit.data.eq(decided.data & byte_mask(decided_bytes)),
             flit.bytes.eq(Mux(is_short, MINIMUM_FRAME, decided_bytes)),
             flit.first.eq(decided.first),
             flit.last.eq(decided.last),

@@ -4,6 +4,7 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from enso_nic.bits import byte_mask, count_ones
 from enso_nic.config import FLIT_BYTES, NicConfig
 from enso_nic.layouts import AdmissionTap, AdmittedFrame, BufferedFlit, DropCause, EthernetRx, FlowKey
 
@@ -15,19 +16,6 @@ TCP_FLAGS_OFFSET = 13
 # IP header lengths in words, up to which the ports, or the TCP flags too, lie within the first flit
 LONGEST_WITH_PORTS = (FLIT_BYTES - 4 - ETHERNET_HEADER) // 4
 LONGEST_WITH_FLAGS = (FLIT_BYTES - 1 - TCP_FLAGS_OFFSET - ETHERNET_HEADER) // 4
-
-
-def count_ones(bits: Value) -> Value:
-    """Number of ones in 64 bits, by adding neighbours: a tree that both hardware and Verilator like."""
-    for width in (1, 2, 4, 8, 16, 32):
-        mask = sum(((1 << width) - 1) << position for position in range(0, 64, 2 * width))
-        bits = ((bits & mask) + ((bits >> width) & mask))[:64]
-    return bits[:7]
-
-
-def byte_mask(count: Value) -> Value:
-    """512 bits of which the lowest ``count`` bytes (0..64) are ones."""
-    return Cat((count > position).replicate(8) for position in range(FLIT_BYTES))
 
 
 class IpHeader(data.Struct):
@@ -76,7 +64,7 @@ class RxParser(wiring.Component):
             m.d.sync += [
                 beat.eq(self.i.payload),
                 first.eq(at_start),
-                count.eq(count_ones(self.i.payload.keep)),
+                count.eq(count_ones(m, self.i.payload.keep)),
                 index.eq(Mux(at_start, 0, flits_before)),
                 # a giant must not come round to 0
                 flits_before.eq(Mux(at_start, 1, flits_before + (flits_before != 0xFF))),
@@ -107,9 +95,11 @@ class RxParser(wiring.Component):
 
         admissible = ~header.in_reset & header.is_ip & header.is_sound & header.has_room
         within = (index * FLIT_BYTES < header.end) & (index < self._config.maximum_frame_flits)
-        remaining = Signal(17)
-        m.d.comb += remaining.eq(header.end - index * FLIT_BYTES)
-        kept_bytes = Mux(remaining > FLIT_BYTES, FLIT_BYTES, remaining[:7])
+        remaining, kept_bytes = Signal(17), Signal(7)
+        m.d.comb += [
+            remaining.eq(header.end - index * FLIT_BYTES),
+            kept_bytes.eq(Mux(remaining > FLIT_BYTES, FLIT_BYTES, remaining)),
+        ]
         ends = valid & beat.last
         good = cause == DropCause.NONE
         m.d.sync += [
