@@ -1,6 +1,6 @@
 """The hash of the flow table: the final mix of Bob Jenkins's lookup3 over the three words of a flow key."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,9 +31,11 @@ class FlowHash(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        key = self.key.as_value()
+        # upstream's order of the fields, from the least significant bit up
+        key = self.key
+        line = Cat(key.destination_port, key.destination_address, key.source_port, key.source_address)
         words: dict[str, Value] = {
-            name: (key.word_select(i, 32) + SEED + self._variant)[:32] for i, name in enumerate("abc")
+            name: (line.word_select(i, 32) + SEED + self._variant)[:32] for i, name in enumerate("abc")
         }
         for stage in range(LATENCY):
             for first, second, rotation in STEPS[stage * STEPS_PER_STAGE : (stage + 1) * STEPS_PER_STAGE]:
