@@ -1,0 +1,1 @@
+"""What became of each request, how long it took, and the files that tell it."""
