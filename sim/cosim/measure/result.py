@@ -1,0 +1,107 @@
+"""From what a simulation leaves behind to the result that is written and shown."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.measure.accounting import account, match_answers
+from cosim.measure.latency import latencies_ps, percentiles_ns
+from cosim.traffic.echo import expected_echo
+from cosim.traffic.frames import Frames
+from cosim.traffic.steering import ADMITTED, Steering
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a simulation leaves behind.
+
+    Attributes
+    ----------
+    arrivals_ps
+        int64, when the last beat of each request entered the NIC; -1 where it did not.
+    returned, returned_ps
+        The frames that left the NIC, in order, and the time of the last beat of each.
+    counters
+        The NIC's counters by name, read at the end.
+    report
+        What ``cosim.simulation.Simulation.report`` gives.
+    """
+
+    arrivals_ps: NDArray[np.int64]
+    returned: Frames
+    returned_ps: NDArray[np.int64]
+    counters: dict[str, int]
+    report: dict[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write all of it to one file."""
+        np.savez(
+            path,
+            arrivals_ps=self.arrivals_ps,
+            blob=self.returned.blob,
+            offsets=self.returned.offsets,
+            lengths=self.returned.lengths,
+            returned_ps=self.returned_ps,
+            texts=np.array([json.dumps(self.counters), json.dumps(self.report)]),
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> "Outcome":
+        """What ``save`` wrote."""
+        with np.load(path) as file:
+            counters, report = (json.loads(str(text)) for text in file["texts"])
+            returned = Frames(file["blob"], file["offsets"], file["lengths"])
+            return cls(file["arrivals_ps"], returned, file["returned_ps"], counters, report)
+
+
+def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str, Any]:
+    """The result of a run, as result.json holds it (DESIGN: the names are fixed).
+
+    Raises
+    ------
+    AccountingError
+        A frame answers no request, or the sums do not agree.
+    """
+    may_finish = steering.cause == ADMITTED
+    expected = [
+        expected_echo(frame) if is_admitted else None
+        for frame, is_admitted in zip(requests, may_finish.tolist(), strict=True)
+    ]
+    arrivals = outcome.arrivals_ps
+    answers = match_answers(expected, arrivals, outcome.returned, outcome.returned_ps)
+    fates = account(arrivals, answers, outcome.counters)
+    report = outcome.report
+    latencies = latencies_ps(arrivals, answers, may_finish, fates.unfinished, report["end_ps"])
+    core_ps = report["core_ps"]
+    held_ps = sum(core_ps.values()) - core_ps["idle"]
+    busy_ps = int(answers.max() - arrivals[arrivals >= 0].min()) if fates.completed else 0
+    return {
+        "offered": fates.offered,
+        "completed": fates.completed,
+        "echoed": fates.completed,
+        "unfinished": fates.unfinished,
+        "not_sent": fates.not_sent,
+        "dropped": fates.dropped,
+        "latency_ns": percentiles_ns(latencies),
+        "packets_per_notification": report["packets_per_notification"],
+        "iokernel_share": _shares(report["iokernel_ps"]),
+        "core_time_share": _shares(core_ps),
+        "runtime_efficiency": core_ps["application"] / held_ps if held_ps else None,
+        "requests_per_s": fates.completed * 10**12 / busy_ps if busy_ps else None,
+        "messages": report["messages"],
+        "grants": report["grants"],
+        "false_detections": report["false_detections"],
+        "runqueue_insertions": report["runqueue_insertions"],
+        "simulated_ns": report["end_ps"] / 1000,
+        "costs_sha256": report["costs_sha256"],
+        "event_hash": report["event_hash"],
+    }
+
+
+def _shares(parts_ps: dict[str, int]) -> dict[str, float]:
+    total = sum(parts_ps.values())
+    return {name: part / total if total else 0.0 for name, part in parts_ps.items()}
