@@ -72,7 +72,8 @@ class RxParser(wiring.Component):
             ]
 
         # stage 2: judge
-        parsed, header, kept = self._parse(m, beat.data, count), Signal(IpHeader), Signal(IpHeader)
+        parsed, header = self._parse(m, beat.data, count), Signal(IpHeader)
+        kept = Signal(IpHeader, init={"in_reset": 1})  # a reset cuts off the frame that it meets
         m.d.comb += header.eq(Mux(first, parsed, kept))
         with m.If(valid):
             m.d.sync += kept.eq(header)
