@@ -49,8 +49,6 @@ class TransmitPath(wiring.Component):
     tx_frames: Out(1)  # a pulse per frame sent
 
     def __init__(self, config: NicConfig) -> None:
-        if config.data_tags > FIRST_REQUEST_TAG or config.request_tags > FIRST_REQUEST_TAG:
-            raise ValueError(f"NicConfig.data_tags and request_tags: accepted is at most {FIRST_REQUEST_TAG} each")
         self._config = config
         super().__init__()
 

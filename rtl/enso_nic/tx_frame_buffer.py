@@ -35,11 +35,6 @@ class TxFrameBuffer(wiring.Component):
 
     def __init__(self, config: NicConfig) -> None:
         self._depth, self._maximum_frame_flits = config.tx_buffer_flits, config.maximum_frame_flits
-        if self._depth < 2 * self._maximum_frame_flits:
-            raise ValueError(
-                f"NicConfig.tx_buffer_flits is {self._depth}; accepted is at least two frames of maximum_frame: "
-                f"{2 * self._maximum_frame_flits}"
-            )
         super().__init__()
 
     def elaborate(self, platform: object) -> Module:

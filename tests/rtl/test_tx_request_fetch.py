@@ -1,0 +1,208 @@
+"""TxRequestFetch: the TX registers of the notification buffers, and the slots that tail writes publish."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from enso_nic.config import TINY
+from enso_nic.tx_request_fetch import TxRequestFetch
+from tests.rtl.stream_bench import Bench, Sink, Source
+
+SLOTS = TINY.notification_slots
+INDICES, MEMORY = 0, 1
+LOW, HIGH, BOTH = 1, 2, 3
+BASE = 0x0001_2345_6780_0000
+
+
+class Fetching:
+    """The block and its three streams; ``write`` and ``read`` queue accesses."""
+
+    def __init__(self) -> None:
+        self.block = TxRequestFetch(TINY)
+        self.access, self.answer, self.slots = (
+            Source(self.block.access),
+            Sink(self.block.answer),
+            Sink(self.block.slots),
+        )
+        self.bench = Bench(self.block, [self.access, self.answer, self.slots], each_cycle=self.each_cycle)
+        self.idle: list[int] = []
+
+    def each_cycle(self, context: Any, cycle: int) -> None:
+        self.idle.append(context.get(self.block.idle))
+
+    def write(self, buffer: int, word: int, low: int = 0, high: int = 0, enables: int = BOTH) -> None:
+        data = low | high << 32
+        self.access.items.append({"buffer": buffer, "word": word, "write": 1, "enables": enables, "data": data})
+
+    def write_tail(self, buffer: int, tail: int) -> None:
+        self.write(buffer, INDICES, low=tail, enables=LOW)
+
+    def read(self, buffer: int, word: int) -> None:
+        self.access.items.append({"buffer": buffer, "word": word})
+
+    def enable(self, buffer: int, base: int = BASE, start: int = 0) -> None:
+        """As software does it: both indices at ``start``, then the address."""
+        self.write(buffer, INDICES, start, start)
+        self.write(buffer, MEMORY, base & 0xFFFFFFFF, base >> 32)
+
+    async def settle(self) -> None:
+        await self.bench.until(lambda: not self.access.items)
+        await self.bench.cycles(40)
+        assert self.idle[-1]
+
+    def simulate(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.bench.simulate(story)
+
+    @property
+    def jobs(self) -> list[tuple[int, int, int]]:
+        """(buffer, line address, slots) of each job."""
+        return [(job.buffer, job.address, job.flits) for job in self.slots.got]
+
+
+@pytest.fixture
+def fetching() -> Fetching:
+    return Fetching()
+
+
+def test_registers_are_0_after_reset_and_read_as_written(fetching: Fetching) -> None:
+    for buffer in range(TINY.notification_buffers):
+        fetching.read(buffer, INDICES)
+        fetching.read(buffer, MEMORY)
+    fetching.write(3, INDICES, 5, 5)
+    fetching.write(3, MEMORY, 0x80001000, 0xFFFF0001)
+    fetching.write(2, INDICES, 6, 7, enables=HIGH)
+    fetching.write(2, MEMORY, 8, 9, enables=LOW)
+    fetching.write(1, MEMORY, 8, 9, enables=0)
+    for buffer, word in [(3, INDICES), (3, MEMORY), (2, INDICES), (2, MEMORY), (1, MEMORY)]:
+        fetching.read(buffer, word)
+    fetching.simulate(fetching.settle)
+    assert fetching.answer.got == [0] * 8 + [5 | 5 << 32, 0xFFFF0001_80001000, 7 << 32, 8, 0]
+    assert fetching.access.taken_at[0] >= TINY.notification_buffers, "no access before the sweep has ended"
+
+
+def test_a_buffer_that_does_not_exist_ignores_writes_and_reads_0(fetching: Fetching) -> None:
+    fetching.enable(TINY.notification_buffers)
+    fetching.write_tail(TINY.notification_buffers, 3)
+    for buffer in (TINY.notification_buffers, 0, 1023):
+        fetching.read(buffer, INDICES)
+        fetching.read(buffer, MEMORY)
+    fetching.simulate(fetching.settle)
+    assert fetching.answer.got == [0] * 6
+    assert not fetching.jobs
+
+
+def test_a_tail_write_asks_for_the_slots_from_head_and_moves_head_at_once(fetching: Fetching) -> None:
+    fetching.enable(1, start=3)
+    fetching.write_tail(1, 5)
+
+    async def story() -> None:
+        await fetching.settle()
+        fetching.read(1, INDICES)
+        await fetching.settle()
+
+    fetching.simulate(story)
+    assert fetching.jobs == [(1, BASE // 64 + 3, 2)]
+    assert fetching.answer.got == [5 | 5 << 32]
+
+
+def test_slots_that_wrap_are_asked_for_in_two_jobs(fetching: Fetching) -> None:
+    fetching.enable(0, start=SLOTS - 2)
+
+    async def story() -> None:
+        for tail in (SLOTS - 1, 3, 0):
+            fetching.write_tail(0, tail)
+            await fetching.settle()
+
+    fetching.simulate(story)
+    line = BASE // 64
+    assert fetching.jobs == [(0, line + SLOTS - 2, 1), (0, line + SLOTS - 1, 1), (0, line, 3), (0, line + 3, SLOTS - 3)]
+
+
+def test_indices_beyond_the_ring_count_modulo_its_size(fetching: Fetching) -> None:
+    fetching.enable(0, start=3 * SLOTS + 4)
+
+    async def story() -> None:
+        fetching.write_tail(0, 7 * SLOTS + 4)
+        await fetching.settle()
+        assert not fetching.jobs
+        fetching.write_tail(0, 0xFFFFFFF0 + 6)
+        await fetching.settle()
+        fetching.read(0, INDICES)
+        await fetching.settle()
+
+    fetching.simulate(story)
+    assert fetching.jobs == [(0, BASE // 64 + 4, 2)]
+    assert fetching.answer.got == [0xFFFFFFF6 * (1 + (1 << 32))]
+
+
+def test_a_disabled_buffer_fetches_nothing_and_keeps_its_head(fetching: Fetching) -> None:
+    fetching.write(0, INDICES, 2, 1)
+    fetching.enable(1)
+    fetching.write(1, MEMORY, low=0x1000, enables=LOW)
+    fetching.write_tail(1, 2)
+    fetching.write(2, MEMORY)  # address 0
+    fetching.write_tail(2, 2)
+
+    async def story() -> None:
+        await fetching.settle()
+        assert not fetching.jobs
+        fetching.write(1, MEMORY, high=7, enables=HIGH)
+        await fetching.settle()
+        assert not fetching.jobs, "enabling fetches nothing by itself"
+        fetching.read(1, INDICES)
+        fetching.write_tail(1, 2)
+        await fetching.settle()
+
+    fetching.simulate(story)
+    assert fetching.answer.got == [2]
+    assert fetching.jobs == [(1, 0x7_0000_1000 // 64, 2)]
+
+
+def test_buffers_wait_their_turn_once_each_while_the_output_is_stalled(fetching: Fetching) -> None:
+    fetching.slots.rate = 0
+    buffers = range(TINY.notification_buffers)
+    for buffer in buffers:
+        fetching.enable(buffer, BASE + (buffer << 20))
+    for tail in range(1, 8):
+        for buffer in buffers:
+            fetching.write_tail(buffer, tail)
+
+    async def story() -> None:
+        await fetching.settle()  # accesses never wait for the output
+        fetching.slots.rate = 1
+        await fetching.settle()
+
+    fetching.simulate(story)
+    assert sum(flits for _, _, flits in fetching.jobs) == 7 * len(buffers)
+    assert len(fetching.jobs) <= len(buffers) + 1, "only the first was served before the output stalled"
+    for buffer in buffers:
+        expected = BASE // 64 + (buffer << 14)
+        for _, address, flits in [job for job in fetching.jobs if job[0] == buffer]:
+            assert address == expected
+            expected += flits
+
+
+def test_a_stalled_answer_stalls_accesses_and_loses_nothing(fetching: Fetching) -> None:
+    fetching.answer.rate = 0.2
+    fetching.enable(0)
+    for tail in range(1, 20):
+        fetching.write(0, INDICES, tail, tail)
+        fetching.read(0, INDICES)
+    fetching.simulate(fetching.settle)
+    assert fetching.answer.got == [tail | tail << 32 for tail in range(1, 20)]
+
+
+def test_latencies_are_as_documented(fetching: Fetching) -> None:
+    fetching.enable(0)
+
+    async def story() -> None:
+        await fetching.settle()
+        fetching.write_tail(0, 1)
+        await fetching.settle()
+        assert fetching.slots.got_at[0] - fetching.access.taken_at[-1] == 5
+        fetching.read(0, INDICES)
+        await fetching.settle()
+        assert fetching.answer.got_at[0] - fetching.access.taken_at[-1] == 2
+
+    fetching.simulate(story)

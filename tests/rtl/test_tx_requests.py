@@ -1,0 +1,189 @@
+"""TxRequests: what each slot asks for, and completions in the order of the slots."""
+
+import random
+from typing import Any
+
+import pytest
+
+from enso_nic.config import TINY
+from enso_nic.layouts import HostWriteKind
+from enso_nic.tx_requests import TxRequests
+from tests.rtl.stream_bench import Bench, Port, Sink, Source
+
+OK, MALFORMED, READ_ERROR, UNKNOWN_CONFIG = range(4)
+STALE = 0x5A << 248 | 0xA5 << 148  # what software left behind the length, and above its 20 bits
+
+
+class Requesting:
+    """The block and its streams; ``done`` answers jobs while ``codes`` has codes."""
+
+    def __init__(self, rate: float = 1.0, seed: int = 1) -> None:
+        self.block = block = TxRequests(TINY)
+        self.slots, self.done = Source(block.slot, rate=rate), Source(block.done, rate=rate)
+        self.job, self.config, self.completion = (
+            Sink(port, rate) for port in (block.job, block.config, block.completion)
+        )
+        ports: list[Port] = [self.slots, self.done, self.job, self.config, self.completion]
+        self.bench = Bench(block, ports, seed)
+        self.asked = 0
+
+    def ask(self, signal: int, address: int, length: int, *, error: bool = False, unused: int = STALE) -> None:
+        """Queue a slot; the first is at line 1000, of buffer 0, the next at 1001, of buffer 1."""
+        data = signal | address << 64 | length << 128 | unused
+        self.slots.items.append({"data": data, "address": 1000 + self.asked, "buffer": self.asked % 4, "error": error})
+        self.asked += 1
+
+    def completed(self, count: int) -> Any:
+        return lambda: len(self.completion.got) == count
+
+
+def completion(signal: int, address: int, length: int, code: int) -> int:
+    return signal | address << 64 | length << 128 | code << 192
+
+
+def test_a_data_request_asks_for_its_lines_and_completes_with_the_code_that_comes_back() -> None:
+    it = Requesting()
+    it.ask(1, 0x1_0000_0040, 65)
+    it.ask(0, 1 << 63, 0xFFFFF)
+    it.ask(99, 0, 64)
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.job.got) == 3)
+        await it.bench.cycles(10)
+        assert not it.completion.got, "a request completes only once its data was read"
+        it.done.items += [OK, READ_ERROR, OK]
+        await it.bench.until(it.completed(3))
+        assert it.completion.got_at[0] - it.done.taken_at[0] <= 2
+
+    it.bench.simulate(story)
+    assert [(job.address, job.flits, job.length, job.buffer) for job in it.job.got] == [
+        (0x1_0000_0040 >> 6, 2, 65, 0),
+        (1 << 57, 1 << 14, 0xFFFFF, 1),
+        (0, 1, 64, 2),
+    ]
+    assert [write.data for write in it.completion.got] == [
+        completion(0, 0x1_0000_0040, 65, OK),
+        completion(0, 1 << 63, 0xFFFFF, READ_ERROR),
+        completion(0, 0, 64, OK),
+    ]
+    for number, write in enumerate(it.completion.got):
+        assert (write.address, write.flits, write.first, write.last) == (1000 + number, 1, 1, 1)
+        assert write.kind == HostWriteKind.WRITE
+
+
+@pytest.mark.parametrize(("address", "length"), [(1, 64), (32, 64), (64, 0), (63, 0)])
+def test_a_malformed_request_completes_with_an_error_and_asks_for_nothing(address: int, length: int) -> None:
+    it = Requesting()
+    it.ask(1, address, length)
+
+    async def story() -> None:
+        await it.bench.until(it.completed(1))
+        await it.bench.cycles(5)
+
+    it.bench.simulate(story)
+    assert it.completion.got[0].data == completion(0, address, length, MALFORMED)
+    assert not it.job.got
+
+
+def test_a_slot_that_could_not_be_read_completes_with_an_error_and_asks_for_nothing() -> None:
+    it = Requesting()
+    it.ask(1, 4, 64, error=True)
+    it.ask(2, 4, 64, error=True)
+
+    async def story() -> None:
+        await it.bench.until(it.completed(2))
+
+    it.bench.simulate(story)
+    assert [write.data for write in it.completion.got] == [completion(0, 0, 0, READ_ERROR)] * 2
+    assert not it.job.got
+    assert not it.config.got
+
+
+def test_a_config_request_takes_effect_before_it_completes_and_before_later_requests() -> None:
+    it = Requesting()
+    body = 0xBAD << 360 | 0x50
+    it.ask(2, 1, 0, unused=body << 128)
+    it.ask(1, 64, 64)
+    it.config.rate = 0
+
+    async def story() -> None:
+        await it.bench.cycles(20)
+        assert not it.job.got
+        assert not it.completion.got
+        it.config.rate = 1
+        it.done.items.append(OK)
+        await it.bench.until(it.completed(2))
+
+    it.bench.simulate(story)
+    assert [(request.id, request.body) for request in it.config.got] == [(1, body)]
+    assert it.completion.got[0].data == completion(0, 1, 0x50, OK)
+
+
+def test_unknown_config_ids_complete_with_an_error() -> None:
+    it = Requesting()
+    ids = [0, 1, 2, 3, 4, 5, 1 << 32 | 1, 1 << 63]
+    for number in ids:
+        it.ask(2, number, 0)
+
+    async def story() -> None:
+        await it.bench.until(it.completed(len(ids)))
+
+    it.bench.simulate(story)
+    assert [request.id for request in it.config.got] == [1, 2, 3, 4]
+    codes = [UNKNOWN_CONFIG, OK, OK, OK, OK, UNKNOWN_CONFIG, UNKNOWN_CONFIG, UNKNOWN_CONFIG]
+    assert [write.data for write in it.completion.got] == [
+        completion(0, number, 0, code) for number, code in zip(ids, codes, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_completions_are_in_the_order_of_the_slots_whatever_stalls(seed: int) -> None:
+    draw = random.Random(seed)
+    it = Requesting(rate=0.5, seed=seed)
+    expected = []
+    for _ in range(200):
+        kind = draw.choice(["data", "data", "malformed", "config", "unknown", "error"])
+        number, length = draw.randrange(1, 5), draw.randrange(1, 1 << 20)
+        if kind == "data":
+            code = draw.choice([OK, READ_ERROR])
+            it.done.items.append(code)
+            it.ask(1, number * 64, length)
+            expected.append(completion(0, number * 64, length, code))
+        elif kind == "malformed":
+            it.ask(1, number, length)
+            expected.append(completion(0, number, length, MALFORMED))
+        elif kind == "error":
+            it.ask(1, number, length, error=True)
+            expected.append(completion(0, 0, 0, READ_ERROR))
+        else:
+            number += 4 if kind == "unknown" else 0
+            it.ask(2, number, length)
+            expected.append(completion(0, number, length, OK if kind == "config" else UNKNOWN_CONFIG))
+    codes, it.done.items = it.done.items, type(it.done.items)()
+
+    async def story() -> None:
+        answered = 0
+        while not it.completed(200)():
+            if len(it.job.got) > answered and draw.random() < 0.3:
+                it.done.items.append(codes[answered])
+                answered += 1
+            before = it.bench.cycle
+            assert before < 8000, f"{len(it.completion.got)} completions of 200 within {before} cycles"
+            await it.bench.cycles(1)
+
+    it.bench.simulate(story)
+    assert [write.data for write in it.completion.got] == expected
+    assert [write.address for write in it.completion.got] == list(range(1000, 1200))
+
+
+def test_a_slot_is_taken_in_every_cycle_until_as_many_wait_as_may() -> None:
+    it = Requesting()
+    for _ in range(200):
+        it.ask(1, 64, 64)
+
+    async def story() -> None:
+        await it.bench.cycles(100)
+
+    it.bench.simulate(story)
+    assert len(it.job.got) == 2 * TINY.data_tags
+    assert it.slots.taken_at[:30] == list(range(30))
