@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
+from amaranth.hdl import Elaboratable
 from amaranth.lib import data, stream
 from amaranth.sim import Simulator
 
