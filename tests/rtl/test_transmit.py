@@ -1,0 +1,301 @@
+"""TransmitPath: slots published by tail writes become frames on the wire and completions, exactly and in order."""
+
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+from amaranth.hdl import EnableInserter, Module, Signal
+from amaranth.lib.wiring import In, Out
+
+from enso_nic.config import TINY
+from enso_nic.transmit import TransmitPath
+from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
+from tests.rtl.host_reads import HostReads
+from tests.rtl.stream_bench import Bench, Port, Sink, Source
+from tests.rtl.tx_frames import in_flits, ip_frame, other_frame
+
+SLOTS, BUFFERS = TINY.notification_slots, TINY.notification_buffers
+RING, DATA = 0x1_0000_0000, 0x2_0000_0000
+INDICES, MEMORY = 0, 1
+OK, MALFORMED, READ_ERROR, UNKNOWN_CONFIG = range(4)
+
+
+class Shadow:
+    """A second TX path with the inputs of ``original``, whose clock stops while it is idle and no input comes."""
+
+    def __init__(self, original: TransmitPath) -> None:
+        self.original, self.path, self._runs = original, TransmitPath(TINY), Signal()
+        self.top = Module()
+        self.top.submodules.original = original
+        self.top.submodules.shadow = EnableInserter(self._runs)(self.path)
+        self.stopped = 0
+
+    def follow(self, context: Any) -> None:
+        """Give it this cycle's inputs, stop it or not, and compare all outputs that mean something."""
+        members = list(zip(*(each.signature.flatten(each) for each in (self.original, self.path)), strict=True))
+        for (_, member, mine), (_, _, its) in members:
+            if member.flow == In:
+                context.set(its, context.get(mine))
+        input_comes = context.get(self.path.access.valid) or context.get(self.path.read_completion.valid)
+        stops = context.get(self.path.idle) and not input_comes
+        context.set(self._runs, not stops)
+        self.stopped += stops
+        for (path, member, mine), (_, _, its) in members:
+            has_meaning = path[-1] != "payload" or context.get(getattr(self.path, path[0]).valid)
+            if member.flow == Out and has_meaning:
+                assert context.get(mine) == context.get(its), f"{path} differs after {self.stopped} stops"
+
+
+class Host:
+    """TransmitPath, the host memory it reads, and what must come of the slots that were published."""
+
+    def __init__(self, shadow: Shadow | None = None, seed: int = 1, rate: float = 1.0, max_read: int = 8) -> None:
+        self.shadow = shadow
+        self.block = shadow.original if shadow else TransmitPath(TINY)
+        self.memory: dict[int, int | None] = {}
+        self.reads = HostReads(
+            self.block.read_request, self.block.read_completion, self.memory.get, max_read, rate, shuffled=rate < 1
+        )
+        self.access, self.answer = Source(self.block.access, rate=rate), Sink(self.block.answer, rate)
+        self.config, self.completion = Sink(self.block.config, rate), Sink(self.block.completion, rate)
+        self.wire = Sink(self.block.ethernet_tx, 1.0 if rate == 1 else 0.8)
+        ports: list[Port] = [self.reads, self.access, self.answer, self.config, self.completion, self.wire]
+        self.bench = Bench(shadow.top if shadow else self.block, ports, seed, self.each_cycle)
+        self.max_read, self.bus_master = max_read, 1
+        self.errors = self.sent = self.idle = 0
+        self.tails = [0] * BUFFERS
+        self.due: deque[tuple[int, int]] = deque()
+        """(line address, contents) of each completion that must come, in order."""
+        self.golden = GoldenPacketiser(TINY.maximum_frame)
+        self._data = DATA
+
+    def each_cycle(self, context: Any, cycle: int) -> None:
+        context.set(self.block.max_read, self.max_read)
+        context.set(self.block.bus_master, self.bus_master)
+        self.errors += context.get(self.block.tx_error)
+        self.sent += context.get(self.block.tx_frames)
+        self.idle = context.get(self.block.idle)
+        if self.shadow:
+            self.shadow.follow(context)
+
+    # --- what software does -------------------------------------------------------------------------------------------
+
+    def write(self, buffer: int, word: int, data: int, enables: int = 3) -> None:
+        self.access.items.append({"buffer": buffer, "word": word, "write": 1, "enables": enables, "data": data})
+
+    def enable(self, buffer: int, start: int = 0) -> None:
+        self.tails[buffer] = start
+        self.write(buffer, INDICES, start | start << 32)
+        self.write(buffer, MEMORY, RING + (buffer << 20))
+
+    def publish(self, buffer: int) -> None:
+        """Write the tail behind the slots that were filled."""
+        self.write(buffer, INDICES, self.tails[buffer], enables=1)
+
+    def slot(self, buffer: int, signal: int, address: int, length: int, code: int, *, readable: bool = True) -> None:
+        """Fill the next slot of a ring."""
+        line = RING // 64 + (buffer << 14) + self.tails[buffer]
+        self.tails[buffer] = (self.tails[buffer] + 1) % SLOTS
+        self.memory[line] = (signal | address << 64 | length << 128 | 0x5A << 200) if readable else None
+        self.due.append((line, address << 64 | length << 128 | code << 192 if readable else READ_ERROR << 192))
+
+    def send(self, buffer: int, data: bytes, bad_lines: tuple[int, ...] = ()) -> None:
+        """Put data into memory and fill a slot with its address and length."""
+        flits = -(-len(data) // 64)
+        for index in range(flits):
+            line = data[64 * index : 64 * index + 64]
+            contents = None if index in bad_lines else line
+            self.memory[self._data // 64 + index] = None if contents is None else int.from_bytes(line, "little")
+            self.golden.line(buffer, contents, len(data) - 64 * index, first=index == 0)
+        is_bad = any(index < flits for index in bad_lines)
+        self.slot(buffer, 1, self._data, len(data), READ_ERROR if is_bad else OK)
+        self._data += 64 * flits
+
+    # --- what must come of it -----------------------------------------------------------------------------------------
+
+    def simulate(self, story: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.bench.simulate(story)
+
+    def is_done(self) -> bool:
+        return len(self.completion.got) == len(self.due) and self.sent == len(self.golden.frames)
+
+    async def settle(self, limit: int = 4000) -> None:
+        await self.bench.until(lambda: not self.access.items, limit)
+        await self.bench.until(self.is_done, limit)
+        await self.bench.cycles(20)
+        assert self.idle
+
+    def check(self) -> None:
+        frames, frame = [], b""
+        for beat in self.wire.got:
+            frame += beat.data.to_bytes(64, "little")[: beat.keep.bit_length()]
+            if beat.last:
+                frames.append(frame)
+                frame = b""
+        assert frames == list(self.golden.frames)
+        assert [(write.address, write.data) for write in self.completion.got] == list(self.due)
+        assert self.errors == self.golden.errors
+
+
+def random_requests(host: Host, draw: random.Random, count: int) -> None:
+    """Fill and publish slots of random buffers: frames of all kinds, cut anywhere, config requests, wrong ones."""
+    for _ in range(count):
+        buffer = draw.choice([0, 0, 0, 1, BUFFERS - 1])
+        for _ in range(draw.randrange(1, 4)):
+            kind = draw.random()
+            if kind < 0.1:
+                number = draw.randrange(7)
+                host.slot(buffer, 2, number, 0, OK if 1 <= number <= 4 else UNKNOWN_CONFIG)
+            elif kind < 0.2:
+                host.slot(buffer, 1, *draw.choice([(DATA + 32, 64), (DATA, 0)]), MALFORMED)
+            elif kind < 0.25:
+                host.slot(buffer, 1, DATA, 64, READ_ERROR, readable=False)
+            else:
+                sizes = draw.choices([34, 60, 64, 65, 300, 1514], k=draw.randrange(1, 5))
+                data = in_flits(*(ip_frame(size, draw.randrange(99)) for size in sizes))
+                if draw.random() < 0.2:
+                    data += other_frame(draw.randrange(1, 200))
+                whole_flits, any_bytes = 64 * draw.randrange(1, len(data) // 64 + 1), draw.randrange(1, len(data) + 1)
+                cut = draw.choice([len(data), whole_flits, any_bytes])
+                bad = (draw.randrange(30),) if draw.random() < 0.1 else ()
+                host.send(buffer, data[:cut], bad)
+                if cut < len(data) and cut % 64 == 0 and draw.random() < 0.7:
+                    host.send(buffer, data[cut:])
+        host.publish(buffer)
+
+
+@pytest.mark.parametrize(("seed", "max_read"), [(1, 8), (2, 8), (3, 4), (4, 2)])
+def test_frames_and_completions_are_exact_whatever_the_host_and_the_wire_do(seed: int, max_read: int) -> None:
+    draw = random.Random(seed)
+    host = Host(seed=seed, rate=0.7, max_read=max_read)
+    for buffer in range(BUFFERS):
+        host.enable(buffer, start=SLOTS - 3)  # so that rings wrap soon
+
+    async def story() -> None:
+        for _ in range(18):
+            random_requests(host, draw, 2)  # at most 2 x 6 slots at a time, fewer than a ring has
+            await host.settle()
+
+    host.simulate(story)
+    host.check()
+    print(f"seed {seed}: {host.bench.cycle} cycles, {host.sent} frames, {host.errors} drops, {len(host.due)} requests")
+    assert host.errors
+    assert {tag < 128 for _, _, tag in host.reads.requests} == {True, False}
+
+
+def test_a_tail_write_leads_to_a_read_within_12_cycles() -> None:
+    host = Host()
+    host.enable(0)
+
+    async def story() -> None:
+        await host.settle()
+        host.send(0, ip_frame(60))
+        host.publish(0)
+        await host.settle()
+
+    host.simulate(story)
+    host.check()
+    cycles = host.reads.requested_at[0] - host.access.taken_at[-1]
+    print(f"tail write to first read request: {cycles} cycles")
+    assert cycles == 8, "as documented; 12 are allowed"
+
+
+@pytest.mark.parametrize("size", [60, 1514])
+def test_a_flit_leaves_in_every_cycle(size: int) -> None:
+    """Requests of 4 kB from a host that answers at once."""
+    host = Host()
+    host.enable(0)
+    count = -(-4096 // size) if size > 64 else 64
+    for request in range(12):
+        host.send(0, in_flits(*(ip_frame(size, 100 * request + i) for i in range(count))))
+    host.publish(0)
+    host.simulate(host.settle)
+    host.check()
+    cycles = host.wire.got_at[-1] - host.wire.got_at[0] + 1
+    print(f"{len(host.wire.got)} beats of {size}-byte frames in {cycles} cycles")
+    assert len(host.wire.got) / cycles >= 0.99
+
+
+def test_slots_are_read_before_data() -> None:
+    host = Host()
+    host.enable(0)
+    host.enable(1)
+    host.send(0, in_flits(*[ip_frame(1500)] * 8))
+    host.publish(0)
+
+    async def story() -> None:
+        await host.bench.until(lambda: len(host.reads.requests) > 5)
+        host.reads.holds = True
+        host.send(1, ip_frame(60))
+        host.publish(1)
+        before = len(host.reads.requests)
+        await host.bench.until(lambda: any(tag >= 128 for _, _, tag in host.reads.requests[before:]))
+        host.reads.holds = False
+        await host.settle()
+
+    host.simulate(story)
+    host.check()
+
+
+def test_without_bus_master_nothing_is_read_and_the_wait_is_idle() -> None:
+    host = Host()
+    host.bus_master = 0
+    host.enable(0)
+    host.send(0, ip_frame(200))
+    host.publish(0)
+
+    async def story() -> None:
+        await host.bench.cycles(50)
+        assert not host.reads.requests
+        assert host.idle
+        host.bus_master = 1
+        await host.settle()
+
+    host.simulate(story)
+    host.check()
+
+
+def test_a_wait_for_the_host_is_idle() -> None:
+    host = Host()
+    host.enable(0)
+    host.send(0, in_flits(*[ip_frame(1500)] * 10))
+    host.publish(0)
+
+    async def story() -> None:
+        for wanted in (1, 1 + 2 * TINY.data_tags):  # the slot; then all tags of data
+            host.reads.holds = True
+            await host.bench.cycles(60)
+            assert host.idle
+            assert len(host.reads.requests) <= wanted
+            host.reads.holds = False
+            await host.bench.cycles(6)
+        await host.settle()
+
+    host.simulate(story)
+    host.check()
+
+
+def test_standing_still_while_idle_changes_nothing() -> None:
+    """A path whose clock stops whenever it is idle and no input comes cannot be told from one that runs."""
+    draw = random.Random(7)
+    shadow = Shadow(TransmitPath(TINY))
+    host = Host(shadow, seed=7, rate=0.4)
+    for buffer in range(BUFFERS):
+        host.enable(buffer)
+
+    async def story() -> None:
+        for _ in range(6):
+            random_requests(host, draw, 2)
+            host.reads.holds = True
+            await host.bench.cycles(100)
+            host.bus_master, host.reads.holds = 0, False
+            await host.bench.cycles(100)
+            host.bus_master = 1
+            await host.settle()
+
+    host.simulate(story)
+    host.check()
+    print(f"stood still in {shadow.stopped} of {host.bench.cycle} cycles")
+    assert shadow.stopped > host.bench.cycle // 10
