@@ -1,0 +1,193 @@
+"""The whole model: the register map, and who is told what."""
+
+from collections import Counter, deque
+from collections.abc import Callable
+
+from enso_nic.config import NicConfig
+from enso_nic.registers import (
+    EXTENSION_MAGIC,
+    EXTENSION_VERSION,
+    EXTENSION_WORDS,
+    FIRST_EXTENSION_PAGE,
+    FIRST_NOTIFICATION_BUFFER_PAGE,
+    PAGE_BYTES,
+)
+from tests.rtl.golden.receive import Commit, Pipe, Receive
+from tests.rtl.golden.registers import Operation
+from tests.rtl.golden.to_host import Answer, NotificationRing, RingTailWrite, ToHost
+from tests.rtl.golden.transmit import Transmit, TransmitRing
+
+INDEX_WORD, MEMORY_WORD, TX_INDEX_WORD, TX_MEMORY_WORD = range(4)
+LOW, HIGH = 0x0F, 0xF0
+"""Byte enables of the two registers of a word."""
+
+
+class GoldenNic:
+    """What the NIC must do with what it is given, and with the order that its taps tell.
+
+    Attributes
+    ----------
+    counters
+        By the names of enso_nic.registers.EXTENSION_WORDS.
+    """
+
+    def __init__(self, config: NicConfig) -> None:
+        self._config = config
+        self.counters: Counter[str] = Counter()
+        self.to_host = ToHost(config, self.counters)
+        self.receive = Receive(config, self.to_host, self.counters)
+        self.transmit = Transmit(config, self.receive, self.counters)
+        self._operations: deque[Operation] = deque()
+        self._accesses = 0
+        self._events = 0  # whatever may move a counter
+        self._last_read: Counter[str] = Counter()
+
+    def waiting(self) -> str:
+        """What must still happen; empty if nothing must."""
+        operations = f"register accesses {list(self._operations)}" if self._operations else ""
+        parts = (self.receive.waiting(), operations, self.to_host.waiting(), self.transmit.waiting())
+        return "; ".join(part for part in parts if part)
+
+    def finish(self) -> None:
+        """The NIC is quiescent, and nothing is on its way to it."""
+        assert not self.waiting(), f"the NIC rests, but there remain {self.waiting()}"
+        self.to_host.finish()
+
+    # --- registers ----------------------------------------------------------------------------------------------------
+
+    def mmio_write(self, address: int, data: int, enables: int) -> None:
+        """An MMIO write was taken: ``data`` of the 8-byte word at ``address``, a bit in ``enables`` per byte.
+
+        A register is written only if all four of its bytes are enabled. Within a page only bits 5 to 3 of the address
+        count.
+        """
+        self._accesses += 1
+        self._events += 1
+        low, high = enables & LOW == LOW, enables & HIGH == HIGH
+        page, word = address // PAGE_BYTES, address % 64 // 8
+        pipe, ring, tx = self._owners(page)
+        owner = pipe or ring
+        if owner is not None and word == INDEX_WORD:
+            if high:
+                owner.head.write(self._accesses, data >> 32)
+            if low:
+                self._operate("tail_write", page, value=data & 0xFFFFFFFF)
+            if high and pipe is not None:
+                self._operate("head_check", page)
+        elif owner is not None and word == MEMORY_WORD:
+            owner.memory.write(self._accesses, owner.memory.latest.written(data, low=low, high=high))
+        elif tx is not None and word == TX_INDEX_WORD:
+            if high:
+                tx.write_head(data >> 32)
+            if low:
+                tx.write_tail(self._accesses, data & 0xFFFFFFFF)
+        elif tx is not None and word == TX_MEMORY_WORD:
+            tx.write_memory(self._accesses, data, low=low, high=high)
+
+    def mmio_read(self, address: int, tag: int) -> None:
+        """An MMIO read of the word at ``address`` was taken."""
+        self._accesses += 1
+        self._operate("register_read", address // PAGE_BYTES, word=address % PAGE_BYTES // 8, tag=tag)
+
+    def _operate(self, kind: str, page: int, *, word: int = 0, tag: int = 0, value: int = 0) -> None:
+        quiet = self._events if not self.waiting() else -1
+        self._operations.append(Operation(self._accesses, kind, page, word, tag, value, quiet))
+
+    def _owners(self, page: int) -> tuple[Pipe | None, NotificationRing | None, TransmitRing | None]:
+        buffer = page - FIRST_NOTIFICATION_BUFFER_PAGE
+        if page < len(self.receive.pipes):
+            return self.receive.pipes[page], None, None
+        if 0 <= buffer < len(self.to_host.rings):
+            return None, self.to_host.rings[buffer], self.transmit.rings[buffer]
+        return None, None, None
+
+    def _explanation(self, operation: Operation) -> Callable[[int], bool]:
+        """Whether a register read can have given a value. Pages that nobody owns read 0."""
+        pipe, ring, tx = self._owners(operation.page)
+        word = operation.word % 8
+        owner = pipe or ring
+        if owner is not None and word == INDEX_WORD:
+            tail = owner.tail if pipe is not None else None  # a notification ring's tail is that of the answer's turn
+            return lambda value: (value & 0xFFFFFFFF, value >> 32) in [
+                (owner.tail if tail is None else tail, head) for head in owner.head.possible()
+            ]
+        if owner is not None and word == MEMORY_WORD:
+            return lambda value: value in [memory.value for memory in owner.memory.possible()]
+        if tx is not None and word == TX_INDEX_WORD:
+            return tx.explains
+        if tx is not None and word == TX_MEMORY_WORD:
+            return lambda value: value in [memory.value for memory in tx.memory.possible()]
+        if operation.page == FIRST_EXTENSION_PAGE and operation.word < len(EXTENSION_WORDS):
+            return lambda value: self._explains_counter(operation, value)
+        return lambda value: value == 0
+
+    def _explains_counter(self, operation: Operation, value: int) -> bool:
+        """Exact if nothing happened from request to answer; else it has not gone back."""
+        name = EXTENSION_WORDS[operation.word]
+        if name in ("magic", "version"):
+            return value == {"magic": EXTENSION_MAGIC, "version": EXTENSION_VERSION}[name]
+        last, self._last_read[name] = self._last_read[name], value
+        return value == self.counters[name] if operation.quiet == self._events else value >= last
+
+    # --- what enters and leaves, and the taps -------------------------------------------------------------------------
+
+    def frame_begins(self, frame: bytes, *, bad: bool, is_open: bool) -> None:
+        """The first beat of a frame from the wire; ``is_open``: the output ``ready`` in that cycle."""
+        self._events += 1
+        self.receive.frame_begins(frame, bad=bad, is_open=is_open)
+
+    def admission(self, cause: str) -> None:
+        """The admission tap."""
+        self._events += 1
+        self.receive.admission(cause)
+
+    def commit(self, tap: Commit) -> None:
+        """The commit tap: packets in the order of their admission, operations in that of their MMIO accesses."""
+        if tap.packet:
+            self._events += 1
+            self.receive.packet(tap)
+            return
+        kind, page = tap.kind, tap.page
+        assert self._operations, f"a {kind} of page {page} that nobody asked for"
+        operation = self._operations.popleft()
+        assert (kind, page) == (operation.kind, operation.page), f"a {kind} of page {page}; due is {operation}"
+        self.receive.settle(operation.access)
+        self.to_host.settle(operation.access)
+        self.transmit.settle(operation.access)
+        pipe, ring, _ = self._owners(operation.page)
+        if kind == "register_read":
+            what = f"word {operation.word} of page {operation.page}"
+            self.to_host.owe(Answer(operation.tag, what, self._explanation(operation)))
+        elif kind == "tail_write" and pipe is not None:
+            pipe.tail = operation.value
+        elif kind == "tail_write" and ring is not None:
+            self.to_host.owe(RingTailWrite(ring, operation.value))
+        elif kind == "head_check" and pipe is not None:
+            self.receive.check_head(pipe, tap)
+
+    def host_read(self, address: int, flits: int, tag: int) -> None:
+        """A read of host memory was taken."""
+        self._events += 1
+        self.transmit.read(address, flits, tag)
+
+    def host_read_answer(self, tag: int, line: bytes | None, *, last: bool) -> None:
+        """The next line of a read's answer; None: the host could not read it, nor the rest if this is the last."""
+        self._events += 1
+        self.transmit.answer(tag, line, last=last)
+
+    def host_write(self, address: int, line: bytes) -> None:
+        """A line of a write to host memory was taken."""
+        self._events += 1
+        if self.transmit.is_completion(address):
+            self.transmit.completion(line)
+        else:
+            self.to_host.line(address, line)
+
+    def mmio_answer(self, tag: int, value: int) -> None:
+        """The answer of an MMIO read was taken."""
+        self.to_host.answer(tag, value)
+
+    def frame_out(self, frame: bytes) -> None:
+        """A frame left for the wire."""
+        self._events += 1
+        self.transmit.frame(frame)

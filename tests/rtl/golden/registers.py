@@ -1,0 +1,99 @@
+"""What registers hold, and what the NIC may act on while software writes them."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+T = TypeVar("T")
+
+
+class Window(Generic[T]):
+    """The values of one register that the NIC may still act on, oldest first.
+
+    Which value a decision saw is a race with software's writes. It is never one older than another that was seen, nor
+    older than what was written before an MMIO access that has taken effect.
+    """
+
+    def __init__(self, name: str, value: T) -> None:
+        self._name = name
+        self._values: deque[tuple[int, T]] = deque([(0, value)])
+
+    @property
+    def latest(self) -> T:
+        """What software wrote last."""
+        return self._values[-1][1]
+
+    def write(self, access: int, value: T) -> None:
+        """``access`` counts MMIO accesses."""
+        self._values.append((access, value))
+
+    def settle(self, access: int) -> None:
+        """All that was written up to this MMIO access can be seen."""
+        while len(self._values) > 1 and self._values[1][0] <= access:
+            self._values.popleft()
+
+    def possible(self) -> list[T]:
+        return [value for _, value in self._values]
+
+    def see(self, accept: Callable[[T], bool], what: str) -> T:
+        """The oldest value that explains ``what`` the NIC did."""
+        possible = self.possible()
+        while self._values:
+            if accept(self._values[0][1]):
+                return self._values[0][1]
+            self._values.popleft()
+        raise AssertionError(f"{self._name}: {what}; it may hold {possible}")
+
+
+class RingMemory(NamedTuple):
+    """The address register of a ring. A pipe keeps the id of its notification buffer in the low 10 bits."""
+
+    value: int = 0
+    enabled: bool = False
+
+    @property
+    def address(self) -> int:
+        return self.value & ~0x3FF
+
+    @property
+    def buffer(self) -> int:
+        return self.value & 0x3FF
+
+    def written(self, data: int, *, low: bool, high: bool) -> "RingMemory":
+        """A write of the low word disables; one of the high word, or of both, enables if the 64 bits are not 0."""
+        value = merged(self.value, data, low=low, high=high)
+        return RingMemory(value, high and value != 0) if low or high else self
+
+
+def merged(old: int, data: int, *, low: bool, high: bool) -> int:
+    """A 64-bit word after a write of one or both of its 32-bit registers."""
+    mask = (0xFFFFFFFF if low else 0) | (0xFFFFFFFF << 32 if high else 0)
+    return old & ~mask | data & mask
+
+
+class Operation(NamedTuple):
+    """An MMIO access that travels through the NIC in order with packets.
+
+    Attributes
+    ----------
+    access
+        Count of MMIO accesses.
+    kind
+        "head_check", "tail_write" or "register_read".
+    page
+        Of 4096 bytes in BAR2.
+    word
+        8-byte word within the page.
+    value
+        Tail write: the tail.
+    quiet
+        Count of events when it was taken, if the NIC had nothing to do then, else -1.
+    """
+
+    access: int
+    kind: str
+    page: int
+    word: int
+    tag: int
+    value: int
+    quiet: int

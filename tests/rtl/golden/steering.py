@@ -1,0 +1,138 @@
+"""What becomes of a frame by its bytes alone: admission, steering key, flow rules, fallback."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
+
+from enso_nic.config import FLIT_BYTES, NicConfig
+
+ETHERNET_HEADER = 14
+IPV4 = b"\x08\x00"
+TCP, UDP = 6, 17
+SYN = 0x02
+WORD = 0xFFFFFFFF
+
+
+class Key(NamedTuple):
+    """What a frame is steered by; fields that its kind does not use are 0."""
+
+    destination_port: int = 0
+    source_port: int = 0
+    destination_address: int = 0
+    source_address: int = 0
+
+
+def is_ipv4(frame: bytes) -> bool:
+    """Bytes beyond the end of the frame read as 0, so a frame shorter than 15 bytes is none."""
+    return frame[12:14] == IPV4 and len(frame) > ETHERNET_HEADER and frame[14] >> 4 == 4
+
+
+def ip_end(frame: bytes) -> int:
+    """Bytes of the frame up to the end of its IP packet."""
+    padded = frame.ljust(FLIT_BYTES, b"\0")
+    return ETHERNET_HEADER + int.from_bytes(padded[16:18], "big")
+
+
+def drop_cause(frame: bytes, *, bad: bool, maximum_frame: int) -> str:
+    """Why the door drops this frame, room and reset aside; "none" if it does not."""
+    if bad:
+        return "bad_frame"
+    if len(frame) > maximum_frame:
+        return "too_long"
+    if not is_ipv4(frame):
+        return "not_ip"
+    header, total = 4 * (frame[14] & 0xF), ip_end(frame) - ETHERNET_HEADER
+    if header < 20 or total < header or ip_end(frame) > len(frame):
+        return "bad_ip_length"
+    return "none"
+
+
+def steering_key(frame: bytes) -> Key:
+    """Key of an admitted frame.
+
+    UDP and TCP SYN go by destination address and port, other TCP by the 4-tuple, all else by destination address. So
+    do later fragments, and headers of which the ports (TCP: and the flags) are not all within the packet and the first
+    64 bytes of the frame.
+    """
+    visible = frame[: min(ip_end(frame), FLIT_BYTES)]
+    destination = int.from_bytes(frame[30:34], "big")
+    address_only = Key(destination_address=destination)
+    protocol, is_later_fragment = frame[23], int.from_bytes(frame[20:22], "big") & 0x1FFF != 0
+    transport = visible[ETHERNET_HEADER + 4 * (frame[14] & 0xF) :]
+    if is_later_fragment or protocol not in (TCP, UDP) or len(transport) < (4 if protocol == UDP else 14):
+        return address_only
+    port = int.from_bytes(transport[2:4], "big")
+    if protocol == UDP or transport[13] & SYN:
+        return Key(destination_port=port, destination_address=destination)
+    return Key(port, int.from_bytes(transport[0:2], "big"), destination, int.from_bytes(frame[26:30], "big"))
+
+
+def pipe_flits(frame: bytes) -> list[bytes]:
+    """The 64-byte lines of an admitted frame as they stand in a pipe: cut at its IP length, then zeros."""
+    kept = frame[: ip_end(frame)]
+    return [kept[start : start + FLIT_BYTES].ljust(FLIT_BYTES, b"\0") for start in range(0, len(kept), FLIT_BYTES)]
+
+
+def lookup3(key: Key, table: int) -> int:
+    """Hash of a key for sub-table 0..3: the final mix of Jenkins's lookup3 over three words."""
+    start = 0xDEADBEEF + 12 + table
+    a = (start + ((key.destination_address & 0xFFFF) << 16 | key.destination_port)) & WORD
+    b = (start + (key.source_port << 16 | key.destination_address >> 16)) & WORD
+    c = (start + key.source_address) & WORD
+
+    def mixed(word: int, other: int, rotation: int) -> int:
+        rotated = (other << rotation | other >> (32 - rotation)) & WORD
+        return ((word ^ other) - rotated) & WORD
+
+    c = mixed(c, b, 14)
+    a = mixed(a, c, 11)
+    b = mixed(b, a, 25)
+    c = mixed(c, b, 16)
+    a = mixed(a, c, 4)
+    b = mixed(b, a, 14)
+    return mixed(c, b, 24)
+
+
+@dataclass(frozen=True)
+class Steering:
+    """Flow rules and fallback between two config requests. Changes give a new one: a frame may have met either.
+
+    Attributes
+    ----------
+    rules
+        (sub-table, index) -> (key, pipe).
+    fallback_mask
+        Of the hash, where frames go that match no rule; None: nowhere.
+    """
+
+    entries: int
+    rules: dict[tuple[int, int], tuple[Key, int]] = field(default_factory=dict)
+    fallback_mask: int | None = None
+
+    @classmethod
+    def after_reset(cls, config: NicConfig) -> Self:
+        return cls(config.flow_entries)
+
+    def places(self, key: Key) -> list[tuple[int, int]]:
+        """Where a rule for this key may stand, in the order in which they are tried."""
+        return [(table, lookup3(key, table) % self.entries) for table in range(4)]
+
+    def with_rule(self, key: Key, pipe: int) -> Self | None:
+        """Insert, or overwrite the rule of the same key; None if all four places hold other keys."""
+        places = self.places(key)
+        same = [place for place in places if place in self.rules and self.rules[place][0] == key]
+        empty = [place for place in places if place not in self.rules]
+        if not same + empty:
+            return None
+        rules = {**self.rules, (same + empty)[0]: (key, pipe)}
+        return type(self)(self.entries, rules, self.fallback_mask)
+
+    def with_fallback(self, pipes: int, mask: int) -> Self:
+        """Frames without a rule go to pipe ``hash & mask``, or nowhere if there are 0 fallback pipes."""
+        return type(self)(self.entries, self.rules, mask if pipes else None)
+
+    def pipe(self, key: Key) -> int | None:
+        """Where a frame with this key goes; None: nowhere."""
+        for place in self.places(key):
+            if place in self.rules and self.rules[place][0] == key:
+                return self.rules[place][1]
+        return None if self.fallback_mask is None else lookup3(key, 0) & self.fallback_mask
