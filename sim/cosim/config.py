@@ -2,12 +2,23 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from cosim.pcie.link import LinkParameters
 from cosim.traffic.generate import MOST_CONNECTIONS
 
 GENERATED_REQUESTS = 20_000
@@ -18,6 +29,7 @@ _SUFFIXES = {"": 1, "k": 10**3, "M": 10**6}
 _HOW = frozenset({"idle_skip", "lookahead", "polling", "waves", "trace"})
 """Settings that change how a run is carried out, and no result."""
 _SET = ("drain", "idle_skip", "lookahead", "polling")
+_SET_LINK = tuple(f"link.{field.name}" for field in fields(LinkParameters))
 """Settings that are changed by ``--set``; the others have a flag of their own."""
 
 
@@ -52,6 +64,12 @@ def _service(value: object) -> object:
         kind, _, time = value.partition(":")
         return {"kind": kind, "time_ps": time}
     return value
+
+
+def _implied_link(settled: Mapping[str, Any]) -> dict[str, int]:
+    """What other settings, if they are sound, say about the link."""
+    rtt_ps, seed = settled.get("rtt_ps", 0), settled.get("seed", 0)
+    return {"propagation_up_ps": rtt_ps // 2, "propagation_down_ps": rtt_ps - rtt_ps // 2, "seed": seed}
 
 
 Duration = Annotated[int, BeforeValidator(_duration), Field(ge=0)]
@@ -104,12 +122,21 @@ class RunConfig(Frozen):
     )
     rtt_ps: Duration = Field(800_000, alias="rtt", description="a time with a unit, such as 800ns")
     seed: int = Field(1, ge=0, lt=2**64, description="an integer from 0 up")
+    link: LinkParameters = Field(
+        default_factory=lambda settled: LinkParameters(**_implied_link(settled)),
+        description="the fields of LinkParameters",
+    )
     drain_ps: Duration = Field(10**10, alias="drain", description="a time with a unit, such as 10ms")
     idle_skip: bool = Field(True, description="on or off")
     lookahead: Literal["max"] | Annotated[int, Field(ge=1)] = Field("max", description="max, or 1 or more cycles")
     polling: Literal["arithmetic", "naive"] = Field("arithmetic", description="arithmetic or naive")
     waves: bool = Field(False, description="on or off")
     trace: Literal[False] = Field(False, description="no trace: it comes with the stages")
+
+    @field_validator("link", mode="before")
+    @classmethod
+    def _link_follows_rtt_and_seed(cls, value: object, info: ValidationInfo) -> object:
+        return {**_implied_link(info.data), **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
     def _capture_brings_its_own_traffic(self) -> Self:
@@ -137,23 +164,29 @@ class RunConfig(Frozen):
         settings: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
         for assignment in assignments:
             key, equals, value = assignment.partition("=")
-            if not equals or key not in _SET:
-                raise ConfigError(f"set is {assignment!r}; accepted is KEY=VALUE with KEY one of {', '.join(_SET)}")
-            settings[key] = value
+            if not equals or key not in (*_SET, *_SET_LINK):
+                known = ", ".join((*_SET, *_SET_LINK))
+                raise ConfigError(f"set is {assignment!r}; accepted is KEY=VALUE with KEY one of {known}")
+            if key in _SET_LINK:
+                settings.setdefault("link", {})[key.removeprefix("link.")] = value
+            else:
+                settings[key] = value
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
             wrong = error.errors()[0]
-            if not wrong["loc"]:
+            place = tuple(map(str, wrong["loc"]))
+            if place in ((), ("link",)):  # of several fields, or of one that says it better
                 raise ConfigError(str(wrong["ctx"]["error"])) from None
-            name = str(wrong["loc"][0])
-            raise ConfigError(f"{name} is {settings[name]!r}; {cls.accepted(name)}") from None
+            if place[0] == "link":
+                raise ConfigError(f"{'.'.join(place)} is {wrong['input']!r}; accepted is a whole number") from None
+            raise ConfigError(f"{place[0]} is {settings[place[0]]!r}; {cls.accepted(place[0])}") from None
 
     @classmethod
     def accepted(cls, name: str) -> str:
         """What the field of this name or alias takes, for an error's text."""
-        fields = {field.alias or key: field for key, field in cls.model_fields.items()}
-        return f"accepted is {fields[name].description}"
+        by_alias = {field.alias or key: field for key, field in cls.model_fields.items()}
+        return f"accepted is {by_alias[name].description}"
 
     def what(self) -> dict[str, Any]:
         """What is simulated, for JSON: two runs of which this is equal have equal results."""

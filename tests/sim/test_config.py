@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cosim.config import ConfigError, RunConfig, Service
+from cosim.pcie.link import LinkParameters
 
 
 def refused(flags: dict[str, object], *assignments: str) -> str:
@@ -58,6 +59,14 @@ def test_settings_without_a_flag_of_their_own() -> None:
     assert (config.idle_skip, config.lookahead, config.polling, config.drain_ps) == (False, 1, "naive", 10**9)
 
 
+def test_the_link_follows_rtt_and_seed_unless_said_otherwise() -> None:
+    link = RunConfig.from_flags({"rtt": "901ps", "seed": "7"}, ["link.max_payload_bytes=256"]).link
+    assert (link.propagation_up_ps, link.propagation_down_ps, link.seed) == (450, 451, 7)
+    assert (link.max_payload_bytes, link.max_read_bytes) == (256, 512)
+    assert RunConfig().link == LinkParameters()
+    assert RunConfig.from_flags({"rtt": "1us"}, ["link.propagation_up_ps=5"]).link.propagation_up_ps == 5
+
+
 def test_how_a_run_is_carried_out_stands_apart_from_what_it_is() -> None:
     one = RunConfig.from_flags({"waves": True}, ["idle_skip=off", "lookahead=1", "polling=naive"])
     assert one.what() == RunConfig().what()
@@ -67,7 +76,7 @@ def test_how_a_run_is_carried_out_stands_apart_from_what_it_is() -> None:
 
 def test_a_file_gives_the_same_configuration_back() -> None:
     config = RunConfig.from_flags(
-        {"rate": "line", "rtt": "1us", "pcap": "x", "service": "constant:3us"}, ["lookahead=7"]
+        {"rate": "line", "rtt": "1us", "pcap": "x", "service": "constant:3us"}, ["lookahead=7", "link.seed=9"]
     )
     assert RunConfig.model_validate_json(config.model_dump_json()) == config
 
@@ -110,6 +119,9 @@ def test_what_is_not_accepted_is_said_in_one_line(flags: dict[str, object], mess
         ("drain=10", "drain is '10'; accepted is a time with a unit"),
         ("seed=3", "set is 'seed=3'; accepted is KEY=VALUE with KEY one of drain, idle_skip, lookahead, polling"),
         ("drain", "set is 'drain'; accepted is KEY=VALUE"),
+        ("link.max_payload_bytes=100", "link.max_payload_bytes is 100; accepted is 128 or 256 or 512"),
+        ("link.memory_read_ps=soon", "link.memory_read_ps is 'soon'; accepted is a whole number"),
+        ("link.colour=3", "set is 'link.colour=3'; accepted is KEY=VALUE with KEY one of drain, "),
         ("drain.x=1ms", "set is 'drain.x=1ms'; accepted is KEY=VALUE"),
     ],
 )

@@ -5,8 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim.pcie.link import LinkParameters
 from cosim.traffic.frames import Frames
 from cosim.traffic.wire import deliver_ps, line_rate, wire_ps
+
+LINK = LinkParameters()
 
 
 def of_sizes(*sizes: int) -> Frames:
@@ -14,11 +17,16 @@ def of_sizes(*sizes: int) -> Frames:
 
 
 def delivered(frames: Frames, arrivals: list[int]) -> list[int]:
-    return deliver_ps(frames, np.array(arrivals, dtype=np.int64)).tolist()
+    return deliver_ps(frames, np.array(arrivals, dtype=np.int64), LINK).tolist()
 
 
 def test_a_frame_of_60_bytes_takes_6720_ps_and_one_of_1514_bytes_123040() -> None:
-    assert wire_ps(of_sizes(60, 1514).lengths).tolist() == [6720, 123_040]
+    assert wire_ps(of_sizes(60, 1514).lengths, LINK).tolist() == [6720, 123_040]
+
+
+def test_a_slower_wire_takes_longer_rounded_up_to_ps() -> None:
+    slow = LinkParameters(wire_bits_per_second=30_000_000_000, wire_overhead_bytes=20)
+    assert wire_ps(of_sizes(60, 61).lengths, slow).tolist() == [21_334, 21_600]
 
 
 def test_the_mac_adds_200_ns() -> None:
@@ -30,7 +38,7 @@ def test_frames_wait_for_the_wire_in_order() -> None:
 
 
 def test_line_rate_of_short_frames_is_148_8_million_per_second() -> None:
-    assert line_rate(of_sizes(60, 60)) == pytest.approx(148.81e6, rel=1e-4)
+    assert line_rate(of_sizes(60, 60), LINK) == pytest.approx(148.81e6, rel=1e-4)
 
 
 @given(st.lists(st.tuples(st.integers(0, 200_000), st.integers(60, 1514)), min_size=1, max_size=50))

@@ -57,11 +57,11 @@ def load(config: RunConfig) -> Load:
     if config.rate == "line":
         arrivals = np.zeros(count, dtype=np.int64)
     else:
-        most = int(line_rate(requests))
+        most = int(line_rate(requests, config.link))
         if config.rate > most:
             raise ConfigError(f"rate is {config.rate}; accepted is at most {most} of these frames per second, or line")
         if config.pcap is not None:
             arrivals = even_arrivals_ps(count, config.rate)
         else:
             arrivals = poisson_arrivals_ps(count, config.rate, config.seed)
-    return Load(requests, deliver_ps(requests, arrivals), steer(requests, FULL.maximum_frame))
+    return Load(requests, deliver_ps(requests, arrivals, config.link), steer(requests, FULL.maximum_frame))
