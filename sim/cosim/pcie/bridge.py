@@ -1,0 +1,335 @@
+"""The RTL behind its link, as software on the simulated host reaches it: runs inside the simulator, under cocotb.
+
+Rules of time: docs/design.md. The C++ side (bridge.cpp) moves all data; Python is woken when a run ends, that is for
+what software can see, and never per cycle.
+"""
+
+import ctypes
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from cocotb.handle import HierarchyObject
+from cocotb.triggers import ValueChange
+
+from cosim.nic.base import PAGE_BYTES, Effect, HostMemory
+from cosim.pcie.link import LinkParameters
+
+LATEST = 1 << 60
+"""Latest host time that ``run`` takes: 13 days."""
+
+# words of the block that both sides share: enum Status in bridge.hpp
+_SAFE, _NEXT_CHANGE, _EFFECTS, _CYCLE, _BOUND, _DELIVERED, _SENT, _FAILED, _STATUS_WORDS = range(9)
+_EFFECT_CAPACITY = 1 << 16  # kEffects
+
+# result and arguments of the functions in bridge.cpp
+_SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "open": (ctypes.c_bool, [ctypes.c_int64, ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_bool]),
+    "take_error": (ctypes.c_char_p, []),
+    "memory": (ctypes.c_void_p, []),
+    "status": (ctypes.c_void_p, []),
+    "effects": (ctypes.c_void_p, []),
+    "mmio_write": (ctypes.c_bool, [ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int]),
+    "mmio_read": (ctypes.c_bool, [ctypes.c_int64, ctypes.c_uint64, ctypes.c_int32]),
+    "watch": (ctypes.c_bool, [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int32]),
+    "advance": (ctypes.c_bool, [ctypes.c_int64]),
+    "load_frames": (ctypes.c_bool, [ctypes.c_void_p]),
+    "fault": (None, [ctypes.c_uint64, ctypes.c_int]),
+    "sent": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
+    "counters": (None, [ctypes.c_void_p]),
+    "record": (ctypes.c_bool, [ctypes.c_char_p]),
+    "hash": (ctypes.c_uint64, []),
+}
+
+
+class BridgeError(RuntimeError):
+    """Software or the RTL broke a rule, or nothing moves; the message says which, where and when."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What the bridge did so far.
+
+    Attributes
+    ----------
+    cycles, cycles_skipped
+        Clock cycles that the RTL ran, and those over which it jumped.
+    wakes
+        Times that Python was woken.
+    calls
+        DPI calls that carried something.
+    bytes_up, bytes_down
+        On the link, overhead included.
+    writes_outside, reads_outside
+        Accesses beyond host memory; such a write is ignored, such a read is answered by an error.
+    first_outside
+        Address of the first such write.
+    """
+
+    cycles: int
+    cycles_skipped: int
+    wakes: int
+    calls: int
+    bytes_up: int
+    bytes_down: int
+    writes_outside: int
+    reads_outside: int
+    first_outside: int
+
+
+@dataclass(frozen=True)
+class SentFrames:
+    """Frames that left the NIC, in order.
+
+    Attributes
+    ----------
+    data
+        uint8: the bytes of all frames.
+    offsets, lengths
+        int64: where in ``data`` each frame starts, and its bytes.
+    times_ps
+        int64: time of the edge at which the MAC took its last beat.
+    """
+
+    data: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    times_ps: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.times_ps)
+
+    def frame(self, index: int) -> bytes:
+        """The bytes of one frame."""
+        start = int(self.offsets[index])
+        return self.data[start : start + int(self.lengths[index])].tobytes()
+
+
+class _FrameBlock(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_void_p) for name in ("data", "offsets", "lengths", "times", "errors", "delivered")
+    ] + [("count", ctypes.c_int64)]  # fmt: skip
+
+
+class Bridge:
+    """The NIC behind its link (protocol: cosim.nic.base.Nic), and the wire.
+
+    Parameters
+    ----------
+    top
+        cocotb's handle of the ``bridge`` module.
+    memory_bytes
+        Of host memory; a multiple of 4096. Pages cost nothing before they are touched.
+    link
+        Every number of link and wire.
+    lookahead
+        Cycles that the RTL may run before Python looks, or "max": as many as are exact. Results do not depend on it.
+    skip_idle
+        Jump over time in which the NIC waits. Results do not depend on it.
+    """
+
+    def __init__(
+        self,
+        top: HierarchyObject,
+        *,
+        memory_bytes: int,
+        link: LinkParameters | None = None,
+        lookahead: int | Literal["max"] = "max",
+        skip_idle: bool = True,
+    ) -> None:
+        link = link or LinkParameters()
+        if memory_bytes < PAGE_BYTES or memory_bytes % PAGE_BYTES:
+            raise ValueError(f"host memory of {memory_bytes} bytes; accepted are multiples of {PAGE_BYTES}")
+        if lookahead != "max" and lookahead < 1:
+            raise ValueError(f"lookahead is {lookahead}; accepted are max and cycles from 1 up")
+        native = ctypes.CDLL(None)  # this process: the simulator, with the bridge linked in
+        for name, (result, arguments) in _SIGNATURES.items():
+            function = getattr(native, f"bridge_{name}")
+            function.restype, function.argtypes = result, arguments
+        self._native = native
+        self._write, self._advance = native.bridge_mmio_write, native.bridge_advance
+        words = link.words()
+        cycles = 0 if lookahead == "max" else lookahead
+        link_words = (ctypes.c_int64 * len(words))(*words)
+        self._check(native.bridge_open(memory_bytes, link_words, len(words), cycles, skip_idle))
+        self.link = link
+        self.memory = HostMemory(_shared(native.bridge_memory(), ctypes.c_uint8, memory_bytes))
+        self._status = _shared(native.bridge_status(), ctypes.c_int64, _STATUS_WORDS).cast("q")
+        self._effect_words = _shared(native.bridge_effects(), ctypes.c_uint64, 3 * _EFFECT_CAPACITY).cast("Q")
+        self._blocks: list[tuple[npt.NDArray[Any], ...]] = []  # arrays that C++ reads and writes
+        events: Any = top.events
+        self._woken = ValueChange(events)
+
+    def _check(self, fine: bool) -> None:
+        if not fine:
+            raise BridgeError(self._native.bridge_take_error().decode())
+
+    # --- Nic ---
+
+    @property
+    def next_change(self) -> int:
+        """Host time of the NIC's first access to host memory that is not yet applied; NEVER if there is none."""
+        return self._status[_NEXT_CHANGE]
+
+    def mmio_write(self, now: int, address: int, value: int, size: int) -> None:
+        """Posted write of 4 or 8 bytes, aligned to its size; ``address`` is a byte offset within BAR2."""
+        if not self._write(now, address, value, size):
+            self._check(False)
+
+    def mmio_read(self, now: int, address: int, source: int) -> None:
+        """Read an aligned 8-byte word; its value arrives as an effect of ``source``. At most 256 at a time."""
+        self._check(self._native.bridge_mmio_read(now, address, source))
+
+    def watch(self, address: int, length: int, source: int) -> None:
+        """From now on a NIC write to these whole pages is an effect of ``source``; several lines of one are one."""
+        self._check(self._native.bridge_watch(address, length, source))
+
+    def advance(self, now: int) -> None:
+        """Make host memory what it is at ``now``, the NIC's accesses at ``now`` itself included."""
+        if not self._advance(now):
+            self._check(False)
+
+    async def run(self, bound: int) -> int:
+        """Let the RTL run while it is certain that software, silent before host time ``bound``, cannot reach it.
+
+        Gives the host time up to which software may run. Returns at once if that is ``bound`` or later already.
+
+        Raises
+        ------
+        BridgeError
+            The RTL broke a rule of its ports, or nothing moves; or effects of the last run were not taken.
+        """
+        status = self._status
+        if bound > LATEST:
+            raise BridgeError(f"run to {bound} ps; accepted is a time up to {LATEST} ps")
+        if status[_EFFECTS]:
+            raise BridgeError(
+                f"run to {bound} ps with {status[_EFFECTS]} effects not taken: the first may need an answer"
+            )
+        if status[_SAFE] < bound:
+            status[_BOUND] = bound
+            await self._woken
+            if status[_FAILED]:
+                self._check(False)
+        return status[_SAFE]
+
+    def take_effects(self) -> list[Effect]:
+        """Effects that ``run`` found, in the order of time; each once. Some may lie beyond what ``run`` returned."""
+        count = self._status[_EFFECTS]
+        if not count:
+            return []
+        self._status[_EFFECTS] = 0
+        words = self._effect_words[: 3 * count].tolist()
+        return list(zip(words[0::3], words[1::3], words[2::3], strict=True))
+
+    # --- the wire ---
+
+    def load_frames(
+        self,
+        data: npt.NDArray[np.uint8],
+        offsets: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int32],
+        times_ps: npt.NDArray[np.int64],
+        errors: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.int64]:
+        """Frames to come, after those loaded before; without frame check sequence.
+
+        Parameters
+        ----------
+        data, offsets, lengths
+            Frame i is ``data[offsets[i] : offsets[i] + lengths[i]]``, at least 1 byte.
+        times_ps
+            When the MAC has all of frame i, in order: its last beat is at the first edge from then on, or later, if the
+            beats of the frame before are not through.
+        errors
+            Not 0: the MAC calls the frame bad.
+
+        Returns
+        -------
+        int64: time of the edge of each frame's last beat; -1 before it came. Filled while the RTL runs.
+        """
+        count = len(times_ps)
+        block = (
+            np.ascontiguousarray(data, np.uint8),
+            np.ascontiguousarray(offsets, np.int64),
+            np.ascontiguousarray(lengths, np.int32),
+            np.ascontiguousarray(times_ps, np.int64),
+            np.zeros(count, np.uint8) if errors is None else np.ascontiguousarray(errors, np.uint8),
+            np.full(count, -1, np.int64),
+        )
+        if any(len(array) != count for array in block[1:]):
+            raise ValueError(
+                f"arrays of frames of lengths {[len(a) for a in block[1:]]}; accepted is one length for all"
+            )
+        if count:
+            ends = block[1] + block[2]
+            if block[1].min() < 0 or block[2].min() < 1 or ends.max() > len(block[0]):
+                raise ValueError(f"a frame beyond the {len(block[0])} bytes of data, or without any byte")
+            if (np.diff(block[3]) < 0).any():
+                raise ValueError("times of frames go back; accepted are those of one wire, in order")
+        self._blocks.append(block)
+        pointers = _FrameBlock(*(array.ctypes.data for array in block), count)
+        self._check(self._native.bridge_load_frames(ctypes.byref(pointers)))
+        return block[5]
+
+    @property
+    def frames_delivered(self) -> int:
+        """Frames whose last beat the NIC got, as of the last run."""
+        return self._status[_DELIVERED]
+
+    @property
+    def frames_sent(self) -> int:
+        """Frames that the NIC sent, as of the last run."""
+        return self._status[_SENT]
+
+    def sent_frames(self) -> SentFrames:
+        """A copy of all frames that the NIC sent so far."""
+        pointers = [ctypes.c_void_p() for _ in range(3)]
+        count = self._native.bridge_sent(*(ctypes.byref(pointer) for pointer in pointers))
+        if not count:
+            empty = np.zeros(0, np.int64)
+            return SentFrames(np.zeros(0, np.uint8), empty, empty, empty)
+        ends, times = (
+            np.ctypeslib.as_array((ctypes.c_int64 * count).from_address(p.value or 0)).copy() for p in pointers[1:]
+        )
+        size = int(ends[-1])
+        data = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(pointers[0].value or 0)).copy()
+        offsets = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
+        return SentFrames(data, offsets, ends - offsets, times)
+
+    # --- for tests and benches ---
+
+    @property
+    def cycle(self) -> int:
+        """The last clock cycle that has passed."""
+        return self._status[_CYCLE]
+
+    def fault(self, read: int, kind: Literal["drop", "abort", "poison"]) -> None:
+        """Let the NIC's ``read``-th read (from 0) go unanswered, or get an error without data, or data marked bad."""
+        self._native.bridge_fault(read, ("drop", "abort", "poison").index(kind) + 1)
+
+    def counters(self) -> Counters:
+        """What the bridge did so far."""
+        words = (ctypes.c_int64 * len(fields(Counters)))()
+        self._native.bridge_counters(words)
+        return Counters(*words)
+
+    def record(self, path: Path) -> None:
+        """From now on, write the pins that the NIC gets to ``path`` (pins.hpp, RecordedPins), each cycle that runs.
+
+        It also begins the hash of what the NIC sends.
+        """
+        self._check(self._native.bridge_record(str(path).encode()))
+
+    def finish_record(self) -> int:
+        """Close the file; gives the 64-bit hash of all transfers since ``record`` (pins.hpp, TransferHash)."""
+        self._check(self._native.bridge_record(None))
+        return int(self._native.bridge_hash())
+
+
+def _shared(address: int | None, of: type[Any], count: int) -> memoryview:
+    """Bytes of an array that C++ holds."""
+    array = np.ctypeslib.as_array((of * count).from_address(address or 0))
+    return array.data.cast("B")
