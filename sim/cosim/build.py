@@ -26,9 +26,9 @@ import cocotb_tools.config
 import filelock
 import find_libpython
 from amaranth.lib import wiring
-from enso_nic.export import verilog_text
 
 from cosim.toolchain import ToolError, compiler_version, find_verilator, missing, require
+from enso_nic.export import verilog_text
 
 PROJECT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS = 1200
@@ -202,12 +202,12 @@ def cocotb_model(
     timing
         The sources make their own clock with delays.
     trace
-        Build in a VCD trace of all signals.
+        Build in a VCD trace of all signals; the sources see ``WAVES`` defined.
     """
     libraries = cocotb_tools.config.libs_dir
     flags = ["--vpi", "-LDFLAGS", f"-rdynamic -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
     flags += ["--timing"] if timing else ["--no-timing"]
-    flags += ["--trace"] if trace else []
+    flags += ["--trace", "-DWAVES"] if trace else []
     control: list[Path] = []
     if public_ports:
         text = _PUBLIC_PORTS.format(top=top)

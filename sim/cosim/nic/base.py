@@ -95,8 +95,9 @@ class Nic(Protocol):
         """Make host memory what it is at ``now``, the NIC's accesses at ``now`` itself included."""
 
     async def run(self, bound: int) -> int:
-        """Let the NIC run; gives the host time up to which software may now run, ``bound`` or later unless an
-        effect comes before.
+        """Let the NIC run; gives the host time up to which software may now run.
+
+        Less than ``bound`` if an effect comes earlier, or if the NIC stopped to let others look: then run again.
         """
 
     def take_effects(self) -> list[Effect]:
