@@ -7,7 +7,7 @@ python=${1:-python3}
 missing=""
 
 need() { # what, Debian packages
-    printf 'missing: %s; install it with: apt-get install %s\n' "$1" "$2" >&2
+    printf 'missing: %s; install it with: sudo apt-get install %s\n' "$1" "$2" >&2
     missing=yes
 }
 

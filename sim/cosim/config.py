@@ -121,7 +121,7 @@ class RunConfig(Frozen):
         description="1 to 10000000 requests, and none with a capture, which has its own",
     )
     rtt_ps: Duration = Field(800_000, alias="rtt", description="a time with a unit, such as 800ns")
-    seed: int = Field(1, ge=0, lt=2**64, description="an integer from 0 up")
+    seed: int = Field(1, ge=0, le=10**12, description="an integer from 0 to 10^12")
     link: LinkParameters = Field(
         default_factory=lambda settled: LinkParameters(**_implied_link(settled)),
         description="the fields of LinkParameters",

@@ -103,7 +103,7 @@ def test_a_file_gives_the_same_configuration_back() -> None:
         ({"rtt": "800"}, "rtt is '800'; accepted is a time with a unit, such as 800ns"),
         ({"rtt": "-1ns"}, "rtt is '-1ns'; accepted is a time"),
         ({"rtt": "0.5ps"}, "rtt is '0.5ps'; accepted is a time"),
-        ({"seed": "-1"}, "seed is '-1'; accepted is an integer from 0 up"),
+        ({"seed": "-1"}, "seed is '-1'; accepted is an integer from 0 to 10^12"),
     ],
 )
 def test_what_is_not_accepted_is_said_in_one_line(flags: dict[str, object], message: str) -> None:

@@ -1,8 +1,6 @@
 """From what a simulation leaves behind to the result that is written and shown."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -36,26 +34,6 @@ class Outcome:
     returned_ps: NDArray[np.int64]
     counters: dict[str, int]
     report: dict[str, Any]
-
-    def save(self, path: Path) -> None:
-        """Write all of it to one file."""
-        np.savez(
-            path,
-            arrivals_ps=self.arrivals_ps,
-            blob=self.returned.blob,
-            offsets=self.returned.offsets,
-            lengths=self.returned.lengths,
-            returned_ps=self.returned_ps,
-            texts=np.array([json.dumps(self.counters), json.dumps(self.report)]),
-        )
-
-    @classmethod
-    def load(cls, path: Path) -> "Outcome":
-        """What ``save`` wrote."""
-        with np.load(path) as file:
-            counters, report = (json.loads(str(text)) for text in file["texts"])
-            returned = Frames(file["blob"], file["offsets"], file["lengths"])
-            return cls(file["arrivals_ps"], returned, file["returned_ps"], counters, report)
 
 
 def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str, Any]:
