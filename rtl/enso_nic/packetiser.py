@@ -61,12 +61,12 @@ class Packetiser(wiring.Component):
         # measure
         line = self.line.payload
         rest, later_rest = Signal(20), Signal(20)  # bytes of the request from this line on
-        available = Mux(rest >= FLIT_BYTES, FLIT_BYTES, rest[:6])
         header = [Mux(rest > i, line.data.word_select(i, 8), 0) for i in range(18)]
-        ip_length = Cat(header[17], header[16])
-        is_ip = (Cat(header[13], header[12]) == IPV4_ETHERTYPE) & (header[14][4:] == IPV4_VERSION)
+        is_ip, ip_length = Signal(), Signal(16)
         ip_unsendable = (ip_length < MINIMUM_IP_LENGTH) | (ip_length > self._maximum_frame - ETHERNET_HEADER)
         m.d.comb += [
+            is_ip.eq((Cat(header[13], header[12]) == IPV4_ETHERTYPE) & (header[14][4:] == IPV4_VERSION)),
+            ip_length.eq(Cat(header[17], header[16])),
             rest.eq(Mux(line.first, line.length, later_rest)),
             self.line.ready.eq(~measured_valid | take_measured),
         ]
@@ -76,7 +76,7 @@ class Packetiser(wiring.Component):
             m.d.sync += [
                 later_rest.eq(rest - FLIT_BYTES),
                 measured.data.eq(line.data),
-                measured.available.eq(available),
+                measured.available.eq(Mux(rest >= FLIT_BYTES, FLIT_BYTES, rest[:6])),
                 measured.buffer.eq(line.buffer),
                 measured.first.eq(line.first),
                 measured.last.eq(line.last),
@@ -90,17 +90,18 @@ class Packetiser(wiring.Component):
         skip, failed = Signal(), Signal()  # the rest of this request; whether a line of it was an error
         abandon, decide, drop, keep = Signal(), Signal(), Signal(), Signal()
         frame_rest, used = Signal(14), Signal(7)  # bytes of the frame from this line on, and in it
+        ends_frame = Signal()
         m.d.comb += [
             abandon.eq(measured_valid & inside & measured.first & (measured.buffer != owner)),
             decide.eq(measured_valid & ~abandon & (~decided_valid | take_decided)),
             take_measured.eq(decide),
             frame_rest.eq(Mux(inside, missing, measured.frame_bytes)),
-            used.eq(Mux(frame_rest > FLIT_BYTES, FLIT_BYTES, frame_rest)),
+            ends_frame.eq(frame_rest <= FLIT_BYTES),
+            used.eq(Mux(ends_frame, frame_rest, FLIT_BYTES)),
             drop.eq(measured.error | (~inside & measured.unsendable) | (used > measured.available)),
             keep.eq(~skip & ~drop),
             self.tx_error.eq(abandon | (decide & ~skip & drop)),
         ]
-        ends_frame = frame_rest <= FLIT_BYTES
         with m.If(abandon):
             m.d.sync += inside.eq(0)
         with m.If(decide):

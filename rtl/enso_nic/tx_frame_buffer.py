@@ -1,10 +1,10 @@
 """Stores TX frames until they are whole: the wire side never pauses inside a frame."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.config import NicConfig
+from enso_nic.config import FLIT_BYTES, NicConfig
 from enso_nic.layouts import EthernetTx, TxFlit
 
 
@@ -74,7 +74,7 @@ class TxFrameBuffer(wiring.Component):
             read.addr.eq(shown),
             read.en.eq(take),
             beat.data.eq(read.data.data),
-            beat.keep.eq((1 << read.data.bytes) - 1),
+            beat.keep.eq(Const((1 << FLIT_BYTES) - 1, FLIT_BYTES) >> (FLIT_BYTES - read.data.bytes)[:6]),
             beat.last.eq(read.data.last),
             self.tx_frames.eq(self.ethernet_tx.valid & self.ethernet_tx.ready & beat.last),
         ]

@@ -8,9 +8,9 @@ import pytest
 from enso_nic.config import TINY
 from enso_nic.layouts import TxCompletionCode
 from enso_nic.packetiser import Packetiser
-from tests.rtl.tx_frames import in_flits, ip_frame, other_frame
 from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
 from tests.rtl.stream_bench import Bench, Sink, Source
+from tests.rtl.tx_frames import in_flits, ip_frame, other_frame
 
 OK, READ_ERROR = TxCompletionCode.OK, TxCompletionCode.READ_ERROR
 

@@ -164,8 +164,8 @@ def test_buffers_wait_their_turn_once_each_while_the_output_is_stalled(fetching:
     buffers = range(TINY.notification_buffers)
     for buffer in buffers:
         fetching.enable(buffer, BASE + (buffer << 20))
-    for tail in range(1, 8):
-        for buffer in buffers:
+    for buffer in buffers:
+        for tail in range(1, 8):
             fetching.write_tail(buffer, tail)
 
     async def story() -> None:
