@@ -1,0 +1,388 @@
+"""Notifier: each notification gets the next slot of its ring, or is lost and counted."""
+
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from amaranth.hdl import ResetInserter, Signal
+
+from enso_nic.config import TINY
+from enso_nic.layouts import RxCommandKind
+from enso_nic.notifier import QUEUE_DEPTH, Notifier
+from enso_nic.registers import FIRST_EXTENSION_PAGE, FIRST_NOTIFICATION_BUFFER_PAGE
+from tests.rtl.stream_bench import Bench, Sink, Source
+
+LATENCY = 4
+SLOTS = TINY.notification_slots
+BUFFERS = TINY.notification_buffers
+ADDRESS = 0x3_0000_1000
+Command = dict[str, Any]
+
+
+def page(buffer: int) -> int:
+    return FIRST_NOTIFICATION_BUFFER_PAGE + buffer
+
+
+def packet(buffer: int, *, notify: int = 1, pipe: int = 5, tail: int = 9) -> Command:
+    place = {"flits": 3, "address": 1000 + tail, "offset": tail}
+    return {"kind": RxCommandKind.PACKET, "buffer": buffer, "notify": notify, "pipe": pipe, "tail": tail, **place}
+
+
+def check(buffer: int, tail: int = 9) -> Command:
+    return {"kind": RxCommandKind.CHECK, "buffer": buffer, "notify": 1, "pipe": 6, "tail": tail}
+
+
+def drop(flits: int = 2) -> Command:
+    return {"kind": RxCommandKind.DROP, "flits": flits}
+
+
+def tail_write(buffer: int, tail: int) -> Command:
+    return {"kind": RxCommandKind.TAIL_WRITE, "index": page(buffer), "data": tail}
+
+
+def register_read(index: int, word: int, tag: int = 0, data: int = 0) -> Command:
+    return {"kind": RxCommandKind.READ, "index": index, "word": word, "tag": tag, "data": data}
+
+
+def head_write(buffer: int, head: int) -> dict[str, int]:
+    return {"index": page(buffer), "head": 1, "data": head << 32}
+
+
+def address_write(buffer: int, address: int, *, low: int = 1, high: int = 1) -> dict[str, int]:
+    return {"index": page(buffer), "low": low, "high": high, "data": address}
+
+
+@dataclass
+class Ring:
+    """The RX half of a notification buffer."""
+
+    head: int = 0
+    tail: int = 0
+    low: int = 0
+    high: int = 0
+    enabled: bool = False
+
+    @property
+    def address(self) -> int:
+        return self.high << 32 | self.low
+
+    def take_slot(self) -> int | None:
+        """The line of the next free slot; None if there is none."""
+        if not self.enabled or self.address == 0 or (self.tail + 1 - self.head) % SLOTS == 0:
+            return None
+        slot = self.address // 64 + self.tail % SLOTS
+        self.tail = (self.tail + 1) % SLOTS
+        return slot
+
+
+class Model:
+    """All rings; gives what must leave for a command."""
+
+    def __init__(self) -> None:
+        self.rings = [Ring() for _ in range(BUFFERS)]
+        self.notified = self.lost = 0
+
+    def ring(self, buffer: int) -> Ring:
+        """The ring, or one that is disabled and forgets."""
+        return self.rings[buffer] if 0 <= buffer < BUFFERS else Ring()
+
+    def write(self, written: dict[str, int]) -> None:
+        ring, data = self.ring(written["index"] - FIRST_NOTIFICATION_BUFFER_PAGE), written["data"]
+        if written.get("head"):
+            ring.head = data >> 32
+        if written.get("low"):
+            ring.low, ring.enabled = data & 0xFFFFFFFF, False
+        if written.get("high"):
+            ring.high, ring.enabled = data >> 32, True
+
+    def command(self, command: Command) -> Command | None:
+        kind = command["kind"]
+        if kind == RxCommandKind.TAIL_WRITE:
+            self.ring(command["index"] - FIRST_NOTIFICATION_BUFFER_PAGE).tail = command["data"] & 0xFFFFFFFF
+            return None
+        if kind == RxCommandKind.READ:
+            buffer, data = command["index"] - FIRST_NOTIFICATION_BUFFER_PAGE, command["data"]
+            if 0 <= buffer < BUFFERS and command["word"] < 2:
+                ring = self.rings[buffer]
+                data = (ring.head << 32 | ring.tail, ring.address)[command["word"]]
+            return {"kind": kind, "notify": 0, "tag": command["tag"], "data": data}
+        slot = None
+        if command.get("notify"):
+            slot = self.ring(command["buffer"]).take_slot()
+            self.notified += slot is not None
+            self.lost += slot is None
+        passed: Command = {
+            name: command[name] for name in ("flits", "address", "offset", "pipe", "tail") if name in command
+        }
+        if slot is not None:
+            return {"kind": kind, "notify": 1, "slot": slot, **passed}
+        return None if kind == RxCommandKind.CHECK else {"kind": kind, "notify": 0, **passed}
+
+
+class Notifying:
+    """A notifier beside its model, which takes each command when the notifier takes it."""
+
+    def __init__(self, *, rate: float = 1.0, out_rate: float = 1.0, seed: int = 1) -> None:
+        self.block = Notifier(TINY)
+        self.reset = Signal()
+        self.commands = Source(self.block.i, rate=rate)
+        self.out = Sink(self.block.o, out_rate)
+        self.writes: list[dict[str, int]] = []
+        self.model = Model()
+        self.expected: list[Command] = []
+        self.notified = self.lost = 0
+        self.is_ready = False
+        self.bench = Bench(ResetInserter(self.reset)(self.block), [self.commands, self.out], seed, self.each_cycle)
+
+    def each_cycle(self, context: Any, cycle: int) -> None:
+        block = self.block
+        self.is_ready = context.get(block.ready)
+        self.notified += context.get(block.notified)
+        self.lost += context.get(block.lost)
+        if context.get(block.idle):
+            assert len(self.out.got) == len(self.expected), "idle with a command inside"
+        takes = self.commands.shows and context.get(block.i.ready)
+        if takes:
+            expected = self.model.command(self.commands.items[0])
+            self.expected += [] if expected is None else [expected]
+        # commands that are taken later see it; one that is taken in the same cycle may or may not
+        context.set(block.write.valid, bool(self.writes) and not takes)
+        if self.writes and not takes:
+            written = self.writes.pop(0)
+            context.set(block.write.payload, written)
+            self.model.write(written)
+
+    async def opened(self) -> None:
+        await self.bench.until(lambda: self.is_ready)
+
+    async def does(self, *commands: Command) -> list[Any]:
+        """Let it do commands back to back; gives what left."""
+        before = len(self.out.got)
+        self.commands.items.extend(commands)
+        await self.bench.until(lambda: not self.commands.items, 20000)
+        await self.bench.cycles(LATENCY + 1)
+        await self.bench.until(lambda: len(self.out.got) == len(self.expected))
+        return self.out.got[before:]
+
+    async def writes_all(self, *writes: dict[str, int]) -> None:
+        self.writes.extend(writes)
+        await self.bench.until(lambda: not self.writes)
+
+    async def enable(self, buffer: int, address: int = ADDRESS, position: int = 0) -> None:
+        await self.writes_all(head_write(buffer, position))
+        await self.does(tail_write(buffer, position))
+        await self.writes_all(address_write(buffer, address))
+
+    def check(self) -> None:
+        got = [
+            {name: getattr(each, name) for name in expected}
+            for each, expected in zip(self.out.got, self.expected, strict=True)
+        ]
+        assert got == self.expected
+        assert (self.notified, self.lost) == (self.model.notified, self.model.lost)
+
+
+def run(story: Callable[[Notifying], Awaitable[None]], notifying: Notifying | None = None) -> Notifying:
+    """``story(notifying)`` once the tables are clear; then everything must be as the model has it."""
+    notifying = notifying or Notifying()
+
+    async def whole() -> None:
+        await notifying.opened()
+        await story(notifying)
+        await notifying.does()
+
+    notifying.bench.simulate(whole)
+    notifying.check()
+    return notifying
+
+
+def test_notifications_take_the_slots_of_their_ring_in_order() -> None:
+    """Around its end; those that do not notify take none."""
+
+    async def story(notifying: Notifying) -> None:
+        await notifying.enable(1, position=14)
+        commands = [packet(1), drop(), packet(1, notify=0), check(1), packet(1), check(1)]
+        got = await notifying.does(*commands)
+        slots = [each.slot - ADDRESS // 64 for each in got if each.notify]
+        assert slots == [14, 15, 0, 1]
+        assert [each.kind.name for each in got] == ["PACKET", "DROP", "PACKET", "CHECK", "PACKET", "CHECK"]
+
+    run(story)
+
+
+@pytest.mark.parametrize("position", [0, 9, SLOTS - 1])
+def test_a_full_ring_loses_the_notification_but_not_the_packet(position: int) -> None:
+    """One slot always stays free."""
+
+    async def story(notifying: Notifying) -> None:
+        await notifying.enable(2, position=position)
+        got = await notifying.does(*[check(2)] * (SLOTS - 1), packet(2), check(2))
+        assert [each.notify for each in got] == [1] * (SLOTS - 1) + [0]
+        assert got[-1].kind == RxCommandKind.PACKET
+        await notifying.writes_all(head_write(2, (position + 1) % SLOTS))
+        assert [each.notify for each in await notifying.does(packet(2), packet(2))] == [1, 0]
+
+    notifying = run(story)
+    assert (notifying.notified, notifying.lost) == (SLOTS, 3)
+
+
+@pytest.mark.parametrize("buffer", [0, BUFFERS, BUFFERS + 1, 1023])
+def test_a_disabled_buffer_and_one_that_does_not_exist_lose_their_notifications(buffer: int) -> None:
+    async def story(notifying: Notifying) -> None:
+        await notifying.enable(1)
+        assert [each.kind.name for each in await notifying.does(packet(buffer), check(buffer))] == ["PACKET"]
+
+    assert run(story).lost == 2
+
+
+@pytest.mark.parametrize(
+    ("writes", "is_enabled"),
+    [
+        ([address_write(1, ADDRESS)], True),
+        ([address_write(1, ADDRESS, high=0)], False),
+        ([address_write(1, ADDRESS, high=0), address_write(1, ADDRESS, low=0)], True),
+        ([address_write(1, ADDRESS), address_write(1, ADDRESS, high=0)], False),
+        ([address_write(1, 0)], False),
+        ([address_write(1, 64)], True),
+        ([address_write(1, 1 << 32)], True),
+    ],
+)
+def test_buffers_are_enabled_as_pipes_are(writes: list[dict[str, int]], is_enabled: bool) -> None:
+    async def story(notifying: Notifying) -> None:
+        await notifying.writes_all(*writes)
+        (command,) = await notifying.does(packet(1))
+        assert command.notify == is_enabled
+
+    run(story)
+
+
+def test_writes_to_the_pages_of_others_change_nothing() -> None:
+    async def story(notifying: Notifying) -> None:
+        for index in (0, 1, FIRST_NOTIFICATION_BUFFER_PAGE - 1, page(BUFFERS), FIRST_EXTENSION_PAGE):
+            await notifying.writes_all({"index": index, "head": 1, "low": 1, "high": 1, "data": (1 << 64) - 1})
+        got = await notifying.does(*(register_read(page(i), word) for i in range(BUFFERS) for word in range(2)))
+        assert [each.data for each in got] == [0] * 2 * BUFFERS
+
+    run(story)
+
+
+def test_registers_read_as_they_were_written() -> None:
+    async def story(notifying: Notifying) -> None:
+        await notifying.writes_all(head_write(3, 0xDEADBEEF), address_write(3, 0x0123456789ABCDEF))
+        got = await notifying.does(
+            tail_write(3, 0xCAFEBABE), register_read(page(3), 0, tag=7), register_read(page(3), 1, tag=8)
+        )
+        assert [(each.tag, each.data) for each in got] == [(7, 0xDEADBEEFCAFEBABE), (8, 0x0123456789ABCDEF)]
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("index", "word"), [(page(3), 2), (page(3), 7), (page(BUFFERS), 0), (3, 0), (8191, 1), (FIRST_EXTENSION_PAGE, 0)]
+)
+def test_a_read_of_what_it_does_not_own_passes_with_its_answer(index: int, word: int) -> None:
+    async def story(notifying: Notifying) -> None:
+        await notifying.enable(3)
+        (answer,) = await notifying.does(register_read(index, word, tag=255, data=1 << 63 | 5))
+        assert (answer.kind, answer.tag, answer.data) == (RxCommandKind.READ, 255, 1 << 63 | 5)
+
+    run(story)
+
+
+def test_four_cycles_and_one_command_per_cycle() -> None:
+    async def story(notifying: Notifying) -> None:
+        await notifying.enable(0)
+        await notifying.does(*[packet(0, notify=0), register_read(page(0), 0), drop(), packet(0)] * 15)
+
+    notifying = run(story)
+    taken = notifying.commands.taken_at[-60:]
+    assert taken == list(range(taken[0], taken[0] + 60))
+    assert notifying.out.got_at == [cycle + LATENCY for cycle in taken]
+
+
+def test_commands_that_come_to_nothing_take_no_room() -> None:
+    async def story(notifying: Notifying) -> None:
+        notifying.out.rate = 0
+        await notifying.does(*[check(0), tail_write(0, 1)] * 2 * QUEUE_DEPTH)
+
+    assert run(story).out.got == []
+
+
+def test_back_pressure_stops_the_input_and_loses_nothing() -> None:
+    async def story(notifying: Notifying) -> None:
+        notifying.out.rate = 0
+        notifying.commands.items.extend([drop(i) for i in range(40)])
+        await notifying.bench.cycles(60)
+        assert len(notifying.commands.taken_at) == QUEUE_DEPTH
+        notifying.out.rate = 0.5
+
+    run(story)
+
+
+def test_reset_clears_the_tables_and_takes_nothing_meanwhile() -> None:
+    async def story(notifying: Notifying) -> None:
+        for buffer in range(BUFFERS):
+            await notifying.enable(buffer, position=5)
+        notifying.bench.context.set(notifying.reset, 1)
+        await notifying.bench.cycles(1)
+        notifying.bench.context.set(notifying.reset, 0)
+        notifying.model.rings = [Ring() for _ in range(BUFFERS)]
+        notifying.commands.items.append(packet(0))
+        await notifying.bench.cycles(1)
+        assert not notifying.is_ready
+        await notifying.opened()
+        ready_at = notifying.bench.cycle - 1
+        await notifying.does(*(register_read(page(i), word) for i in range(BUFFERS) for word in range(2)))
+        assert notifying.commands.taken_at[BUFFERS] >= ready_at, "taken before its table was clear"
+        for buffer in range(BUFFERS):
+            # the enabling, too, was cleared
+            await notifying.writes_all(head_write(buffer, 1))
+            await notifying.does(packet(buffer))
+
+    assert run(story).lost == BUFFERS + 1
+
+
+@pytest.mark.parametrize(("seed", "rate", "out_rate"), [(1, 1.0, 1.0), (2, 0.4, 1.0), (3, 0.8, 0.4)])
+def test_any_commands_at_any_distance_are_those_of_the_model(seed: int, rate: float, out_rate: float) -> None:
+    """On few buffers, so that most follow a command on the same buffer by 1 to 5 cycles."""
+    draw = random.Random(seed)
+    notifying = Notifying(rate=rate, out_rate=out_rate, seed=seed)
+    buffers = [0, 0, 0, 1, BUFFERS - 1, BUFFERS]
+
+    def random_command() -> Command:
+        buffer = draw.choice(buffers)
+        tail = draw.choice([draw.randrange(SLOTS), draw.getrandbits(32)])
+        answered = draw.choice([page(buffer), page(buffer), buffer])
+        commands = [
+            *[packet(buffer, pipe=draw.getrandbits(13), tail=draw.getrandbits(15))] * 8,
+            *[packet(buffer, notify=0)] * 4,
+            *[check(buffer, draw.getrandbits(15))] * 8,
+            *[register_read(answered, draw.randrange(3), draw.getrandbits(8), draw.getrandbits(64))] * 3,
+            drop(draw.getrandbits(8)),
+            tail_write(buffer, tail),
+        ]
+        return draw.choice(commands)
+
+    def random_write() -> dict[str, int]:
+        buffer = draw.choice(buffers)
+        tail = notifying.model.ring(buffer).tail
+        if draw.random() < 0.9:
+            return head_write(buffer, draw.choice([tail, tail, tail + 3, draw.getrandbits(32)]) % 2**32)
+        return address_write(
+            buffer, draw.choice([0, ADDRESS, ADDRESS]), low=draw.getrandbits(1), high=draw.getrandbits(1)
+        )
+
+    async def story(notifying: Notifying) -> None:
+        for _ in range(2000):
+            if len(notifying.commands.items) < 3 and draw.random() < 0.8:
+                notifying.commands.items.append(random_command())
+            if not notifying.writes and draw.random() < 0.3:
+                notifying.writes.append(random_write())
+            await notifying.bench.cycles(1)
+
+    run(story, notifying)
+    print(f"seed {seed}: {notifying.notified} notified, {notifying.lost} lost")
+    assert notifying.notified > 100
+    assert notifying.lost > 100
