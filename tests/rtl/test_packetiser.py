@@ -156,6 +156,13 @@ def test_a_request_that_ends_inside_a_flit_of_a_frame_drops_the_frame(length: in
     assert it.errors == 1
 
 
+@pytest.mark.parametrize("length", [1, 12, 13, 14])
+def test_bytes_beyond_the_end_of_a_request_do_not_make_an_ip_header(length: int) -> None:
+    it = Cutting()
+    it.request(ip_frame(100), length=length)
+    assert it.run() == [padded(ip_frame(100)[:length])]
+
+
 def test_a_host_read_error_drops_the_rest_and_shows_in_the_completion() -> None:
     it = Cutting()
     it.request(in_flits(*[ip_frame(100, seed) for seed in range(5)]), bad_lines=(3,))

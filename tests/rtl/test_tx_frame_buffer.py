@@ -21,13 +21,15 @@ class Buffering:
         self.expected: list[bytes] = []
         self.sent = 0
         self.idle = 0
-        self._inside = False
+        self._inside = self._is_still = False
 
     def each_cycle(self, context: Any, cycle: int) -> None:
         self.sent += context.get(self.block.tx_frames)
-        self.idle = context.get(self.block.idle)
         valid, beat = context.get(self.block.ethernet_tx.valid), context.get(self.block.ethernet_tx.payload)
         assert valid or not self._inside, "a pause inside a frame"
+        assert not (valid and self._is_still), "a beat came out of an idle block"
+        self.idle = context.get(self.block.idle)
+        self._is_still = self.idle and not valid and not context.get(self.block.flit.valid)
         if valid:
             self._inside = not (beat.last and context.get(self.block.ethernet_tx.ready))
 
