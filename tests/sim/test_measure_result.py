@@ -66,9 +66,7 @@ def test_a_run_without_any_answer_has_no_rates() -> None:
 def test_a_run_whose_sums_do_not_agree_has_no_result() -> None:
     with pytest.raises(AccountingError, match="offered 301 is not completed 300"):
         measured(REQUESTS, STEERING, outcome(300, pipe_full=1))
-    with pytest.raises(
-        AccountingError, match="frame 1 that left the NIC, .* at 2000000 ps, answers no request"
-    ):
+    with pytest.raises(AccountingError, match=r"frame 1 that left the NIC, .* at 2000000 ps, answers no request"):
         measured(REQUESTS, STEERING, Outcome(ARRIVALS, REQUESTS, ARRIVALS + 2_000_000, outcome(300).counters, REPORT))
 
 
