@@ -29,7 +29,7 @@ class Buffering:
         assert valid or not self._inside, "a pause inside a frame"
         assert not (valid and self._is_still), "a beat came out of an idle block"
         self.idle = context.get(self.block.idle)
-        self._is_still = self.idle and not valid and not context.get(self.block.flit.valid)
+        self._is_still = not (valid or context.get(self.block.flit.valid)) and bool(self.idle)
         if valid:
             self._inside = not (beat.last and context.get(self.block.ethernet_tx.ready))
 
