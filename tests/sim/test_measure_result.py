@@ -9,23 +9,30 @@ from rich.console import Console
 from cosim.measure.accounting import DROP_CAUSES, AccountingError
 from cosim.measure.result import Outcome, measured
 from cosim.measure.table import summary
+from cosim.simulation import Report
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests
 from cosim.traffic.steering import steer
 
-REPORT: dict[str, Any] = {
-    "iokernel_ps": {"rx": 100, "tx_completion": 0, "message": 100, "cores": 0, "detection": 0, "grant": 0, "poll": 800},
-    "core_ps": {"application": 300, "driver": 300, "idle": 400},
-    "end_ps": 50_000_000,
-    "messages": {"rx_head": 7},
-    "packets_per_notification": 1.5,
-    "grants": 0,
-    "false_detections": 0,
-    "runqueue_insertions": 9,
-    "event_hash": "abc",
-    "costs_sha256": "def",
-}
+REPORT = Report(
+    iokernel_ps={"rx": 100, "tx_completion": 0, "message": 100, "cores": 0, "detection": 0, "grant": 0, "poll": 800},
+    core_ps={"application": 300, "driver": 300, "idle": 400},
+    window_ps=1000,
+    end_ps=50_000_000,
+    messages={"rx_head": 7},
+    notifications=2,
+    packets=3,
+    batches=1,
+    completions=1,
+    request_errors=0,
+    grants=0,
+    false_detections=0,
+    runqueue_insertions=9,
+    steals=0,
+    event_hash="abc",
+    costs_sha256="def",
+)
 REQUESTS = Frames.pack([*generate_requests(300, connections=4, seed=1), bytes(60)]).padded()  # the last: not_ip
 STEERING = steer(REQUESTS, 1514)
 ARRIVALS = np.arange(301, dtype=np.int64) * 100_000
@@ -48,6 +55,7 @@ def test_a_run_in_which_all_came_back() -> None:
     assert sum(result["iokernel_share"].values()) == pytest.approx(1)
     assert result["core_time_share"] == {"application": 0.3, "driver": 0.3, "idle": 0.4}
     assert result["runtime_efficiency"] == 0.5
+    assert result["packets_per_notification"] == 1.5
     assert result["simulated_ns"] == 50_000.0
 
 

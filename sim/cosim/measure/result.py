@@ -1,5 +1,6 @@
 """From what a simulation leaves behind to the result that is written and shown."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from cosim.measure.accounting import account, match_answers
 from cosim.measure.latency import latencies_ps, percentiles_ns
+from cosim.simulation import Report
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
 from cosim.traffic.steering import ADMITTED, Steering
@@ -26,14 +28,14 @@ class Outcome:
     counters
         The NIC's counters by name, read at the end.
     report
-        What ``cosim.simulation.Simulation.report`` gives.
+        What software and machine counted.
     """
 
     arrivals_ps: NDArray[np.int64]
     returned: Frames
     returned_ps: NDArray[np.int64]
     counters: dict[str, int]
-    report: dict[str, Any]
+    report: Report
 
 
 def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str, Any]:
@@ -53,8 +55,8 @@ def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str
     answers = match_answers(expected, arrivals, outcome.returned, outcome.returned_ps)
     fates = account(arrivals, answers, outcome.counters)
     report = outcome.report
-    latencies = latencies_ps(arrivals, answers, may_finish, fates.unfinished, report["end_ps"])
-    core_ps = report["core_ps"]
+    latencies = latencies_ps(arrivals, answers, may_finish, fates.unfinished, report.end_ps)
+    core_ps = report.core_ps
     held_ps = sum(core_ps.values()) - core_ps["idle"]
     busy_ps = int(answers.max() - arrivals[arrivals >= 0].min()) if fates.completed else 0
     return {
@@ -65,21 +67,21 @@ def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str
         "not_sent": fates.not_sent,
         "dropped": fates.dropped,
         "latency_ns": percentiles_ns(latencies),
-        "packets_per_notification": report["packets_per_notification"],
-        "iokernel_share": _shares(report["iokernel_ps"]),
+        "packets_per_notification": report.packets_per_notification,
+        "iokernel_share": _shares(report.iokernel_ps),
         "core_time_share": _shares(core_ps),
         "runtime_efficiency": core_ps["application"] / held_ps if held_ps else None,
         "requests_per_s": fates.completed * 10**12 / busy_ps if busy_ps else None,
-        "messages": report["messages"],
-        "grants": report["grants"],
-        "false_detections": report["false_detections"],
-        "runqueue_insertions": report["runqueue_insertions"],
-        "simulated_ns": report["end_ps"] / 1000,
-        "costs_sha256": report["costs_sha256"],
-        "event_hash": report["event_hash"],
+        "messages": dict(report.messages),
+        "grants": report.grants,
+        "false_detections": report.false_detections,
+        "runqueue_insertions": report.runqueue_insertions,
+        "simulated_ns": report.end_ps / 1000,
+        "costs_sha256": report.costs_sha256,
+        "event_hash": report.event_hash,
     }
 
 
-def _shares(parts_ps: dict[str, int]) -> dict[str, float]:
+def _shares(parts_ps: Mapping[str, int]) -> dict[str, float]:
     total = sum(parts_ps.values())
     return {name: part / total if total else 0.0 for name, part in parts_ps.items()}

@@ -1,0 +1,102 @@
+"""The ``hermes`` command."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from typer.exceptions import TyperException
+
+from cosim.config import ConfigError, RunConfig
+from cosim.measure.table import summary
+from cosim.run import RunError, run
+from cosim.traffic.pcap import CaptureError
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def hermes() -> None:
+    """A laboratory for streaming NICs, their software, and what lies between."""
+
+
+@app.command(name="run")
+def run_command(
+    *,
+    system: Annotated[str | None, typer.Option(help="The evaluated system: indirect.")] = None,
+    nic: Annotated[str | None, typer.Option(help="Which NIC: rtl, the Verilog itself.")] = None,
+    workload: Annotated[str | None, typer.Option(help="What the application does: echo.")] = None,
+    service: Annotated[str | None, typer.Option(help="Computing time per request [constant:0].")] = None,
+    cores: Annotated[str | None, typer.Option(help="Application cores, the IOKernel's not counted [4].")] = None,
+    uthreads: Annotated[str | None, typer.Option(help="User-level threads, each with a pipe [8].")] = None,
+    flows: Annotated[str | None, typer.Option(help="Connections of generated load [one per uthread].")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Let a batch application use idle cores.")] = False,
+    rate: Annotated[str | None, typer.Option(help="Frames per second: 2500, 100k, 1M, or line [1M].")] = None,
+    requests: Annotated[str | None, typer.Option(help="Number of generated requests [20000].")] = None,
+    pcap: Annotated[str | None, typer.Option(help="Send the frames of this capture instead.")] = None,
+    rtt: Annotated[str | None, typer.Option(help="PCIe propagation, both ways together [800ns].")] = None,
+    seed: Annotated[str | None, typer.Option(help="Of everything that is drawn [1].")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    waves: Annotated[bool, typer.Option("--waves", help="Also write waves.vcd.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Also write trace.perfetto.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE: drain, idle_skip, lookahead, polling, link.*.")
+    ] = None,
+) -> None:
+    """Send requests through NIC and software, and tell what became of them."""
+    flags = {
+        "system": system,
+        "nic": nic,
+        "workload": workload,
+        "service": service,
+        "cores": cores,
+        "uthreads": uthreads,
+        "flows": flows,
+        "batch": batch,
+        "rate": rate,
+        "requests": requests,
+        "pcap": pcap,
+        "rtt": rtt,
+        "seed": seed,
+        "waves": waves,
+        "trace": trace,
+    }
+    config = RunConfig.from_flags(flags, assignments or ())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+
+        def show(step: str, done: int, total: int) -> None:
+            progress.update(task, description=step, completed=done, total=total or None)
+
+        result = run(config, out, show)
+    if as_json:
+        sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
+    else:
+        source = config.pcap or f"{config.requests:,} requests of {config.flows} flows"
+        rate_text = "line rate" if config.rate == "line" else f"{config.rate:,} per second"
+        Console().print(summary(result, f"{config.system}, {config.workload} of {source} at {rate_text}"))
+        Console().print(f"Results are in {out}", highlight=False, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; exit code 2 for what cannot be run, 1 for a run that failed, 130 after Ctrl-C."""
+    code = 0
+    try:
+        app(standalone_mode=False)
+    except (ConfigError, CaptureError, TyperException) as error:
+        code = _complain(str(error), 2)
+    except RunError as error:
+        code = _complain(str(error), 1)
+    except (typer.Abort, KeyboardInterrupt):
+        code = _complain("interrupted", 130)
+    sys.exit(code)
+
+
+def _complain(message: str, code: int) -> int:
+    sys.stderr.write(f"hermes: {message}\n")
+    return code

