@@ -1,13 +1,13 @@
 """One simulated host, its software and its NIC, from set-up to result.
 
     options = Options(system="indirect", application="echo", cores=4, uthreads=8, flows=((key, 0), (key, 1)))
-    memory_bytes(options)                          # how large the NIC's host memory must be
-    simulation = Simulation(nic, options)          # ValueError, one line: an option that cannot work
-    ready = await simulation.prepare()             # devices opened, flows bound; frames may reach the NIC from `ready` on
-    nic.load_frames(...)                           # the caller's: times not before `ready`
-    await simulation.run(measured_until, end)      # to the host time `end`, in ps
-    word = await simulation.read_register(address) # 64 bits, for counters
-    simulation.require_progress(outstanding)       # raises Deadlock, which says who waits for what, if nothing moves any more
+    memory_bytes(options)                           # how large the NIC's host memory must be
+    simulation = Simulation(nic, options)           # ValueError, one line: an option that cannot work
+    ready = await simulation.prepare()              # devices opened, flows bound; now frames may reach the NIC
+    nic.load_frames(...)                            # the caller's: times not before `ready`
+    await simulation.run(measured_until, end)       # to the host time `end`; may be called again with a later one
+    word = await simulation.read_register(address)  # 64 bits, for counters
+    simulation.require_progress(outstanding)        # DeadlockError, who waits for what, if nothing moves any more
     report = simulation.report()
 
 A flow's key is (destination_port, source_port, destination_address, source_address), unused fields 0. Times are integer
@@ -19,6 +19,249 @@ picoseconds of host time. `measured_until` ends the window, begun at `ready`, ov
     iokernel_ps     {rx, tx_completion, message, cores, detection, grant, poll}: its sum is the window
     core_ps         {application, driver, scheduler, softirq, steal, switch, answer, queue_full, idle}, of all
                     application cores together
-    window_ps, end_ps (time of the last effect), messages {kind: n}, notifications, packets, packets_per_notification,
-    completions, grants, false_detections, runqueue_insertions, softirqs, steals, event_hash, costs_sha256
+    window_ps, end_ps (time of the last effect), messages {kind: n}, notifications, packets, batches, completions,
+    request_errors, packets_per_notification, grants, false_detections, runqueue_insertions, steals, event_hash,
+    costs_sha256
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeVar
+
+from cosim.engine import NIC_EFFECT, NIC_ORDER, Engine
+from cosim.machine.machine import Machine
+from cosim.nic.base import NEVER, Nic
+from hermes import costs as cost_profiles
+from hermes.apps.echo import Echo
+from hermes.costs import Costs
+from hermes.enso.control import FlowKey
+from hermes.enso.registers import FLIT_BYTES, SLOT_BYTES, UPSTREAM, RingSizes
+from hermes.runtime.server import Application
+from hermes.systems import Workload, build
+from hermes.world import (
+    ACTIVITIES,
+    CORE_ACTIVITIES,
+    IOKERNEL_ACTIVITIES,
+    AwaitZero,
+    ContractError,
+    Control,
+    ReadRegister,
+    Tell,
+    WriteRegister,
+)
+
+APPLICATIONS: Final = {"echo": Echo}
+DEFAULT_COSTS: Final = cost_profiles.load()
+ANSWER_PS: Final = 10_000_000_000
+"""Longest that set-up waits for an answer of the NIC: 10 ms."""
+_LOOK_PS: Final = 1_000_000
+_ANSWER: Final = (1 << 31) - 1  # source of the answers to register reads
+_PAGE = 4096
+
+T = TypeVar("T")
+
+
+class DeadlockError(RuntimeError):
+    """Requests are outstanding and nothing moves; the message says who waits for what, and since when."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is simulated.
+
+    Attributes
+    ----------
+    system, application
+        By name: hermes.systems.SYSTEMS, APPLICATIONS.
+    cores
+        That run applications, besides the IOKernel's.
+    uthreads
+        Each with a pipe: uthread i owns pipe i.
+    flows
+        (key, uthread); a key is (destination_port, source_port, destination_address, source_address).
+    service_ps
+        What the application computes per packet, besides what its own code takes.
+    polling
+        How polling is simulated; the results are the same.
+    costs
+        The cost profile.
+    rings
+        Sizes of the rings; the NIC's.
+    """
+
+    system: str = "indirect"
+    application: str = "echo"
+    cores: int = 4
+    uthreads: int = 8
+    flows: tuple[tuple[tuple[int, ...], int], ...] = ()
+    service_ps: int = 0
+    polling: Literal["arithmetic", "naive"] = "arithmetic"
+    costs: Costs = DEFAULT_COSTS
+    rings: RingSizes = UPSTREAM
+
+    def __post_init__(self) -> None:
+        if self.application not in APPLICATIONS:
+            raise ValueError(f"application is {self.application!r}; accepted are {', '.join(APPLICATIONS)}")
+        if self.cores < 1:
+            raise ValueError(f"cores is {self.cores}; accepted are 1 and more beside the IOKernel's")
+        if self.polling not in ("arithmetic", "naive"):
+            raise ValueError(f"polling is {self.polling!r}; accepted are arithmetic and naive")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What came out, see the module's docstring; all of it follows from configuration and seed."""
+
+    iokernel_ps: Mapping[str, int]
+    core_ps: Mapping[str, int]
+    window_ps: int
+    end_ps: int
+    messages: Mapping[str, int]
+    notifications: int
+    packets: int
+    batches: int
+    completions: int
+    request_errors: int
+    grants: int
+    false_detections: int
+    runqueue_insertions: int
+    steals: int
+    event_hash: str
+    costs_sha256: str
+
+    @property
+    def packets_per_notification(self) -> float | None:
+        """None if there was no notification."""
+        return self.packets / self.notifications if self.notifications else None
+
+
+def memory_bytes(options: Options) -> int:
+    """Host memory that the rings of a simulation need, with room for their alignment; whole pages."""
+    buffer = 2 * max(options.rings.notification_slots * SLOT_BYTES, _PAGE)
+    pipe = max(options.rings.pipe_flits * FLIT_BYTES, _PAGE)
+    return (options.uthreads + 1) * 2 * max(buffer, pipe) + buffer
+
+
+class Simulation:
+    """A host with its software on a NIC; see the module's docstring.
+
+    Attributes
+    ----------
+    engine
+        The event kernel, for measurements of the simulator itself.
+    """
+
+    def __init__(self, nic: Nic, options: Options) -> None:
+        self.engine = Engine(nic)
+        self._nic = nic
+        self._costs = options.costs
+        self._machine = Machine(nic, self.engine, options.costs, options.cores, is_naive=options.polling == "naive")
+        application: Application = APPLICATIONS[options.application](options.service_ps)
+        flows = [(FlowKey(*key), uthread) for key, uthread in options.flows]
+        workload = Workload(application=application, uthreads=options.uthreads, flows=flows, rings=options.rings)
+        self._system = build(options.system, self._machine, workload)
+        self._time = 0  # up to which all has been simulated
+        self._ready = 0
+        self._measured_until: int | None = None
+        self._answer = (NEVER, 0)  # of a register read: when, and the word
+
+    async def prepare(self) -> int:
+        """Open devices, bind flows, start the software; the host time from which on frames may reach the NIC."""
+        await self._execute(self._system.set_up())
+        self._ready = self._time
+        self._machine.start(self._system.software, self._time)
+        return self._time
+
+    async def run(self, measured_until: int, end: int) -> None:
+        """Simulate up to host time ``end``; the time of the cores is split up to the first ``measured_until``."""
+        if self._measured_until is None:
+            self._measured_until = measured_until
+            self._machine.mark(measured_until)
+        await self._run_to(end)
+
+    async def read_register(self, address: int) -> int:
+        """The 8-byte word of registers at ``address``; time goes on until the answer is there."""
+        self._nic.mmio_read(self._time, address, _ANSWER)
+        limit = self._time + ANSWER_PS
+        while self._time < self._answer[0]:
+            if self._time >= limit:
+                raise ContractError(
+                    f"the read of register {address:#x} is not answered at {self._time} ps; it began 10 ms before"
+                )
+            await self._advance(limit)
+        word = self._answer[1]
+        self._answer = (NEVER, 0)
+        return word
+
+    def require_progress(self, outstanding: int) -> None:
+        """Raise DeadlockError if requests are outstanding, of which the NIC dropped none, and nothing moves."""
+        if outstanding and self._machine.is_quiet:
+            waiting = "; ".join(self._system.waiting()) or "no software waits for anything"
+            raise DeadlockError(
+                f"at {self._time} ps nothing moves and {outstanding} requests are outstanding: {waiting}"
+            )
+
+    def report(self) -> Report:
+        """What came out so far."""
+        marked = self._machine.marked
+        end = self._time if marked is None or self._measured_until is None else self._measured_until
+        times = marked or self._machine.times_at(end)
+        cores = [sum(column) for column in zip(*times[1:], strict=True)]
+        return Report(
+            iokernel_ps={ACTIVITIES[activity]: times[0][activity] for activity in IOKERNEL_ACTIVITIES},
+            core_ps={ACTIVITIES[activity]: cores[activity] for activity in CORE_ACTIVITIES},
+            window_ps=end - self._ready,
+            end_ps=self._machine.effects.last_time,
+            messages=self._system.messages(),
+            event_hash=self._machine.effects.hexdigest(),
+            costs_sha256=self._costs.sha256,
+            **self._system.counts(),
+        )
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    async def _run_to(self, end: int) -> None:
+        while self._time < end:
+            await self._advance(end)
+
+    async def _advance(self, end: int) -> None:
+        """Let the NIC run as far as it can, and software after it, but not beyond ``end`` or an answer."""
+        safe = await self._nic.run(min(self.engine.next_time, self._answer[0], end))
+        for time, source, value in self._nic.take_effects():
+            if source == _ANSWER:
+                self._answer = (time, value)
+            else:
+                self.engine.schedule(time, NIC_ORDER, NIC_EFFECT, source, value)
+        self._time = min(safe, self._answer[0], end)
+        self.engine.run(self._time)
+
+    async def _execute(self, control: Control[T]) -> T:
+        """Carry out a sequence of the control plane, one step after the other."""
+        answer = 0
+        is_started = False
+        while True:
+            try:
+                request = control.send(answer) if is_started else next(control)
+            except StopIteration as finished:
+                result: T = finished.value
+                return result
+            is_started = True
+            answer = 0
+            if isinstance(request, WriteRegister):
+                self._nic.mmio_write(self._time, request.address, request.value, request.size)
+            elif isinstance(request, ReadRegister):
+                answer = await self.read_register(request.address)
+            elif isinstance(request, Tell):
+                answer = self._system.control(request.message)
+            else:
+                await self._await_zero(request)
+
+    async def _await_zero(self, request: AwaitZero) -> None:
+        """Look at a word of host memory each microsecond until it is 0."""
+        limit = self._time + ANSWER_PS
+        at = (request.address - self._nic.memory.base) >> 3
+        while self._nic.memory.words[at]:
+            if self._time >= limit:
+                raise ContractError(f"{request.what}: not there at {self._time} ps; the wait for it began 10 ms before")
+            await self._run_to(self._time + _LOOK_PS)
+            self._nic.advance(self._time)

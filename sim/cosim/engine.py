@@ -1,0 +1,77 @@
+"""The discrete-event kernel: a heap of events in the order of time, handled by kind.
+
+An event is (time, order, kind, a, b), five integers. ``order`` decides at equal time: the NIC's effects come first,
+then the cores by number. A sequence number would not do: it would depend on how many events were polls that found
+nothing.
+"""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Final
+
+from cosim.nic.base import NEVER, Nic
+
+NIC_ORDER: Final = 0
+LAST_ORDER: Final = 1 << 30
+
+NIC_EFFECT: Final = 0
+STEP: Final = 1
+POLL: Final = 2
+MARK: Final = 3
+_KINDS: Final = 4
+
+Handler = Callable[[int, int], None]
+
+
+class Engine:
+    """Handles events, each when host memory is what it is at that time.
+
+    Attributes
+    ----------
+    now, order
+        Time in picoseconds and order of the event that is being handled, or was last.
+    events
+        Handled so far.
+    """
+
+    __slots__ = ("_handlers", "_heap", "_nic", "events", "now", "order")
+
+    def __init__(self, nic: Nic) -> None:
+        self.now = 0
+        self.order = NIC_ORDER
+        self.events = 0
+        self._nic = nic
+        self._heap: list[tuple[int, int, int, int, int]] = []
+        self._handlers: list[Handler] = [_refuse] * _KINDS
+
+    def handle(self, kind: int, handler: Handler) -> None:
+        """From now on call ``handler(a, b)`` for events of this kind."""
+        self._handlers[kind] = handler
+
+    def schedule(self, time: int, order: int, kind: int, a: int, b: int) -> None:
+        """An event to come, not before ``now``."""
+        heappush(self._heap, (time, order, kind, a, b))
+
+    @property
+    def next_time(self) -> int:
+        """Time of the next event; NEVER if there is none."""
+        return self._heap[0][0] if self._heap else NEVER
+
+    def run(self, safe: int) -> int:
+        """Handle all events with time <= ``safe``; the time of the next one after that."""
+        heap, handlers, nic = self._heap, self._handlers, self._nic
+        while heap and heap[0][0] <= safe:
+            time, order, kind, a, b = heappop(heap)
+            if time < self.now:
+                raise ValueError(f"event {(time, order, kind, a, b)} lies before the present, {self.now} ps")
+            self.now = time
+            self.order = order
+            self.events += 1
+            if nic.next_change <= time:
+                nic.advance(time)
+            handlers[kind](a, b)
+        return heap[0][0] if heap else NEVER
+
+
+def _refuse(a: int, b: int) -> None:
+    raise ValueError(f"an event ({a}, {b}) of a kind that nobody handles")

@@ -1,0 +1,188 @@
+"""A core: runs software action by action, polls for it, and accounts for every picosecond."""
+
+from typing import Final
+
+from cosim.engine import POLL, STEP, Engine
+from cosim.machine.effects import Effects
+from cosim.machine.walk import Position, WalkTable
+from cosim.nic.base import NEVER, Nic
+from hermes.world import ACTIVITIES, MMIO_WRITE, Software, Walk
+
+FIRST_CORE_ORDER: Final = 1
+
+
+class AccountingError(RuntimeError):
+    """A core's time does not add up; the message says where and by how much."""
+
+
+class Core:
+    """One core, with its software (hermes.world.Core).
+
+    While its software finds nothing, the core polls: by arithmetic, it goes straight to the first look at a source that
+    is ready or becomes so; naively, it executes each look. Both give the same.
+
+    Attributes
+    ----------
+    times
+        Picoseconds by activity, up to ``busy_until``.
+    busy_until
+        End of the action that is under way; where a core polls: from when on.
+    """
+
+    __slots__ = (
+        "_began",
+        "_effects",
+        "_engine",
+        "_generation",
+        "_is_naive",
+        "_nic",
+        "_order",
+        "_poll_lap",
+        "_poll_source",
+        "_poll_time",
+        "_polled_last",
+        "_position",
+        "_software",
+        "_spinning",
+        "_tables",
+        "bit",
+        "busy_until",
+        "index",
+        "times",
+    )
+
+    def __init__(self, index: int, engine: Engine, nic: Nic, effects: Effects, *, is_naive: bool) -> None:
+        self.index = index
+        self.bit = 1 << index
+        self.times = [0] * len(ACTIVITIES)
+        self.busy_until = 0
+        self._engine = engine
+        self._nic = nic
+        self._effects = effects
+        self._is_naive = is_naive
+        self._order = FIRST_CORE_ORDER + index
+        self._generation = 0
+        self._began = 0
+        self._tables: dict[int, WalkTable] = {}  # by id() of the walk, which its table keeps alive
+        self._position = Position()
+        self._spinning = False
+        self._polled_last = False
+        self._poll_time = NEVER
+        self._poll_source = self._poll_lap = 0
+
+    # --- what software calls ------------------------------------------------------------------------------------------
+
+    def spend(self, activity: int, duration: int) -> None:
+        """See hermes.world.Core."""
+        self.times[activity] += duration
+        self.busy_until += duration
+
+    def walk(self, walk: Walk) -> None:
+        """See hermes.world.Core."""
+        table = self._tables.get(id(walk))
+        if table is None:
+            table = self._tables[id(walk)] = WalkTable(walk)
+        self._position.begin(table)
+
+    def wake(self, source: int) -> None:
+        """See hermes.world.Core."""
+        if self._spinning and not self._is_naive:
+            # at equal time a look comes after those effects only whose order is lower
+            now = self._engine.now if self._engine.order < self._order else self._engine.now + 1
+            self._look_at(source, max(now, self.busy_until))
+
+    def mmio_write(self, address: int, value: int) -> None:
+        """See hermes.world.Core."""
+        self._effects.record(MMIO_WRITE, address, value)
+        self._nic.mmio_write(self._engine.now, address, value, 4)
+
+    # --- what the machine calls ---------------------------------------------------------------------------------------
+
+    def start(self, software: Software, time: int) -> None:
+        """Run this software from ``time`` on."""
+        self._software = software
+        self._began = self.busy_until = time
+        self._act()
+
+    def step(self, generation: int) -> None:
+        """Event: an action ended."""
+        if generation != self._generation:
+            return
+        self._polled_last = False
+        if self._software.step():
+            self._act()
+        else:
+            self._spin()
+
+    def poll(self, generation: int) -> None:
+        """Event: a look begins."""
+        if generation != self._generation:
+            return
+        position, source = self._position, self._poll_source
+        self.spend(position.table.walk.activity, position.polled(source, self._poll_lap))
+        now = self._engine.now
+        if self.busy_until != now:
+            raise AccountingError(f"core {self.index} looks at {now} ps, but its time adds up to {self.busy_until} ps")
+        self._spinning = False
+        self._polled_last = True
+        is_clean = self._is_naive and not self._software.ready() >> source & 1
+        began = self._software.poll(source)
+        if is_clean and (began or self.busy_until - now != position.table.walk.costs[source]):
+            raise AccountingError(
+                f"core {self.index}: a look at source {source}, which was not ready, was not a clean one"
+            )
+        if began:
+            self._act()
+        else:
+            self._spin()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether the core polls and nothing is ready: only others can make it go on."""
+        return self._spinning and not self._software.ready()
+
+    def times_at(self, end: int) -> list[int]:
+        """Picoseconds by activity from the start to ``end``; an action under way counts whole, a look up to ``end``.
+
+        Raises
+        ------
+        AccountingError
+            They do not add up to the time that passed.
+        """
+        times = list(self.times)
+        elapsed = self.busy_until - self._began
+        if self._spinning and (end > self.busy_until or self._polled_last):
+            times[self._position.table.walk.activity] += end - self.busy_until
+            elapsed = end - self._began
+        if sum(times) != elapsed or min(times) < 0:
+            split = ", ".join(f"{name} {time}" for name, time in zip(ACTIVITIES, times, strict=True) if time)
+            raise AccountingError(f"core {self.index}: {elapsed} ps passed, accounted for are {sum(times)} ps: {split}")
+        return times
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _act(self) -> None:
+        self._engine.schedule(self.busy_until, self._order, STEP, self.index, self._generation)
+
+    def _spin(self) -> None:
+        """Nothing to do: poll, from the end of what was spent on."""
+        position = self._position
+        position.resume(self.busy_until)
+        self._spinning = True
+        self._poll_time = NEVER
+        if self._is_naive:
+            self._look_at(position.following(), self.busy_until)
+            return
+        ready = self._software.ready()
+        while ready:
+            low = ready & -ready
+            ready ^= low
+            self._look_at(low.bit_length() - 1, self.busy_until)
+
+    def _look_at(self, source: int, earliest: int) -> None:
+        """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""
+        time, lap = self._position.visit(source, earliest)
+        if time < self._poll_time:
+            self._poll_time, self._poll_source, self._poll_lap = time, source, lap
+            self._generation += 1
+            self._engine.schedule(time, self._order, POLL, self.index, self._generation)

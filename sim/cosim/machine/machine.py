@@ -1,0 +1,88 @@
+"""The host around its software: cores, cache lines, memory, the NIC's effects (hermes.world.World)."""
+
+from collections.abc import Sequence
+
+from cosim.engine import LAST_ORDER, MARK, NIC_EFFECT, POLL, STEP, Engine
+from cosim.machine.cache import CacheLines
+from cosim.machine.core import Core
+from cosim.machine.effects import Effects
+from cosim.nic.base import HostMemory, Nic
+from hermes.costs import Costs
+from hermes.world import NIC_WRITE, Software
+
+
+class Machine:
+    """A host with one core for the IOKernel and others for applications.
+
+    Parameters
+    ----------
+    application_cores
+        How many; their indices are 1 on.
+    is_naive
+        Execute every look of a polling core, instead of arithmetic. The results are the same.
+
+    Attributes
+    ----------
+    marked
+        The time of each core by activity, up to the mark; None before it.
+    """
+
+    def __init__(self, nic: Nic, engine: Engine, costs: Costs, application_cores: int, *, is_naive: bool) -> None:
+        self.clock = engine
+        self.costs = costs
+        self.effects = Effects(engine)
+        self.record = self.effects.record
+        self.lines = CacheLines(costs.line_dirty)
+        self.cores = [
+            Core(index, engine, nic, self.effects, is_naive=is_naive) for index in range(application_cores + 1)
+        ]
+        self.marked: list[list[int]] | None = None
+        self._nic = nic
+        self._engine = engine
+        self._watched: list[tuple[Core, int]] = []  # by source of the NIC's effects: who is woken
+        engine.handle(NIC_EFFECT, self._nic_wrote)
+        engine.handle(STEP, self._step)
+        engine.handle(POLL, self._poll)
+        engine.handle(MARK, self._mark)
+
+    @property
+    def memory(self) -> HostMemory:
+        """The NIC's."""
+        return self._nic.memory
+
+    def watch(self, address: int, length: int, core: int, source: int) -> None:
+        """See hermes.world.World."""
+        self._nic.watch(address, length, len(self._watched))
+        self._watched.append((self.cores[core], source))
+
+    def start(self, software: Sequence[Software], time: int) -> None:
+        """Run the software on the cores, by index, from ``time`` on."""
+        for core, program in zip(self.cores, software, strict=True):
+            core.start(program, time)
+
+    def mark(self, time: int) -> None:
+        """Note the time of each core by activity at ``time``, behind all that happens then."""
+        self._engine.schedule(time, LAST_ORDER, MARK, 0, 0)
+
+    def times_at(self, time: int) -> list[list[int]]:
+        """The time of each core by activity, up to ``time``: the present or later."""
+        return [core.times_at(time) for core in self.cores]
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing goes on without the NIC."""
+        return all(core.is_quiet for core in self.cores)
+
+    def _nic_wrote(self, source: int, address: int) -> None:
+        self.record(NIC_WRITE, source, address)
+        core, walk_source = self._watched[source]
+        core.wake(walk_source)
+
+    def _step(self, core: int, generation: int) -> None:
+        self.cores[core].step(generation)
+
+    def _poll(self, core: int, generation: int) -> None:
+        self.cores[core].poll(generation)
+
+    def _mark(self, a: int, b: int) -> None:  # noqa: ARG002  (all handlers take two)
+        self.marked = self.times_at(self._engine.now)

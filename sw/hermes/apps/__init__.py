@@ -1,0 +1,1 @@
+"""Applications: what is done with a packet."""

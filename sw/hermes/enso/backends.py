@@ -1,0 +1,84 @@
+"""How a device's register writes travel: straight to the NIC, or, for notification buffers, through the IOKernel."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from hermes.costs import Costs
+from hermes.enso.registers import notification_buffer_register, pipe_register
+from hermes.queues import SpscQueue
+from hermes.world import Core
+
+
+class Backend(Protocol):
+    """Where a device writes its registers.
+
+    Attributes
+    ----------
+    pipe_write, notification_write
+        Picoseconds that a write of a register of a pipe, or of a notification buffer, takes the core; to be spent
+        before the write.
+    """
+
+    pipe_write: int
+    notification_write: int
+
+    def has_room(self, core: Core) -> bool:
+        """Whether a register of a notification buffer can be written now; if not, the core waits."""
+
+    def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
+        """Write a register of a pipe."""
+
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
+        """Write a register of a notification buffer."""
+
+
+class Direct:
+    """All registers are the NIC's."""
+
+    def __init__(self, costs: Costs) -> None:
+        self.pipe_write = self.notification_write = costs.mmio_issue
+
+    def has_room(self, core: Core) -> bool:  # noqa: ARG002
+        """A posted write needs none."""
+        return True
+
+    def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
+        """By MMIO."""
+        core.mmio_write(pipe_register(pipe, register), value)
+
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
+        """By MMIO."""
+        core.mmio_write(notification_buffer_register(buffer, register), value)
+
+
+class Hybrid:
+    """Pipes are the NIC's; notification buffers are the IOKernel's, told by message: (register, buffer, value, 0).
+
+    Parameters
+    ----------
+    queues
+        The message queue of each core, by the core's index; None for cores that run no applications.
+    """
+
+    def __init__(self, costs: Costs, queues: Sequence[SpscQueue | None]) -> None:
+        self.pipe_write = costs.mmio_issue
+        self.notification_write = costs.message_send + costs.line_dirty
+        self._queues = queues
+
+    def has_room(self, core: Core) -> bool:
+        """Whether the core's message queue has."""
+        return not self._queue(core).is_full()
+
+    def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
+        """By MMIO."""
+        core.mmio_write(pipe_register(pipe, register), value)
+
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
+        """By message."""
+        self._queue(core).push((register, buffer, value, 0))
+
+    def _queue(self, core: Core) -> SpscQueue:
+        queue = self._queues[core.index]
+        if queue is None:
+            raise ValueError(f"core {core.index} has no message queue; accepted are cores that run applications")
+        return queue

@@ -1,0 +1,90 @@
+"""A device: one notification buffer and the pipes that use it."""
+
+from collections import deque
+
+from hermes.enso.backends import Backend
+from hermes.enso.notification_buffer import NotificationBuffer
+from hermes.enso.pipe import RxTxPipe
+from hermes.enso.registers import BATCH, RX_HEAD, TX_TAIL
+from hermes.world import Core
+
+
+class Device:
+    """What one uthread talks to the network through; only one core uses it at a time.
+
+    Reading and writing the rings is apart from telling the far side (``tell_...``): the rings are read at the start of
+    an action, the far side learns of it at its end. RX space is freed when what lay there has been sent.
+
+    Attributes
+    ----------
+    backend
+        Where its register writes go, and what they cost.
+    notifications
+        Its notification buffer.
+    pipes
+        By number.
+    """
+
+    __slots__ = ("_freed", "_sent", "backend", "notifications", "pipes")
+
+    def __init__(self, backend: Backend, notifications: NotificationBuffer) -> None:
+        self.backend = backend
+        self.notifications = notifications
+        self.pipes: dict[int, RxTxPipe] = {}
+        self._sent: deque[tuple[RxTxPipe, int]] = deque()  # flits of each send that is not complete
+        self._freed: list[RxTxPipe] = []
+
+    def receive(self) -> int:
+        """Take up to 64 notifications and learn the tails they tell; how many."""
+        buffer = self.notifications
+        count = 0
+        while count < BATCH and buffer.has_notification():
+            slot = buffer.take_notification()
+            self.pipes[buffer.pipe_of(slot)].notified(buffer.tail_of(slot))
+            count += 1
+        return count
+
+    def reap(self) -> int:
+        """Take up to 64 completions, and with each send that is complete free its RX space; how many completions."""
+        buffer = self.notifications
+        count = 0
+        while count < BATCH and buffer.has_completion():
+            if buffer.ends_send(buffer.take_completion()):
+                pipe, flits = self._sent.popleft()
+                pipe.free(flits)
+                if pipe not in self._freed:
+                    self._freed.append(pipe)
+            count += 1
+        return count
+
+    def send(self, pipe: RxTxPipe, flits: int) -> None:
+        """Post the requests for the next flits of a pipe; the TX ring has room for ``pipe.requests(flits)``."""
+        parts = pipe.send(flits)
+        for index, (address, length) in enumerate(parts):
+            self.notifications.post(address, length, continues=index + 1 < len(parts))
+        self._sent.append((pipe, flits))
+
+    @property
+    def unsent(self) -> int:
+        """Sends that are not complete."""
+        return len(self._sent)
+
+    def tell_rx_head(self, core: Core) -> None:
+        """Notifications were taken."""
+        buffer = self.notifications
+        self.backend.write_notification_buffer(core, buffer.number, RX_HEAD, buffer.rx_head)
+
+    def tell_tx_tail(self, core: Core) -> None:
+        """Requests were posted."""
+        buffer = self.notifications
+        self.backend.write_notification_buffer(core, buffer.number, TX_TAIL, buffer.tx_tail)
+
+    def freed(self) -> int:
+        """Pipes whose RX space was freed and of which the NIC is not told yet."""
+        return len(self._freed)
+
+    def tell_pipe_heads(self, core: Core) -> None:
+        """RX space was freed; the NIC looks whether more has come and tells, now or with the next packet."""
+        for pipe in self._freed:
+            self.backend.write_pipe(core, pipe.number, RX_HEAD, pipe.rx_head)
+        self._freed.clear()

@@ -1,0 +1,149 @@
+"""A notification buffer: the RX ring, where the NIC tells of new data, and the TX ring, where software asks to send."""
+
+from hermes.enso.registers import (
+    ADDRESS,
+    ERROR,
+    LENGTH,
+    PAGE_BYTES,
+    PIPE,
+    SIGNAL,
+    SLOT_BYTES,
+    SLOT_WORDS,
+    TAIL,
+    TX_REQUEST,
+    RingSizes,
+)
+from hermes.world import ContractError, Memory
+
+
+class NotificationBuffer:
+    """Both rings of a notification buffer, in host memory; indices are in slots, ascending modulo the ring's size.
+
+    Software that owns it takes notifications, posts requests and takes completions. What serves it, the NIC or
+    software in its place, delivers notifications and completes requests. Register writes are the device's.
+
+    Attributes
+    ----------
+    address
+        Of the RX ring; the TX ring follows it.
+    number
+        Its id; -1 until it is opened.
+    rx_head, tx_head, tx_tail
+        The owner's: first notification not taken, first request not known complete, first free TX slot.
+    rx_tail
+        First free RX slot, where software stands in for the NIC.
+    errors
+        Requests that the NIC completed with an error.
+    """
+
+    __slots__ = (
+        "_continues",
+        "_mask",
+        "_name",
+        "_rx",
+        "_tx",
+        "_words",
+        "address",
+        "errors",
+        "number",
+        "rx_head",
+        "rx_tail",
+        "slots",
+        "tx_address",
+        "tx_head",
+        "tx_tail",
+    )
+
+    def __init__(self, memory: Memory, sizes: RingSizes, name: str) -> None:
+        ring = max(sizes.notification_slots * SLOT_BYTES, PAGE_BYTES)
+        self.address = memory.allocate(2 * ring, 2 * ring, f"notification buffer of {name}")
+        self.tx_address = self.address + ring
+        self.number = -1
+        self.slots = sizes.notification_slots
+        self.rx_head = self.rx_tail = self.tx_head = self.tx_tail = 0
+        self.errors = 0
+        self._name = name
+        self._words = memory.words
+        self._rx = (self.address - memory.base) >> 3
+        self._tx = (self.tx_address - memory.base) >> 3
+        self._mask = self.slots - 1
+        self._continues = bytearray(self.slots)  # 1: the next slot holds more of the same send
+
+    # --- the owner's side ---------------------------------------------------------------------------------------------
+
+    def has_notification(self) -> bool:
+        """Whether the next RX slot is filled."""
+        return bool(self._words[self._rx + SLOT_WORDS * self.rx_head + SIGNAL])
+
+    def take_notification(self) -> int:
+        """Clear the next RX slot, which is filled, and go on to the one after it; the slot."""
+        slot = self.rx_head
+        self._words[self._rx + SLOT_WORDS * slot + SIGNAL] = 0
+        self.rx_head = (slot + 1) & self._mask
+        return slot
+
+    def pipe_of(self, slot: int) -> int:
+        """Pipe that the notification in an RX slot is about."""
+        pipe: int = self._words[self._rx + SLOT_WORDS * slot + PIPE]
+        return pipe
+
+    def tail_of(self, slot: int) -> int:
+        """Tail in flits that the notification in an RX slot tells."""
+        tail: int = self._words[self._rx + SLOT_WORDS * slot + TAIL]
+        return tail
+
+    def tx_room(self) -> int:
+        """Requests that can be posted; one slot always stays empty."""
+        return (self.tx_head - self.tx_tail - 1) & self._mask
+
+    def post(self, address: int, length: int, signal: int = TX_REQUEST, *, continues: bool = False) -> int:
+        """Fill the next TX slot, which is free; the slot. A write of tx_tail publishes it.
+
+        ``continues``: the next request belongs to the same send, which completes with its last.
+        """
+        slot = self.tx_tail
+        at = self._tx + SLOT_WORDS * slot
+        self._words[at + LENGTH] = length
+        self._words[at + SIGNAL] = signal
+        self._words[at + ADDRESS] = address
+        self._continues[slot] = continues
+        self.tx_tail = (slot + 1) & self._mask
+        return slot
+
+    def has_completion(self) -> bool:
+        """Whether the oldest request is complete."""
+        return self.tx_head != self.tx_tail and not self._words[self._tx + SLOT_WORDS * self.tx_head + SIGNAL]
+
+    def take_completion(self) -> int:
+        """Go on behind the oldest request, which is complete; its slot."""
+        slot = self.tx_head
+        if self._words[self._tx + SLOT_WORDS * slot + ERROR]:
+            self.errors += 1
+        self.tx_head = (slot + 1) & self._mask
+        return slot
+
+    def ends_send(self, slot: int) -> bool:
+        """Whether the request in a TX slot is the last of its send."""
+        return not self._continues[slot]
+
+    # --- the side that serves it --------------------------------------------------------------------------------------
+
+    def deliver(self, pipe: int, tail: int) -> None:
+        """Write a notification into the next RX slot."""
+        at = self._rx + SLOT_WORDS * self.rx_tail
+        if self._words[at + SIGNAL]:
+            raise ContractError(f"notification buffer of {self._name}: no room for a notification of pipe {pipe}")
+        self._words[at + PIPE] = pipe
+        self._words[at + TAIL] = tail
+        self._words[at + SIGNAL] = 1
+        self.rx_tail = (self.rx_tail + 1) & self._mask
+
+    def forward(self, other: "NotificationBuffer", slot: int) -> int:
+        """Copy a request out of a TX slot of another buffer into the own next one, which is free; the own slot."""
+        at = other._tx + SLOT_WORDS * slot
+        words = self._words
+        return self.post(words[at + ADDRESS], words[at + LENGTH], words[at + SIGNAL])
+
+    def complete(self, slot: int) -> None:
+        """The request in this TX slot is done."""
+        self._words[self._tx + SLOT_WORDS * slot + SIGNAL] = 0

@@ -1,0 +1,91 @@
+"""An RX/TX pipe: a ring of packets that the NIC fills, sent from where they lie."""
+
+from collections.abc import Iterator
+
+from hermes.enso.registers import FLIT_BYTES, MAX_REQUEST_BYTES, PAGE_BYTES, RingSizes
+from hermes.enso.rings import advance
+from hermes.world import ContractError, Memory
+
+_ETHERNET_HEADER = 14
+_MAX_REQUEST_FLITS = MAX_REQUEST_BYTES // FLIT_BYTES
+
+
+class RxTxPipe:
+    """A pipe of received packets, of which those that the application is through with can be sent without a copy.
+
+    Indices are in flits of 64 bytes, ascending modulo the pipe's size. Packets start at a flit.
+
+    Attributes
+    ----------
+    number
+        Its id.
+    address
+        Of its ring in host memory, aligned to the ring's size.
+    rx_head
+        Up to here the NIC may write again, once it is told.
+    rx_tail
+        Up to here the application has taken packets.
+    notified_tail
+        Up to here packets are known to lie in the ring.
+    """
+
+    __slots__ = ("_bytes", "_mask", "_offset", "address", "flits", "notified_tail", "number", "rx_head", "rx_tail")
+
+    def __init__(self, memory: Memory, sizes: RingSizes, number: int) -> None:
+        size = sizes.pipe_flits * FLIT_BYTES
+        self.number = number
+        self.flits = sizes.pipe_flits
+        self.address = memory.allocate(size, max(size, PAGE_BYTES), f"pipe {number}")
+        self.rx_head = self.rx_tail = self.notified_tail = 0
+        self._mask = self.flits - 1
+        self._bytes = memory.bytes
+        self._offset = self.address - memory.base
+
+    def notified(self, tail: int) -> None:
+        """The NIC told a tail; an older one than known changes nothing."""
+        self.notified_tail = (
+            self.notified_tail + advance(self.rx_head, self.notified_tail, tail, self._mask)
+        ) & self._mask
+
+    def available(self) -> int:
+        """Flits of packets that the application has not taken."""
+        return (self.notified_tail - self.rx_tail) & self._mask
+
+    def packets(self, flits: int) -> Iterator[tuple[int, int]]:
+        """The packets in the next ``flits`` flits, as (position in host memory, bytes); the ring's end may cut one."""
+        memory, mask, size = self._bytes, self._mask, self.flits * FLIT_BYTES
+        flit, end = self.rx_tail, self.rx_tail + flits
+        while flit < end:
+            at = self._offset + (flit & mask) * FLIT_BYTES
+            length = _ETHERNET_HEADER + (memory[at + 16] << 8 | memory[at + 17])
+            flit += -(-length // FLIT_BYTES)
+            if flit > end or length > size:
+                raise ContractError(
+                    f"pipe {self.number}: a packet of {length} bytes at flit {flit & mask} ends behind the tail"
+                )
+            yield at, length
+
+    def requests(self, flits: int) -> int:
+        """Requests that it takes to send the next ``flits`` flits."""
+        return len(self._parts(flits))
+
+    def send(self, flits: int) -> list[tuple[int, int]]:
+        """Take the next ``flits`` flits away from the application, to be sent: (address, bytes) of each request."""
+        parts = self._parts(flits)
+        self.rx_tail = (self.rx_tail + flits) & self._mask
+        return parts
+
+    def free(self, flits: int) -> None:
+        """These flits, the oldest, may be written again. The NIC must be told."""
+        self.rx_head = (self.rx_head + flits) & self._mask
+
+    def _parts(self, flits: int) -> list[tuple[int, int]]:
+        """Cut at the ring's end and at the longest request."""
+        parts = []
+        start = self.rx_tail
+        while flits:
+            count = min(flits, self.flits - start, _MAX_REQUEST_FLITS)
+            parts.append((self.address + start * FLIT_BYTES, count * FLIT_BYTES))
+            start = (start + count) & self._mask
+            flits -= count
+        return parts

@@ -1,0 +1,75 @@
+"""The Enso NIC as software sees it: register map, notification formats, sizes. Software's own copy of the contract."""
+
+from dataclasses import dataclass
+from typing import Final
+
+# --- registers: byte addresses in BAR2, a page of 4096 bytes per pipe and per notification buffer ---------------------
+
+PAGE_BYTES: Final = 4096
+PIPES: Final = 8192
+NOTIFICATION_BUFFERS: Final = 1024
+
+RX_TAIL: Final = 0x00
+RX_HEAD: Final = 0x04
+RX_MEM_LOW: Final = 0x08
+RX_MEM_HIGH: Final = 0x0C
+TX_TAIL: Final = 0x10
+TX_HEAD: Final = 0x14
+TX_MEM_LOW: Final = 0x18
+TX_MEM_HIGH: Final = 0x1C
+
+
+def pipe_register(pipe: int, register: int) -> int:
+    """Byte address of a register of a pipe, 0 to 8191."""
+    return pipe * PAGE_BYTES + register
+
+
+def notification_buffer_register(buffer: int, register: int) -> int:
+    """Byte address of a register of a notification buffer, 0 to 1023."""
+    return (PIPES + buffer) * PAGE_BYTES + register
+
+
+# --- slots of notification rings: 64-bit words of a 64-byte line ------------------------------------------------------
+
+SLOT_BYTES: Final = 64
+SLOT_WORDS: Final = 8
+
+SIGNAL: Final = 0  # RX: 1 if new. TX: what the slot is; 0 once the NIC completed it
+PIPE: Final = 1  # RX: pipe that the notification is about
+TAIL: Final = 2  # RX: its tail, in flits
+ADDRESS: Final = 1  # TX: of the first byte to send; config requests: the config id
+LENGTH: Final = 2  # TX: bytes to send
+ERROR: Final = 3  # TX completion: 0 is good
+
+TX_REQUEST: Final = 1
+CONFIG_REQUEST: Final = 2
+
+CONFIG_FLOW: Final = 1
+CONFIG_FALLBACK: Final = 4
+
+# --- sizes ------------------------------------------------------------------------------------------------------------
+
+FLIT_BYTES: Final = 64
+BUFFER_ID_MASK: Final = 0x3FF  # low bits of a pipe's rx_mem: its notification buffer
+BATCH: Final = 64  # notifications or completions that one call takes
+MAX_REQUEST_BYTES: Final = 128 * 1024
+
+
+@dataclass(frozen=True)
+class RingSizes:
+    """Slots of the rings, powers of two; the NIC must have the same.
+
+    Attributes
+    ----------
+    pipe_flits
+        Flits (64 bytes) of a pipe.
+    notification_slots
+        Slots of a notification buffer, for RX and TX each.
+    """
+
+    pipe_flits: int = 32768
+    notification_slots: int = 16384
+
+
+UPSTREAM: Final = RingSizes()
+"""What upstream's NIC has after reset, and ours in its full size."""

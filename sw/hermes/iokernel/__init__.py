@@ -1,0 +1,1 @@
+"""The IOKernel: owner of the NIC's notification buffer, between the NIC and the runtimes."""

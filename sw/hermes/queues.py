@@ -1,0 +1,69 @@
+"""Queues of cache lines in shared memory, one item a line, between one producer and one consumer at a time."""
+
+from collections import deque
+from typing import Protocol
+
+from hermes.world import QUEUE_POP, QUEUE_PUSH, World
+
+CAPACITY = 32768
+"""Slots of a queue: 2 MiB of cache lines."""
+
+Item = tuple[int, int, int, int]
+
+
+class End(Protocol):
+    """Who is told at an end of a queue."""
+
+    def queue_changed(self, queue: int) -> None:
+        """The consumer: an item arrived. The producer: there is room again."""
+
+
+class SpscQueue:
+    """A queue of messages or softIRQs; a producer that finds it full waits.
+
+    Each slot is a line that changes hands twice per lap of the ring, so that both ends pay for it: they charge
+    ``line_dirty`` themselves.
+
+    Attributes
+    ----------
+    number
+        Identifies it in the hash of effects and to both ends.
+    consumer, producer
+        Told of each item, and of room in a queue that was full; a producer that never waits need not be told.
+    """
+
+    __slots__ = ("_items", "_world", "capacity", "consumer", "number", "producer")
+
+    def __init__(self, world: World, number: int, consumer: End, producer: End | None = None) -> None:
+        self.number = number
+        self.consumer = consumer
+        self.producer = producer
+        self.capacity = CAPACITY
+        self._world = world
+        self._items: deque[Item] = deque()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def is_full(self) -> bool:
+        """Whether there is no room for an item."""
+        return len(self._items) >= self.capacity
+
+    def __getitem__(self, index: int) -> Item:
+        """Item 0 is the oldest."""
+        return self._items[index]
+
+    def push(self, item: Item) -> None:
+        """An item lands in the queue, which is not full."""
+        self._items.append(item)
+        self._world.record(QUEUE_PUSH, self.number, item[1] << 32 | item[2])
+        self.consumer.queue_changed(self.number)
+
+    def pop(self) -> Item:
+        """The oldest item leaves the queue."""
+        was_full = len(self._items) >= self.capacity
+        item = self._items.popleft()
+        self._world.record(QUEUE_POP, self.number, item[1] << 32 | item[2])
+        if was_full and self.producer is not None:
+            self.producer.queue_changed(self.number)
+        return item

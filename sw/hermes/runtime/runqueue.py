@@ -1,0 +1,46 @@
+"""The runnable uthreads of a kthread, oldest first."""
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hermes.runtime.uthread import Uthread
+
+RING_SLOTS = 32
+
+
+class Runqueue:
+    """A ring of 32 and, behind it, an overflow list of any length. Thieves see the ring."""
+
+    __slots__ = ("_overflow", "_ring")
+
+    def __init__(self) -> None:
+        self._ring: deque[Uthread] = deque()
+        self._overflow: deque[Uthread] = deque()
+
+    def __len__(self) -> int:
+        return len(self._ring) + len(self._overflow)
+
+    def push(self, uthread: "Uthread") -> None:
+        """Behind all others."""
+        (self._ring if len(self._ring) < RING_SLOTS else self._overflow).append(uthread)
+
+    def pop(self) -> "Uthread":
+        """The oldest."""
+        uthread = self._ring.popleft()
+        self._refill()
+        return uthread
+
+    def stealable(self) -> int:
+        """How many a thief takes: half the ring, rounded up."""
+        return (len(self._ring) + 1) // 2
+
+    def steal(self, count: int) -> list["Uthread"]:
+        """The oldest ``count``, in order."""
+        stolen = [self._ring.popleft() for _ in range(count)]
+        self._refill()
+        return stolen
+
+    def _refill(self) -> None:
+        while self._overflow and len(self._ring) < RING_SLOTS:
+            self._ring.append(self._overflow.popleft())

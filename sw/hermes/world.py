@@ -1,0 +1,238 @@
+"""What software needs of the world that runs it: time, memory, caches, cores, the way to the NIC.
+
+Software here is state machines. A core calls ``step`` of its software whenever an action ends: the software lets the
+action's effects land, reads the inputs of its next action and tells with ``Core.spend`` how long that takes. So an
+action reads its inputs at its start and its effects land at its end. Software with nothing to do polls its sources in
+a cyclic walk; a look that found nothing costs time and has no effect, so the world need not call it to know its end.
+
+Times are integer picoseconds, addresses are bytes in the NIC's and the host's one address space.
+"""
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol, TypeVar
+
+from hermes.costs import Costs
+
+# What a core's time goes to. The IOKernel's core:
+RX: Final = 0
+TX_COMPLETION: Final = 1
+MESSAGE: Final = 2
+CORES: Final = 3
+DETECTION: Final = 4
+GRANT: Final = 5
+POLL: Final = 6
+# Cores of applications:
+APPLICATION: Final = 7  # the application's own code: the only useful time
+DRIVER: Final = 8  # rings, messages and doorbells, in the uthread
+SCHEDULER: Final = 9
+SOFTIRQ: Final = 10
+STEAL: Final = 11  # the search, and taking what it found
+SWITCH: Final = 12
+ANSWER: Final = 13  # wait for the IOKernel's answer
+QUEUE_FULL: Final = 14  # wait for room in a message queue
+IDLE: Final = 15  # nobody has the core
+ACTIVITIES: Final = (
+    *("rx", "tx_completion", "message", "cores", "detection", "grant", "poll"),
+    *("application", "driver", "scheduler", "softirq", "steal", "switch", "answer", "queue_full", "idle"),
+)
+IOKERNEL_ACTIVITIES: Final = range(RX, POLL + 1)
+CORE_ACTIVITIES: Final = range(APPLICATION, IDLE + 1)
+
+# Effects, as the hash of a run knows them.
+NIC_WRITE: Final = 0  # subject: source; value: address or register word
+MMIO_WRITE: Final = 1  # subject: register address; value: what was written
+QUEUE_PUSH: Final = 2  # subject: queue; value: of the item
+QUEUE_POP: Final = 3
+UTHREAD_START: Final = 4  # subject: uthread; value: core
+UTHREAD_END: Final = 5
+CORE_GRANT: Final = 6  # subject: core; value: kthread
+
+
+class ContractError(RuntimeError):
+    """Software or its NIC broke a rule on which the other relies; the message is one line that says where."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How a core that found nothing looks at its sources, lap after lap.
+
+    Attributes
+    ----------
+    costs
+        Picoseconds of a look at each source when nothing changed there; at least 1.
+    orders
+        Lap k looks at all sources in the order ``orders[k % len(orders)]``.
+    activity
+        What the time goes to.
+    """
+
+    costs: tuple[int, ...]
+    orders: tuple[tuple[int, ...], ...]
+    activity: int
+
+
+class Software(Protocol):
+    """What runs on a core."""
+
+    def step(self) -> bool:
+        """The last action ended, now: let its effects land and go on.
+
+        True: the next action began, its time is spent. False: nothing to do; the walk goes on after the source that was
+        polled last, or, after ``Core.walk``, begins.
+        """
+
+    def poll(self, source: int) -> bool:
+        """Look at a source of the walk, now, and spend what that takes. As ``step``."""
+
+    def ready(self) -> int:
+        """Bit s is 1 if a look at source s, now, might find something or cost more than the walk says."""
+
+    def waits_for(self) -> str:
+        """For the message of a run that stands still: what would wake this software; empty if nothing need to."""
+
+
+class Core(Protocol):
+    """A core, as its software sees it.
+
+    Attributes
+    ----------
+    index
+        Number of the core; the IOKernel's is 0.
+    bit
+        ``1 << index``, for sets of cores.
+    """
+
+    index: int
+    bit: int
+
+    def spend(self, activity: int, duration: int) -> None:
+        """The next ``duration`` picoseconds go to ``activity``."""
+
+    def walk(self, walk: Walk) -> None:
+        """From what is spent on, poll in this walk, from the start of its first lap."""
+
+    def wake(self, source: int) -> None:
+        """Something changed at a source of the walk, now. The walk sees it when it gets there."""
+
+    def mmio_write(self, address: int, value: int) -> None:
+        """A posted write of a 32-bit register, now; its cost is spent by the caller."""
+
+
+class Clock(Protocol):
+    """``now``: picoseconds."""
+
+    now: int
+
+
+class Memory(Protocol):
+    """Host memory that software and NIC share.
+
+    Attributes
+    ----------
+    base
+        Address of its first byte.
+    words
+        Its 64-bit words, little-endian.
+    bytes
+        Its bytes.
+    """
+
+    base: int
+    words: memoryview
+    bytes: memoryview
+
+    def allocate(self, size: int, align: int, owner: str) -> int:
+        """Address of ``size`` fresh bytes, all 0; ``owner`` is for messages."""
+
+
+class CacheLines(Protocol):
+    """Where the copies of shared lines are: who has none pays for it, who writes takes it from the others.
+
+    Slots of rings have one owner at a time. Lines that many cores poll are named apart, because a write to one wakes
+    those who had a copy; sets of cores are integers, a bit per core.
+    """
+
+    def allocate(self, count: int) -> int:
+        """First of ``count`` consecutive fresh slots; core 0 owns them."""
+
+    def take(self, core: int, slot: int) -> int:
+        """Become the owner of a slot, to read or write it; picoseconds that it costs: 0 for the owner."""
+
+    def allocate_polled(self) -> int:
+        """A fresh polled line, of which nobody has a copy."""
+
+    def read(self, core_bit: int, line: int) -> int:
+        """Take a copy of a polled line; picoseconds that it costs: 0 if the core has one."""
+
+    def write_cost(self, core_bit: int, line: int) -> int:
+        """Picoseconds that a write of a polled line would cost: 0 if no other core has a copy."""
+
+    def write(self, core_bit: int, line: int) -> int:
+        """A write of a polled line lands: only the writer has a copy now. The cores that lost theirs."""
+
+
+class World(Protocol):
+    """All of it."""
+
+    @property
+    def clock(self) -> Clock:
+        """The simulated time."""
+
+    @property
+    def costs(self) -> Costs:
+        """What steps cost."""
+
+    @property
+    def cores(self) -> Sequence[Core]:
+        """Core 0 is the IOKernel's, the others run applications."""
+
+    @property
+    def lines(self) -> CacheLines:
+        """The shared cache lines."""
+
+    @property
+    def memory(self) -> Memory:
+        """Host memory."""
+
+    def record(self, kind: int, subject: int, value: int) -> None:
+        """An effect lands, now."""
+
+    def watch(self, address: int, length: int, core: int, source: int) -> None:
+        """A NIC write to this range wakes a source of a core's walk."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRegister:
+    """Write ``size`` bytes (4 or 8) of a register."""
+
+    address: int
+    value: int
+    size: int = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRegister:
+    """Read the 8-byte word of registers at ``address``; the answer is the word."""
+
+    address: int
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitZero:
+    """Wait until the NIC wrote 0 to the 64-bit word at ``address`` of host memory; ``what`` is for messages."""
+
+    address: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Send the IOKernel a message and wait for its answer."""
+
+    message: object
+
+
+T = TypeVar("T")
+Control = Generator[WriteRegister | ReadRegister | AwaitZero | Tell, int, T]
+"""A sequence of the control plane: yields what it wants done, is sent the answer (0 if there is none)."""
