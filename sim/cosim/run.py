@@ -20,6 +20,7 @@ from cosim.measure.result import Outcome, measured
 from cosim.nic.rtl import SimulatorError, nic_model
 from cosim.nic.rtl import simulate as simulate_in_child
 from cosim.pcie.bridge import Bridge
+from cosim.pcie.link import NIC_CYCLE_PS
 from cosim.simulation import Options, Simulation, memory_bytes
 from cosim.toolchain import ToolError, find_verilator
 from cosim.traffic.frames import Frames
@@ -66,12 +67,12 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
     requests = load(config)
     with staged(out) as folder:
         try:
-            outcome, bridge_counters = _outcome(config, requests, folder, tell)
+            outcome, how_it_went = _outcome(config, requests, folder, tell)
             result = measured(requests.requests, requests.steering, outcome)
         except (ToolError, SimulatorError, AccountingError) as error:
             raise RunError(" | ".join(str(error).splitlines())) from error
         wall_s = time.monotonic() - started
-        run_info |= {"wall_s": round(wall_s, 3), "bridge": bridge_counters, "host": _host(), "versions": _versions()}
+        run_info |= {"wall_s": round(wall_s, 3), **how_it_went, "host": _host(), "versions": _versions()}
         write_json(folder / "config.json", config.what())
         write_json(folder / "result.json", result)
         write_json(folder / "run-info.json", run_info)
@@ -80,8 +81,8 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
     return {**result, "run": run_info}
 
 
-def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tuple[Outcome, dict[str, int]]:
-    """Simulate in a child process that works in ``folder``."""
+def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tuple[Outcome, dict[str, Any]]:
+    """Simulate in a child process that works in ``folder``; also tells wall time and what the bridge counted."""
     tell("building the simulator, once", 0, 0)
     model = nic_model(waves=config.waves)
     (folder / _TASK).write_bytes(pickle.dumps(_Task(config, requests)))
@@ -92,7 +93,7 @@ def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tup
 
     tell("starting", 0, 0)
     simulate_in_child("cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model)
-    outcome: tuple[Outcome, dict[str, int]] = pickle.loads((folder / _OUTCOME).read_bytes())
+    outcome: tuple[Outcome, dict[str, Any]] = pickle.loads((folder / _OUTCOME).read_bytes())
     return outcome
 
 
@@ -107,8 +108,10 @@ async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], Non
         lookahead=config.lookahead,
         skip_idle=config.idle_skip,
     )
+    began = time.monotonic()
     outcome = await simulate(nic, config, task.requests, lambda done, total: say(f"{done} {total}"))
-    task_file.with_name(_OUTCOME).write_bytes(pickle.dumps((outcome, asdict(nic.counters()))))
+    how_it_went = {"simulation_s": round(time.monotonic() - began, 3), "bridge": asdict(nic.counters())}
+    task_file.with_name(_OUTCOME).write_bytes(pickle.dumps((outcome, how_it_went)))
 
 
 def options(config: RunConfig, requests: Load) -> Options:
@@ -131,7 +134,8 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
     All that is decided here depends on simulated time alone, never on how far the RTL has run ahead.
     """
     simulation = Simulation(nic, options(config, requests))
-    start = await simulation.prepare()
+    # by then the RTL may be ahead of the software by the way down
+    start = await simulation.prepare() + max(nic.link.propagation_down_ps, NIC_CYCLE_PS)
     times = requests.deliver_ps + start
     frames = requests.requests
     arrivals = nic.load_frames(frames.blob, frames.offsets, frames.lengths, times)

@@ -1,0 +1,1 @@
+"""How fast the co-simulation is, measured as ratios within one run."""

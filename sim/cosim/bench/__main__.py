@@ -1,0 +1,53 @@
+"""`make bench`: every speed as a ratio within one run; build/bench.json keeps the numbers for scripts."""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from cosim.bench import bridge_speed, run_speed
+from cosim.build import build_folder
+from cosim.measure.files import write_json
+
+
+def main() -> None:
+    """Measure, print, and write bench.json."""
+    console = Console()
+    with tempfile.TemporaryDirectory(prefix="hermes-bench-") as scratch:
+        speed = bridge_speed.measure(Path(scratch), lambda step: console.print(f"[dim]{step}", highlight=False))
+        runs = run_speed.measure(Path(scratch), lambda step: console.print(f"[dim]{step}", highlight=False))
+    rows: list[tuple[str, str, str, str]] = [
+        ("offered load, 60-byte frames, both ways", f"{speed.million_frames_per_s:.1f} M frames/s, 0 dropped", "", ""),
+        ("(a) the bare verilated NIC", f"{speed.raw / 1e6:.3f} M cycles/s", "", ""),
+        ("(b) the bridge under cocotb", f"{speed.bridge / 1e6:.3f} M cycles/s", "", ""),
+        ("(c) cocotb's stock runner, Python each cycle", f"{speed.stock / 1e6:.4f} M cycles/s", "", ""),
+        ("b / a", f"{speed.bridge / speed.raw:.2f}", "0.25", "0.6"),
+        ("b / c", f"{speed.bridge / speed.stock:.0f}", "20", "60"),
+        ("outputs of a, b and c", f"equal: {speed.hash:016x}", "", ""),
+        ("default run, start-up included", f"{runs.requests_per_s:,.0f} requests/s", "", ""),
+        ("idle skipping at 100 krps, results identical", f"{runs.idle_skip_gain:.1f} x", "5", "20"),
+    ]
+    table = Table("measured", "", "at least", "aim", title="make bench")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    numbers: dict[str, Any] = {
+        "raw_cycles_per_s": round(speed.raw),
+        "cosim_cycles_per_s": round(speed.bridge),
+        "cocotb_cycles_per_s": round(speed.stock),
+        "line_rate_frames_per_s": round(speed.million_frames_per_s * 1e6),
+        "transfers_hash": f"{speed.hash:016x}",
+        "requests_per_s": round(runs.requests_per_s),
+        "idle_skip_gain": round(runs.idle_skip_gain, 2),
+    }
+    build_folder().mkdir(parents=True, exist_ok=True)
+    write_json(build_folder() / "bench.json", numbers)
+    sys.stdout.write(json.dumps(numbers) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""Whole runs of ``hermes run``: requests per wall second, and what idle skipping gains."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+IDLE_REQUESTS = 3000
+
+
+@dataclass(frozen=True)
+class RunSpeed:
+    """Requests per wall second of the default run; wall time without idle skipping over that with it, at 100 krps."""
+
+    requests_per_s: float
+    idle_skip_gain: float
+
+
+def measure(scratch: Path, tell: Callable[[str], None]) -> RunSpeed:
+    """Run them.
+
+    Raises
+    ------
+    RuntimeError
+        A run's result depends on idle skipping.
+    """
+    tell("the default run")
+    default = _hermes(scratch)
+    tell("100 krps with and without idle skipping")
+    slow_load = ["--rate", "100k", "--requests", str(IDLE_REQUESTS)]
+    skipping = _hermes(scratch, *slow_load)
+    plain = _hermes(scratch, *slow_load, "--set", "idle_skip=false")
+    if skipping["event_hash"] != plain["event_hash"]:
+        raise RuntimeError(
+            f"idle skipping changes the result: event hashes {skipping['event_hash']} and {plain['event_hash']}"
+        )
+    return RunSpeed(
+        default["offered"] / default["run"]["wall_s"],
+        plain["run"]["simulation_s"] / skipping["run"]["simulation_s"],
+    )
+
+
+def _hermes(scratch: Path, *flags: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "cosim.cli", "run", "--json", "--out", str(scratch / "out"), *flags]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
+    if result.returncode != 0:
+        raise RuntimeError(f"hermes run {' '.join(flags)} failed: {result.stderr.strip()}")
+    outcome: dict[str, Any] = json.loads(result.stdout)
+    return outcome
