@@ -162,15 +162,17 @@ class Simulation:
         self._system = build(options.system, self._machine, workload)
         self._time = 0  # up to which all has been simulated
         self._ready = 0
+        self._round_trip = 0  # of the last register read
         self._measured_until: int | None = None
         self._answer = (NEVER, 0)  # of a register read: when, and the word
 
     async def prepare(self) -> int:
         """Open devices, bind flows, start the software; the host time from which on frames may reach the NIC."""
         await self._execute(self._system.set_up())
-        self._ready = self._time
-        self._machine.start(self._system.software, self._time)
-        return self._time
+        # the NIC has run ahead by up to the way down, of which a register read's round trip is a part
+        self._ready = self._time + 2 * self._round_trip
+        self._machine.start(self._system.software, self._ready)
+        return self._ready
 
     async def run(self, measured_until: int, end: int) -> None:
         """Simulate up to host time ``end``; the time of the cores is split up to the first ``measured_until``."""
@@ -182,7 +184,8 @@ class Simulation:
     async def read_register(self, address: int) -> int:
         """The 8-byte word of registers at ``address``; time goes on until the answer is there."""
         self._nic.mmio_read(self._time, address, _ANSWER)
-        limit = self._time + ANSWER_PS
+        began = self._time
+        limit = began + ANSWER_PS
         while self._time < self._answer[0]:
             if self._time >= limit:
                 raise ContractError(
@@ -191,6 +194,7 @@ class Simulation:
             await self._advance(limit)
         word = self._answer[1]
         self._answer = (NEVER, 0)
+        self._round_trip = self._time - began
         return word
 
     def require_progress(self, outstanding: int) -> None:
