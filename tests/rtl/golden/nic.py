@@ -14,7 +14,7 @@ from enso_nic.registers import (
 )
 from tests.rtl.golden.receive import Commit, Pipe, Receive
 from tests.rtl.golden.registers import Operation
-from tests.rtl.golden.to_host import Answer, NotificationRing, RingTailWrite, ToHost
+from tests.rtl.golden.to_host import Answer, NotificationRing, RingTailWrite, Settled, ToHost
 from tests.rtl.golden.transmit import Transmit, TransmitRing
 
 INDEX_WORD, MEMORY_WORD, TX_INDEX_WORD, TX_MEMORY_WORD = range(4)
@@ -51,7 +51,10 @@ class GoldenNic:
     def finish(self) -> None:
         """The NIC is quiescent, and nothing is on its way to it."""
         assert not self.waiting(), f"the NIC rests, but there remain {self.waiting()}"
+        self.to_host.owe(Settled(self._accesses))
         self.to_host.finish()
+        self.receive.settle(self._accesses)
+        self.transmit.rest(self._accesses)
 
     # --- registers ----------------------------------------------------------------------------------------------------
 
@@ -67,31 +70,35 @@ class GoldenNic:
         page, word = address // PAGE_BYTES, address % 64 // 8
         pipe, ring, tx = self._owners(page)
         owner = pipe or ring
-        if owner is not None and word == INDEX_WORD:
-            if high:
+        if word == INDEX_WORD and page < FIRST_EXTENSION_PAGE:
+            if high and owner is not None:
                 owner.head.write(self._accesses, data >> 32)
+            # pipes and buffers that this NIC does not have are told apart later
             if low:
-                self._operate("tail_write", page, value=data & 0xFFFFFFFF)
-            if high and pipe is not None:
-                self._operate("head_check", page)
+                self._operations.append(Operation(self._accesses, "tail_write", page, value=data & 0xFFFFFFFF))
+            if high and page < FIRST_NOTIFICATION_BUFFER_PAGE:
+                self._operations.append(Operation(self._accesses, "head_check", page))
         elif owner is not None and word == MEMORY_WORD:
             owner.memory.write(self._accesses, owner.memory.latest.written(data, low=low, high=high))
         elif tx is not None and word == TX_INDEX_WORD:
-            if high:
-                tx.write_head(data >> 32)
-            if low:
-                tx.write_tail(self._accesses, data & 0xFFFFFFFF)
+            tx.write_indices(data, low=low, high=high)
         elif tx is not None and word == TX_MEMORY_WORD:
             tx.write_memory(self._accesses, data, low=low, high=high)
 
     def mmio_read(self, address: int, tag: int) -> None:
         """An MMIO read of the word at ``address`` was taken."""
         self._accesses += 1
-        self._operate("register_read", address // PAGE_BYTES, word=address % PAGE_BYTES // 8, tag=tag)
-
-    def _operate(self, kind: str, page: int, *, word: int = 0, tag: int = 0, value: int = 0) -> None:
-        quiet = self._events if not self.waiting() else -1
-        self._operations.append(Operation(self._accesses, kind, page, word, tag, value, quiet))
+        page, word = address // PAGE_BYTES, address % PAGE_BYTES // 8
+        at_rest = not self.waiting()
+        *_, tx = self._owners(page)
+        tx_words = []
+        if tx is not None and word % 8 == TX_INDEX_WORD:
+            tx_words = tx.possible_indices(at_rest=at_rest)
+        elif tx is not None and word % 8 == TX_MEMORY_WORD:
+            tx_words = [tx.memory.latest.value]
+        quiet = self._events if at_rest else None
+        operation = Operation(self._accesses, "register_read", page, word, tag, quiet=quiet, tx_words=tuple(tx_words))
+        self._operations.append(operation)
 
     def _owners(self, page: int) -> tuple[Pipe | None, NotificationRing | None, TransmitRing | None]:
         buffer = page - FIRST_NOTIFICATION_BUFFER_PAGE
@@ -105,18 +112,19 @@ class GoldenNic:
         """Whether a register read can have given a value. Pages that nobody owns read 0."""
         pipe, ring, tx = self._owners(operation.page)
         word = operation.word % 8
-        owner = pipe or ring
-        if owner is not None and word == INDEX_WORD:
-            tail = owner.tail if pipe is not None else None  # a notification ring's tail is that of the answer's turn
-            return lambda value: (value & 0xFFFFFFFF, value >> 32) in [
-                (owner.tail if tail is None else tail, head) for head in owner.head.possible()
-            ]
-        if owner is not None and word == MEMORY_WORD:
-            return lambda value: value in [memory.value for memory in owner.memory.possible()]
-        if tx is not None and word == TX_INDEX_WORD:
-            return tx.explains
-        if tx is not None and word == TX_MEMORY_WORD:
-            return lambda value: value in [memory.value for memory in tx.memory.possible()]
+        if pipe is not None and word == INDEX_WORD:
+            indices = [head << 32 | pipe.tail for head in pipe.head.possible()]
+            return lambda value: value in indices
+        if pipe is not None and word == MEMORY_WORD:
+            addresses = [memory.value for memory in pipe.memory.possible()]
+            return lambda value: value in addresses
+        # notifications that were decided before may still be on their way to their ring
+        if ring is not None and word == INDEX_WORD:
+            return lambda value: value in [head << 32 | ring.tail for head in ring.head.possible()]
+        if ring is not None and word == MEMORY_WORD:
+            return lambda value: value in [memory.value for memory in ring.memory.possible()]
+        if tx is not None and word in (TX_INDEX_WORD, TX_MEMORY_WORD):
+            return lambda value: value in operation.tx_words
         if operation.page == FIRST_EXTENSION_PAGE and operation.word < len(EXTENSION_WORDS):
             return lambda value: self._explains_counter(operation, value)
         return lambda value: value == 0
@@ -150,10 +158,11 @@ class GoldenNic:
         kind, page = tap.kind, tap.page
         assert self._operations, f"a {kind} of page {page} that nobody asked for"
         operation = self._operations.popleft()
-        assert (kind, page) == (operation.kind, operation.page), f"a {kind} of page {page}; due is {operation}"
+        # pages from the extension page on are told apart before
+        due = min(operation.page, FIRST_EXTENSION_PAGE)
+        assert (kind, page) == (operation.kind, due), f"a {kind} of page {page}; due is {operation}"
         self.receive.settle(operation.access)
-        self.to_host.settle(operation.access)
-        self.transmit.settle(operation.access)
+        self.to_host.owe(Settled(operation.access))
         pipe, ring, _ = self._owners(operation.page)
         if kind == "register_read":
             what = f"word {operation.word} of page {operation.page}"

@@ -82,18 +82,21 @@ class Operation(NamedTuple):
         "head_check", "tail_write" or "register_read".
     page
         Of 4096 bytes in BAR2.
-    word
-        8-byte word within the page.
     value
         Tail write: the tail.
+    word, tag
+        Register read: 8-byte word within the page; what its answer is known by.
     quiet
-        Count of events when it was taken, if the NIC had nothing to do then, else -1.
+        Register read: count of events when it was taken, if the NIC had nothing to do then.
+    tx_words
+        Register read: what a TX register may have held; it is looked up before the access is taken.
     """
 
     access: int
     kind: str
     page: int
-    word: int
-    tag: int
-    value: int
-    quiet: int
+    word: int = 0
+    tag: int = 0
+    value: int = 0
+    quiet: int | None = None
+    tx_words: tuple[int, ...] = ()

@@ -43,6 +43,12 @@ class Notification(NamedTuple):
         return b"".join(word.to_bytes(8, "little") for word in words).ljust(FLIT_BYTES, b"\0")
 
 
+class Settled(NamedTuple):
+    """What software wrote up to this MMIO access can be seen from here on."""
+
+    access: int
+
+
 class RingTailWrite(NamedTuple):
     """Software wrote rx_tail of a notification buffer."""
 
@@ -58,7 +64,7 @@ class Answer(NamedTuple):
     explains: Callable[[int], bool]
 
 
-Due = DataLine | Released | Notification | RingTailWrite | Answer
+Due = DataLine | Released | Notification | Settled | RingTailWrite | Answer
 
 
 class ToHost:
@@ -72,19 +78,13 @@ class ToHost:
         self.flits_waiting = 0
         """Flits of admitted frames that may still lie in the packet buffer."""
 
-    def settle(self, access: int) -> None:
-        """What was written up to this MMIO access can be seen by all that follows."""
-        for ring in self.rings:
-            ring.head.settle(access)
-            ring.memory.settle(access)
-
     def owe(self, *due: Due) -> None:
         self._due.extend(due)
         self._apply()
 
     def waiting(self) -> str:
         """What must still leave; empty if nothing must: notifications may have been lost."""
-        due = [item for item in self._due if not isinstance(item, Notification | RingTailWrite)]
+        due = [item for item in self._due if isinstance(item, DataLine | Answer)]
         return f"{len(due)} items for the host, first {due[0]}" if due else ""
 
     def line(self, address: int, line: bytes) -> None:
@@ -126,12 +126,16 @@ class ToHost:
 
     def _apply(self) -> None:
         """Take what has its turn and leaves no trace."""
-        while self._due and isinstance(self._due[0], Released | RingTailWrite):
+        while self._due and isinstance(self._due[0], Released | Settled | RingTailWrite):
             item = self._due.popleft()
             if isinstance(item, Released):
                 self.flits_waiting -= item.flits
             elif isinstance(item, RingTailWrite):
                 item.ring.tail = item.value
+            elif isinstance(item, Settled):
+                for ring in self.rings:
+                    ring.head.settle(item.access)
+                    ring.memory.settle(item.access)
 
     def _is_written(self, item: Notification, address: int, line: bytes) -> bool:
         if item.buffer >= len(self.rings) or line != item.line:

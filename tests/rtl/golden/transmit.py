@@ -25,36 +25,38 @@ class TransmitRing:
     Attributes
     ----------
     published
-        Position of each tail that software wrote, and its value: tx_head becomes one of them.
+        Position of each tail that software wrote since the NIC last rested, and its value: tx_head becomes one of them.
     fetched
         Position of the next slot to be fetched.
+    must_fetch
+        The tail was written while the buffer was enabled, and it still is.
     """
 
     def __init__(self, number: int, slots: int) -> None:
         self.number = number
         self._slots = slots
-        self.tail = Window(f"tx_tail of notification buffer {number}", 0)
+        self.tail = 0
         self.memory = Window(f"tx_mem of notification buffer {number}", RingMemory())
-        self.published: deque[tuple[int, int]] = deque([(0, 0)])
+        self.published = [(0, 0)]
         self.fetched = 0
         self.must_fetch = False
 
-    def write_tail(self, access: int, value: int) -> None:
-        """Publish the slots up to ``value``; the buffer is served once more."""
-        self.tail.write(access, value)
+    def write_indices(self, data: int, *, low: bool, high: bool) -> None:
+        """Write of tx_tail, which publishes the slots up to it, and of tx_head, which begins anew from there."""
+        if high:
+            # which slots are fetched twice would be a race
+            assert not self.waiting(), f"notification buffer {self.number}: tx_head written while slots are published"
+            head = data >> 32
+            self.fetched = head % self._slots
+            self.published = [(self.fetched, head)]
+        if low:
+            self.tail = data & 0xFFFFFFFF
+            self.must_fetch = self.memory.latest.enabled
         last = self.published[-1][0]
-        self.published.append((last + (value - last) % self._slots, value))
-        self.must_fetch = self.memory.latest.enabled
-
-    def write_head(self, value: int) -> None:
-        """Software sets tx_head: accepted only while nothing is published, so that all begins anew."""
-        assert not self.must_fetch or self.fetched == self.published[-1][0], "tx_head written while slots are published"
-        start = value % self._slots
-        ahead = (self.tail.latest - start) % self._slots
-        self.published = deque([(start, value), (start + ahead, self.tail.latest)])
-        self.fetched = start
+        self.published.append((last + (self.tail - last) % self._slots, self.tail))
 
     def write_memory(self, access: int, data: int, *, low: bool, high: bool) -> None:
+        """Write of tx_mem. What was published to a buffer that is closed need not be fetched."""
         memory = self.memory.latest.written(data, low=low, high=high)
         self.memory.write(access, memory)
         self.must_fetch = self.must_fetch and memory.enabled
@@ -65,21 +67,25 @@ class TransmitRing:
         bases = [memory.value for memory in self.memory.possible() if memory.enabled]
         if address - FLIT_BYTES * start not in bases or start + flits > self._slots:
             return False
-        end = self.fetched + flits
-        assert end <= self.published[-1][0], f"notification buffer {self.number}: slots fetched that nobody published"
-        # head jumped to a tail that covers these slots before they were asked for
-        while self.published[0][0] < end:
-            self.published.popleft()
-        self.fetched = end
+        self.fetched += flits
+        what = f"notification buffer {self.number}: slots fetched that nobody published"
+        assert self.fetched <= self.published[-1][0], what
         return True
-
-    def explains(self, value: int) -> bool:
-        """Whether the word of tx_tail and tx_head can have been ``value``."""
-        tail, head = value & 0xFFFFFFFF, value >> 32
-        return tail in self.tail.possible() and head in [written for _, written in self.published]
 
     def waiting(self) -> bool:
         return self.must_fetch and self.fetched != self.published[-1][0]
+
+    def rest(self) -> None:
+        """Nothing is on its way: tx_head stands where fetching did."""
+        self.published = [each for each in self.published if each[0] >= self.fetched]
+
+    def possible_indices(self, *, at_rest: bool) -> list[int]:
+        """What the word of tx_tail and tx_head may read. The head jumps before its slots are asked for."""
+        return [
+            head << 32 | self.tail
+            for position, head in self.published
+            if position == self.fetched or not at_rest
+        ]
 
 
 class HostRead:
@@ -186,10 +192,10 @@ class Transmit:
         self._data_due: deque[tuple[int, int]] = deque()  # (address, flits) of data to be read
         self._requests: deque[Request] = deque()  # without completion
 
-    def settle(self, access: int) -> None:
-        """What was written up to this MMIO access can be seen by all that follows."""
+    def rest(self, access: int) -> None:
+        """Nothing is on its way, and what was written up to this MMIO access can be seen by all that follows."""
         for ring in self.rings:
-            ring.tail.settle(access)
+            ring.rest()
             ring.memory.settle(access)
 
     def waiting(self) -> str:

@@ -1,0 +1,652 @@
+"""The rules of the NIC, one by one. The golden model judges all; each test says what must have happened at all."""
+
+import dataclasses
+from typing import Any
+
+import cocotb
+
+from enso_nic import registers
+from enso_nic.config import FLIT_BYTES, TINY
+from tests.rtl.golden import GoldenNic
+from tests.rtl.golden.steering import Key, steering_key
+from tests.rtl.host_model import BASE
+from tests.rtl.nic_bench import BOTH, HIGH, IDEAL, LOW, Conditions, NicBench, start_clock
+from tests.rtl.nic_frames import DESTINATION, MACS, ipv4, tcp, udp
+from tests.rtl.nic_software import Software, config_slot, data_slot, fallback_slot, flow_slot
+
+CONFIG = dataclasses.replace(TINY, commit_taps=True)
+PORT = 1000
+"""UDP port PORT + p leads to pipe p."""
+RING = CONFIG.pipe_flits
+SLOTS = CONFIG.notification_slots
+
+
+def key_of(port: int) -> Key:
+    return Key(destination_port=port, destination_address=DESTINATION)
+
+
+class Nic:
+    """A NIC after reset, with notification buffer 0 open, and pipes 1 and 2 that belong to it and have a flow each."""
+
+    def __init__(self, dut: Any, conditions: Conditions) -> None:
+        start_clock(dut)
+        self.dut = dut
+        self.bench = NicBench(dut, CONFIG, conditions)
+        self.software = Software(self.bench, CONFIG)
+
+    async def begin(self, *, start: int = 0, slot: int = 0) -> None:
+        await self.bench.reset()
+        await self.bench.settle()
+        self.software.open_buffer(0, start=slot, tx_start=slot)
+        for pipe in (1, 2):
+            self.software.open_pipe(pipe, 0, start=start)
+            await self.software.publish(0, flow_slot(key_of(PORT + pipe), pipe))
+        await self.bench.settle()
+
+    @property
+    def golden(self) -> GoldenNic:
+        assert self.bench.golden is not None
+        return self.bench.golden
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Those of the model that are not 0."""
+        return dict(+self.golden.counters)
+
+    async def receive(self, *frames: bytes) -> None:
+        """Frames come in, and all that they cause happens."""
+        for frame in frames:
+            self.bench.receive(frame)
+        await self.bench.settle()
+
+    async def counts(self, **expected: int) -> None:
+        """The NIC's own counters, as far as they are named."""
+        counters = await self.software.counters()
+        assert {name: counters[name] for name in expected} == expected, f"counters {counters}"
+        await self.bench.settle()
+
+
+async def nic(dut: Any, conditions: Conditions = IDEAL, *, start: int = 0, slot: int = 0) -> Nic:
+    it = Nic(dut, conditions)
+    await it.begin(start=start, slot=slot)
+    return it
+
+
+# --- reset and registers ----------------------------------------------------------------------------------------------
+
+
+@cocotb.test()
+async def after_reset_all_registers_read_0_and_the_extension_page_tells_what_it_is(dut: Any) -> None:
+    it = Nic(dut, IDEAL)
+    await it.bench.reset()
+    for page in (0, 1, CONFIG.pipes - 1):
+        for word in range(0, 64, 8):
+            assert await it.bench.read(registers.pipe_register(page, word)) == 0
+    for buffer in (0, CONFIG.notification_buffers - 1):
+        for word in range(0, 64, 8):
+            assert await it.bench.read(registers.notification_buffer_register(buffer, word)) == 0
+    assert (await it.bench.read(registers.extension_register("magic"))).to_bytes(8, "little") == b"HermNIC\0"
+    assert await it.bench.read(registers.extension_register("version")) == registers.EXTENSION_VERSION
+
+
+@cocotb.test()
+async def registers_read_back_and_repeat_every_64_bytes(dut: Any) -> None:
+    it = Nic(dut, IDEAL)
+    await it.bench.reset()
+    for base in (registers.pipe_register(3, 0), registers.notification_buffer_register(2, 0)):
+        words = 2 if base < registers.notification_buffer_register(0, 0) else 4
+        for word in range(words):
+            it.bench.write(base + 8 * word + 64 * 5, 0x1111_0000 + word)
+            it.bench.write(base + 8 * word + 4 + 64 * 62, 0x2222_0000 + word)
+        for word in range(words):
+            assert await it.bench.read(base + 64 * 7 + 8 * word) == (0x2222_0000 + word) << 32 | 0x1111_0000 + word
+
+
+@cocotb.test()
+async def a_register_is_written_only_with_all_of_its_byte_enables(dut: Any) -> None:
+    it = Nic(dut, IDEAL)
+    await it.bench.reset()
+    value = 0x8877_6655_4433_2211
+    for base in (registers.pipe_register(3, 0), registers.notification_buffer_register(2, 0)):
+        for word in range(2 if base < registers.notification_buffer_register(0, 0) else 4):
+            address = base + 8 * word
+            for enables in (0x00, 0x07, 0x0E, 0x70, 0xE0, 0x7E, 0x77):
+                it.bench.write(address, value, enables)
+                assert await it.bench.read(address) == 0
+            it.bench.write(address, value, 0x7F)
+            assert await it.bench.read(address) == value & 0xFFFFFFFF
+            it.bench.write(address, 0, LOW)
+            it.bench.write(address, value, 0xF7)
+            assert await it.bench.read(address) == value >> 32 << 32
+            it.bench.write(address, value, BOTH)
+            assert await it.bench.read(address) == value
+            it.bench.write(address, 0, BOTH)
+
+
+@cocotb.test()
+async def pages_that_nobody_owns_ignore_writes_and_read_0(dut: Any) -> None:
+    it = Nic(dut, IDEAL)
+    await it.bench.reset()
+    last_page = (1 << 27) // registers.PAGE_BYTES - 1
+    nobodys = (
+        CONFIG.pipes,
+        registers.FIRST_NOTIFICATION_BUFFER_PAGE - 1,
+        registers.FIRST_NOTIFICATION_BUFFER_PAGE + CONFIG.notification_buffers,
+        registers.FIRST_EXTENSION_PAGE - 1,
+        registers.FIRST_EXTENSION_PAGE + 1,
+        1 << 14,
+        (1 << 14) + registers.FIRST_NOTIFICATION_BUFFER_PAGE,
+        last_page,
+    )
+    it.bench.write(registers.pipe_register(0, 8), 0x1234_5678_9ABC_D000, BOTH)
+    it.bench.write(registers.notification_buffer_register(0, 8), 0x1234_5678_9ABC_D000, BOTH)
+    for page in nobodys:
+        for word in range(4):
+            address = page * registers.PAGE_BYTES + 8 * word
+            it.bench.write(address, (1 << 64) - 1, BOTH)
+            assert await it.bench.read(address) == 0
+    await it.bench.settle()
+    assert await it.bench.read(registers.pipe_register(0, 8)) == 0x1234_5678_9ABC_D000
+
+
+@cocotb.test()
+async def the_extension_page_cannot_be_written_and_ends_with_its_last_word(dut: Any) -> None:
+    it = await nic(dut)
+    await it.receive(udp(PORT + 1))
+    for word in range(len(registers.EXTENSION_WORDS)):
+        it.bench.write(registers.extension_register("magic") + 8 * word, 0, BOTH)
+    await it.counts(magic=registers.EXTENSION_MAGIC, rx_frames=1, rx_admitted=1, notifications=1)
+    for word in (len(registers.EXTENSION_WORDS), 63, 64, 511):
+        assert await it.bench.read(registers.extension_register("magic") + 8 * word) == 0
+
+
+# --- RX ---------------------------------------------------------------------------------------------------------------
+
+
+@cocotb.test()
+async def what_enso_does_with_one_pipe(dut: Any) -> None:
+    """The sequence of the reactive rule, as upstream's own simulation shows it."""
+    it = await nic(dut)
+
+    async def head(value: int) -> None:
+        it.software.write_head(1, value)
+        await it.bench.settle()
+
+    sizes = []
+    for step in (
+        it.receive(udp(PORT + 1, 60)),  # data and notification
+        it.receive(udp(PORT + 1, 100)),  # data only
+        head(0),  # the same value: notification
+        head(0),  # again: notification
+        head(3),  # nothing
+        it.receive(udp(PORT + 1, 60)),  # data and notification
+    ):
+        await step
+        sizes.append(it.golden.counters["notifications"])
+    assert sizes == [1, 1, 2, 3, 3, 4]
+    for number in range(RING // 20 + 1):
+        await it.receive(udp(PORT + 1, 20 * FLIT_BYTES, number))
+    assert it.counters["pipe_full"] >= 1
+    await head(3)
+    assert it.golden.counters["notifications"] == 5
+
+
+@cocotb.test()
+async def frames_come_to_their_pipes_whole_over_the_end_of_the_ring(dut: Any) -> None:
+    it = await nic(dut, start=RING - 3, slot=SLOTS - 2)
+    for number, size in enumerate((60, 64, 65, 500, 128, 1514)):
+        await it.receive(udp(PORT + 1, size, number))
+        it.software.write_head(1, it.golden.receive.pipes[1].tail)
+    assert it.counters == {"rx_frames": 6, "rx_admitted": 6, "notifications": 6}
+    assert it.golden.receive.pipes[1].tail < RING - 3
+
+
+@cocotb.test()
+async def a_pipe_takes_all_but_one_of_its_flits(dut: Any) -> None:
+    it = await nic(dut, start=5)
+    await it.receive(*(udp(PORT + 1, 60, number) for number in range(RING)))
+    assert it.counters["pipe_full"] == 1
+    assert it.golden.receive.pipes[1].tail == 4
+    it.software.write_head(1, 7)
+    await it.receive(udp(PORT + 1, 3 * FLIT_BYTES), udp(PORT + 1, 2 * FLIT_BYTES), udp(PORT + 1, 60))
+    assert it.counters["pipe_full"] == 3
+    await it.counts(pipe_full=3, rx_frames=RING + 3)
+
+
+@cocotb.test()
+async def the_low_word_disables_and_the_high_word_enables(dut: Any) -> None:
+    it = await nic(dut)
+    address = it.software.pipes[1]
+    word = registers.pipe_register(1, registers.RX_MEM_LOW)
+
+    async def is_enabled() -> bool:
+        before = it.golden.counters["pipe_disabled"]
+        await it.receive(udp(PORT + 1))
+        return it.golden.counters["pipe_disabled"] == before
+
+    assert await is_enabled()
+    for writes, enabled in (
+        ([(address, LOW)], False),
+        ([(address, HIGH)], True),
+        ([(0, LOW), (0, HIGH)], False),
+        ([(address, HIGH)], True),  # an address of 0 but for its high word
+        ([(address, BOTH)], True),
+        ([(0, BOTH)], False),
+        ([(3, BOTH)], True),  # nothing but a notification buffer: enabled, at address 0
+        ([(address, 0x70)], True),
+        ([(address, 0x07)], True),
+        ([(address, BOTH)], True),
+    ):
+        for value, enables in writes:
+            it.bench.write(word, value, enables)
+        await it.bench.read(word)
+        it.software.write_head(1, it.golden.receive.pipes[1].tail)
+        assert await is_enabled() == enabled, f"after {writes}"
+    await it.counts(pipe_disabled=it.golden.counters["pipe_disabled"])
+
+
+@cocotb.test()
+async def a_drop_leaves_the_pipe_as_it_was(dut: Any) -> None:
+    """An unarmed pipe that drops stays unarmed: its next packet notifies."""
+    it = await nic(dut)
+    it.software.close_pipe(1)
+    await it.receive(udp(PORT + 1), udp(PORT + 1, 1000))
+    it.software.open_pipe(1, 0)
+    await it.receive(udp(PORT + 1, 1000))
+    assert it.counters == {"rx_frames": 3, "rx_admitted": 3, "pipe_disabled": 2, "notifications": 1}
+
+
+@cocotb.test()
+async def a_head_write_to_a_closed_pipe_disarms_it(dut: Any) -> None:
+    it = await nic(dut)
+    await it.receive(udp(PORT + 1))
+    it.software.close_pipe(1)
+    it.software.write_head(1, 0)
+    await it.bench.settle()
+    assert it.counters["notifications"] == 1
+    it.bench.write(registers.pipe_register(1, registers.RX_MEM_LOW), it.software.pipes[1], BOTH)
+    await it.receive(udp(PORT + 1))
+    assert it.counters["notifications"] == 2
+
+
+@cocotb.test()
+async def notifications_to_a_full_or_closed_ring_are_lost_and_counted(dut: Any) -> None:
+    it = await nic(dut, slot=SLOTS - 3)
+    for _ in range(2 * SLOTS):
+        it.software.write_head(2, 1)  # an empty-looking pipe that holds RING - 1 flits
+    await it.bench.settle()
+    assert it.counters == {"notifications": SLOTS - 1, "lost_notifications": SLOTS + 1}
+    it.software.write_notification_head(0, SLOTS - 3 + 2)
+    for _ in range(3):
+        it.software.write_head(2, 1)
+    await it.bench.settle()
+    assert it.counters == {"notifications": SLOTS + 1, "lost_notifications": SLOTS + 2}
+    it.bench.write(registers.notification_buffer_register(0, registers.RX_MEM_LOW), 0)
+    it.software.write_notification_head(0, 0)
+    await it.receive(udp(PORT + 1))
+    assert it.counters["lost_notifications"] == SLOTS + 3
+    assert it.golden.receive.pipes[1].armed, "a lost notification leaves its pipe armed"
+    await it.counts(notifications=SLOTS + 1, lost_notifications=SLOTS + 3)
+
+
+@cocotb.test()
+async def pipes_of_a_buffer_that_does_not_exist_lose_their_notifications(dut: Any) -> None:
+    it = await nic(dut)
+    it.software.open_pipe(1, CONFIG.notification_buffers)
+    it.software.open_pipe(2, 1023)
+    await it.receive(udp(PORT + 1), udp(PORT + 2))
+    assert it.counters == {"rx_frames": 2, "rx_admitted": 2, "lost_notifications": 2}
+
+
+@cocotb.test()
+async def an_answer_leaves_behind_all_that_was_decided_before(dut: Any) -> None:
+    """rx_mem that reads 0 means that no write of that pipe is still coming."""
+    it = await nic(dut)
+    it.bench.hold("to_host")
+    for number in range(8):
+        it.bench.receive(udp(PORT + 1, 400, number))
+    await it.bench.cycles(40)
+    it.software.close_pipe(1)
+    tag = it.bench.post_read(registers.pipe_register(1, registers.RX_MEM_LOW))
+    await it.bench.cycles(60)
+    it.bench.release()
+    await it.bench.settle()
+    assert it.bench.take_answer(tag) == 0
+    assert it.counters["rx_frames"] == 8
+
+
+# --- the door ---------------------------------------------------------------------------------------------------------
+
+
+@cocotb.test()
+async def frames_are_dropped_at_the_door_for_one_cause_each(dut: Any) -> None:
+    it = await nic(dut)
+    good = udp(PORT + 1, 300)
+    ipv6 = MACS[:12] + b"\x86\xdd" + bytes(60)
+    version = good[:14] + b"\x65" + good[15:]
+    causes = {
+        "not_ip": [ipv6, version, good[:14], good[:1], bytes(60)],
+        "bad_ip_length": [
+            good[:14] + b"\x44" + good[15:],  # header of 16 bytes
+            ipv4(b"", total=19),
+            ipv4(bytes(40), options=3, total=31),
+            ipv4(bytes(26), total=47),
+            good[:-1],
+            good[:15],  # the total length lies beyond the end, and reads as 0
+        ],
+        "too_long": [udp(PORT + 1, 1515), udp(PORT + 1) + bytes(1500), ipv6 + bytes(9000), udp(PORT + 1, 20_000)],
+    }
+    for cause, frames in causes.items():
+        for frame in frames:
+            await it.receive(frame)
+        assert it.golden.counters[cause] == len(frames)
+    for frame in (good, good[:14], udp(PORT + 1, 2000), good[:-1]):
+        it.bench.receive(frame, bad=True)
+    await it.receive(good, udp(PORT + 1, 1514))
+    counts = {cause: len(frames) for cause, frames in causes.items()}
+    total = sum(counts.values()) + 6
+    await it.counts(**counts, bad_frame=4, rx_frames=total, rx_admitted=2, packet_buffer_full=0)
+
+
+@cocotb.test()
+async def a_frame_is_trimmed_to_its_ip_length_and_filled_with_zeros(dut: Any) -> None:
+    it = await nic(dut)
+    for size, trailer in ((46, 14), (60, 4), (64, 1), (64, 500), (65, 63), (1000, 514)):
+        frame = udp(PORT + 1, size, size) + b"\xff" * trailer
+        start = it.golden.receive.pipes[1].tail
+        await it.receive(frame)
+        kept = it.bench.host.load(it.software.pipes[1] + FLIT_BYTES * start, -(-size // FLIT_BYTES) * FLIT_BYTES)
+        assert kept == frame[:size].ljust(len(kept), b"\0")
+        it.software.write_head(1, it.golden.receive.pipes[1].tail)
+        if it.golden.receive.pipes[1].tail > RING // 2:
+            it.software.open_pipe(1, 0)
+
+
+@cocotb.test()
+async def frames_that_come_during_reset_are_counted(dut: Any) -> None:
+    it = await nic(dut)
+    await it.bench.reset()
+    for _ in range(4):
+        it.bench.receive(udp(PORT + 1, 60))
+    await it.bench.settle()
+    await it.counts(in_reset=4, rx_frames=4, rx_admitted=0)
+
+
+@cocotb.test()
+async def a_frame_that_a_reset_cuts_is_dropped_as_in_reset(dut: Any) -> None:
+    for pin in ("rst", "host__reset"):
+        it = await nic(dut)
+        it.bench.receive(udp(PORT + 1, 1500))
+        await it.bench.cycles(5)
+        await it.bench.reset(pin)
+        await it.bench.settle()
+        await it.counts(in_reset=1, rx_frames=1)
+
+
+@cocotb.test()
+async def a_full_packet_buffer_drops_whole_frames_and_recovers(dut: Any) -> None:
+    it = await nic(dut)
+    it.bench.hold("to_host")
+    for number in range(30):
+        it.bench.receive(udp(PORT + 1 + number % 2, 600, number))
+    await it.bench.cycles(400)
+    lost = it.golden.counters["packet_buffer_full"]
+    assert lost > 10
+    it.bench.release()
+    await it.bench.settle()
+    await it.receive(udp(PORT + 2, 60))
+    assert it.golden.counters["packet_buffer_full"] == lost
+    await it.counts(packet_buffer_full=lost, rx_frames=31)
+
+
+# --- steering ---------------------------------------------------------------------------------------------------------
+
+
+@cocotb.test()
+async def frames_without_a_rule_go_to_the_fallback_pipes_or_nowhere(dut: Any) -> None:
+    it = await nic(dut)
+    await it.receive(udp(1), udp(2, 500))
+    await it.counts(no_flow=2)
+    for pipe in range(4):
+        it.software.open_pipe(pipe, 0)
+    await it.software.publish(0, fallback_slot(5, 3))
+    await it.bench.settle()
+    await it.receive(*(udp(port) for port in range(20)))
+    assert it.counters["no_flow"] == 2
+    assert all(it.golden.receive.pipes[pipe].tail for pipe in range(4))
+    await it.software.publish(0, fallback_slot(0, 3))
+    await it.bench.settle()
+    await it.receive(udp(1))
+    await it.counts(no_flow=3)
+
+
+@cocotb.test()
+async def each_kind_of_frame_is_steered_by_its_key(dut: Any) -> None:
+    it = await nic(dut)
+    ports = (4000).to_bytes(2, "big") + (PORT + 3).to_bytes(2, "big")
+    frames = [
+        tcp(PORT + 3),
+        tcp(PORT + 3, flags=0x02),
+        tcp(PORT + 4, flags=0x12),
+        ipv4(bytes(26), protocol=1, destination=77),
+        ipv4(ports + bytes(22), fragment_offset=5, destination=78),
+        ipv4(ports + bytes(22), fragment_offset=0x2000, destination=79),
+        ipv4(ports + bytes(52), options=6, destination=80),
+        ipv4(ports + bytes(52), options=7, destination=81),
+        ipv4(ports + bytes(52), options=4, destination=82, protocol=6),
+        ipv4(ports + bytes(52), options=5, destination=83, protocol=6),
+        ipv4(ports[:3], destination=84, trailer=bytes(30)),
+        ipv4(ports, destination=85, trailer=bytes(30)),
+        ipv4(ports + bytes(9), destination=86, protocol=6, trailer=bytes(30)),
+    ]
+    keys = list(dict.fromkeys(steering_key(frame) for frame in frames))
+    assert len(keys) == 13, f"{len(keys)} keys"
+    await it.receive(*frames)
+    assert it.counters["no_flow"] == len(frames)
+    for number, key in enumerate(keys):
+        await it.software.publish(0, flow_slot(key, 1 + number % 2))
+        await it.bench.settle()
+        it.software.write_notification_head(0, it.golden.to_host.rings[0].tail)
+    await it.receive(*frames)
+    assert it.counters["no_flow"] == len(frames)
+
+
+@cocotb.test()
+async def a_rule_is_overwritten_and_one_that_finds_no_place_is_counted(dut: Any) -> None:
+    it = await nic(dut)
+    await it.software.publish(0, flow_slot(key_of(PORT + 1), 2))
+    await it.bench.settle()
+    await it.receive(udp(PORT + 1))
+    assert it.golden.receive.pipes[2].tail == 1
+    for number in range(100):
+        await it.software.publish(0, flow_slot(key_of(number), 1))
+    await it.bench.settle()
+    failed = it.counters["flow_inserts_failed"]
+    assert failed >= 100 - 4 * CONFIG.flow_entries
+    it.software.open_pipe(1, 0)
+    await it.receive(*(udp(number) for number in range(100)))
+    await it.counts(flow_inserts_failed=failed, no_flow=failed)
+
+
+@cocotb.test()
+async def a_rule_may_name_a_pipe_that_does_not_exist(dut: Any) -> None:
+    it = await nic(dut)
+    await it.software.publish(0, flow_slot(key_of(PORT + 1), CONFIG.pipes), flow_slot(key_of(PORT + 2), 8191))
+    await it.bench.settle()
+    await it.receive(udp(PORT + 1), udp(PORT + 2, 1000))
+    await it.counts(pipe_disabled=2)
+
+
+# --- TX ---------------------------------------------------------------------------------------------------------------
+
+
+@cocotb.test()
+async def frames_are_cut_from_requests_padded_and_sent_in_order(dut: Any) -> None:
+    it = await nic(dut, slot=SLOTS - 2)
+    frames = [udp(5, size, size) for size in (42, 59, 60, 64, 65, 128, 1514, 700)]
+    other = MACS[:12] + b"\x88\xb5" + bytes(range(100))
+    await it.software.publish(0, data_slot(*it.software.place(*frames)))
+    await it.software.publish(0, *(data_slot(*it.software.place(frame)) for frame in frames))
+    await it.software.publish(0, data_slot(*it.software.place(other)), data_slot(*it.software.place(other[:20])))
+    await it.bench.settle()
+    padded = [frame.ljust(60, b"\0") for frame in frames]
+    assert it.bench.sent == [*padded, *padded, other, other[:20].ljust(60, b"\0")]
+    await it.counts(tx_frames=18, tx_error=0)
+
+
+@cocotb.test()
+async def a_frame_goes_on_in_the_next_request_of_its_buffer_only(dut: Any) -> None:
+    it = await nic(dut)
+    it.software.open_buffer(1)
+    frame = udp(5, 300)
+    address, length = it.software.place(frame)
+    first, rest = data_slot(address, 128), data_slot(address + 128, length - 128)
+    await it.software.publish(0, first, config_slot(2), rest)
+    await it.bench.settle()
+    assert it.bench.sent == [frame]
+    await it.software.publish(0, first)
+    await it.bench.settle()
+    await it.software.publish(1, data_slot(*it.software.place(udp(6, 100))))
+    await it.bench.settle()
+    assert it.bench.sent == [frame, udp(6, 100)]
+    await it.counts(tx_frames=2, tx_error=1)
+
+
+@cocotb.test()
+async def wrong_requests_complete_with_their_codes_and_stop_nobody(dut: Any) -> None:
+    it = await nic(dut)
+    frame = udp(5, 300)
+    address, length = it.software.place(frame)
+    outside = BASE + len(it.bench.host.memory)
+    poisoned, _ = it.software.place(bytes(1000))
+    it.bench.host.poisoned.add(poisoned + 256)
+    codes = {
+        data_slot(address + 4, length): 1,
+        data_slot(address, 0): 1,
+        data_slot(outside, 100): 2,
+        data_slot(poisoned, 1000): 2,
+        config_slot(0): 3,
+        config_slot(5): 3,
+        config_slot(1 << 40 | 1): 3,
+        config_slot(2): 0,
+        config_slot(3): 0,
+        data_slot(address, length): 0,
+    }
+    start = it.golden.transmit.rings[0].fetched
+    await it.software.publish(0, *codes)
+    await it.bench.settle()
+    lines = [it.bench.host.load(it.software.slot_address(0, start + i, tx=True)) for i in range(len(codes))]
+    assert [int.from_bytes(line[24:32], "little") for line in lines] == list(codes.values())
+    assert all(line[:8] == bytes(8) and line[32:] == bytes(32) for line in lines)
+    assert it.bench.sent == [frame]
+    await it.counts(tx_frames=1, tx_error=2)
+
+
+@cocotb.test()
+async def frames_that_cannot_be_sent_are_tx_errors(dut: Any) -> None:
+    it = await nic(dut)
+    good = udp(5, 200)
+    other = MACS[:12] + b"\x88\xb5"
+    bad = [
+        ipv4(bytes(40), total=19),
+        ipv4(bytes(40), total=1501),
+        ipv4(bytes(40), total=100),  # ends inside a flit of its request
+        other + bytes(1501),
+    ]
+    for frame in bad:
+        await it.software.publish(0, data_slot(*it.software.place(good, frame)), data_slot(*it.software.place(good)))
+        await it.bench.settle()
+    assert it.bench.sent == [good] * 8
+    await it.counts(tx_frames=8, tx_error=4)
+
+
+@cocotb.test()
+async def a_slot_that_cannot_be_read_completes_with_an_error(dut: Any) -> None:
+    it = await nic(dut)
+    start = it.golden.transmit.rings[0].fetched
+    it.bench.host.poisoned.add(it.software.slot_address(0, start, tx=True))
+    await it.software.publish(0, config_slot(2))
+    await it.bench.settle()
+    line = it.bench.host.memory[it.software.slot_address(0, start, tx=True) - BASE :][:FLIT_BYTES]
+    assert bytes(line) == bytes(24) + (2).to_bytes(8, "little") + bytes(32)
+
+
+@cocotb.test()
+async def tx_indices_survive_closing_and_a_closed_buffer_fetches_nothing(dut: Any) -> None:
+    it = await nic(dut)
+    word = registers.notification_buffer_register(0, registers.TX_TAIL)
+    memory = registers.notification_buffer_register(0, registers.TX_MEM_LOW)
+    address = await it.bench.read(memory)
+    indices = await it.bench.read(word)
+    assert indices == 2 << 32 | 2
+    it.bench.write(memory, 0, BOTH)
+    it.bench.write(word, 3, LOW)
+    await it.bench.settle()
+    assert await it.bench.read(word) == 2 << 32 | 3
+    it.bench.host.store(it.software.slot_address(0, 2, tx=True), config_slot(3))
+    it.bench.write(memory, address, BOTH)
+    await it.bench.settle()
+    assert await it.bench.read(word) == 2 << 32 | 3
+    it.bench.write(word, 3, LOW)
+    await it.bench.settle()
+    assert await it.bench.read(word) == 3 << 32 | 3
+
+
+# --- the host port ----------------------------------------------------------------------------------------------------
+
+
+@cocotb.test()
+async def writes_and_reads_respect_what_the_host_negotiated(dut: Any) -> None:
+    for flits in (2, 4, 8):
+        it = await nic(dut, Conditions(max_payload=flits, max_read=flits), start=RING - 5)
+        frames = [udp(PORT + 1, size, size) for size in (1514, 100, 600)]
+        await it.software.publish(0, data_slot(*it.software.place(*frames)))
+        await it.receive(*frames)
+        assert it.bench.sent == frames
+
+
+@cocotb.test()
+async def without_bus_master_nothing_moves_but_registers(dut: Any) -> None:
+    it = await nic(dut)
+    it.bench.set_host(bus_master=False)
+    await it.bench.cycles(10)
+    reads, writes = it.bench.reads, it.bench.writes
+    it.bench.receive(udp(PORT + 1, 500))
+    await it.software.publish(0, data_slot(*it.software.place(udp(6, 100))))
+    await it.bench.cycles(200)
+    assert (it.bench.reads, it.bench.writes) == (reads, writes)
+    it.bench.set_host(bus_master=True)
+    await it.bench.settle()
+    await it.counts(rx_admitted=1, tx_frames=1)
+
+
+@cocotb.test()
+async def nothing_is_lost_while_everybody_stalls(dut: Any) -> None:
+    slow = Conditions(
+        to_host=30, read_request=30, read_completion=30, wire_out=30, wire_in=60, mmio=50, read_delay=50, shuffled=True
+    )
+    it = await nic(dut, slow, start=RING - 3, slot=SLOTS - 2)
+    frames = [udp(PORT + 1 + number % 2, 60 + 70 * number, number) for number in range(12)]
+    for frame in frames[:6]:
+        it.bench.receive(frame)
+    await it.software.publish(0, *(data_slot(*it.software.place(frame)) for frame in frames))
+    await it.bench.settle()
+    assert it.bench.sent == frames
+    assert it.counters["rx_admitted"] == 6
+
+
+@cocotb.test()
+async def a_quiescent_nic_stays_so_until_something_comes(dut: Any) -> None:
+    it = await nic(dut)
+    await it.receive(udp(PORT + 1))
+    for _ in range(200):
+        await it.bench.cycle()
+        assert it.bench.is_quiescent
+        assert dut.wake_at.value == (1 << 64) - 1
+    await it.software.publish(0, data_slot(*it.software.place(udp(6, 100))))
+    it.bench.hold("read_completion")
+    await it.bench.cycles(100)
+    assert it.bench.is_quiescent, "a wait for host reads is quiescent"
+    it.bench.release()
+    await it.bench.settle()
+    assert it.bench.sent == [udp(6, 100)]

@@ -1,0 +1,408 @@
+"""Any sequence of packets, head writes, requests, register reads, stalls and resets, judged by the golden model."""
+
+import dataclasses
+import itertools
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cocotb
+from cocotb.task import bridge, resume
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.errors import HypothesisSideeffectWarning
+
+from enso_nic import registers
+from enso_nic.config import FLIT_BYTES, TINY
+from tests.rtl.golden import GoldenNic
+from tests.rtl.golden.steering import Key
+from tests.rtl.host_model import BASE
+from tests.rtl.nic_bench import BOTH, HIGH, LOW, Conditions, NicBench, start_clock
+from tests.rtl.nic_frames import DESTINATION, MACS, SOURCE, SOURCE_PORT, counting, ipv4, tcp, udp
+from tests.rtl.nic_software import Software, config_slot, data_slot, fallback_slot, flow_slot
+
+CONFIG = dataclasses.replace(TINY, commit_taps=True)
+RING, SLOTS = CONFIG.pipe_flits, CONFIG.notification_slots
+PIPES, BUFFERS, PORTS = 4, 2, 6
+"""Pipe p belongs to buffer p % BUFFERS. Ports without a rule, and pipes that are closed, occur too."""
+EXAMPLES = 200
+
+
+class Run:
+    """A NIC with open rings, and what has been done to it."""
+
+    def __init__(self, dut: Any, conditions: Conditions) -> None:
+        self.bench = NicBench(dut, CONFIG, conditions)
+        self.software = Software(self.bench, CONFIG)
+        self.frames = 0
+
+    @property
+    def golden(self) -> GoldenNic:
+        assert self.bench.golden is not None
+        return self.bench.golden
+
+    async def begin(self, pin: str, start: int, slot: int) -> None:
+        """Reset, and open all rings at these indices."""
+        await self.bench.reset(pin)
+        self.software = Software(self.bench, CONFIG)
+        for buffer in range(BUFFERS):
+            self.software.open_buffer(buffer, start=slot, tx_start=slot)
+        for pipe in range(PIPES):
+            self.software.open_pipe(pipe, pipe % BUFFERS, start=start)
+        await self.software.publish(0, *(flow_slot(udp_key(pipe), pipe) for pipe in range(PIPES - 1)))
+
+    def number(self) -> int:
+        self.frames += 1
+        return self.frames
+
+
+def udp_key(port: int) -> Key:
+    return Key(destination_port=port, destination_address=DESTINATION)
+
+
+def tcp_key(port: int) -> Key:
+    return Key(port, SOURCE_PORT, DESTINATION, SOURCE)
+
+
+FRAMES: dict[str, Callable[[int, int, int], bytes]] = {
+    "udp": udp,
+    "tcp": lambda port, size, number: tcp(port, max(size, 54), number),
+    "syn": lambda port, size, number: tcp(port, max(size, 54), number, flags=2),
+    "icmp": lambda port, size, number: ipv4(counting(size, number), protocol=1),
+    "trailer": lambda port, size, number: udp(port, 50, number) + counting(size, number),
+    "ipv6": lambda port, size, number: MACS[:12] + b"\x86\xdd" + counting(size, number),
+    "false length": lambda port, size, number: ipv4(counting(size, number), total=21 + size),
+    "runt": lambda port, size, number: udp(port, 60, number)[: 1 + size % 59],
+}
+
+
+class Action(Protocol):
+    """Something that happens to the NIC, while what was begun before may still go on."""
+
+    async def do(self, run: Run) -> None: ...
+
+
+@dataclass(frozen=True)
+class Receive:
+    """Frames come from the wire, back to back, to one port or to several in turn."""
+
+    kind: str
+    port: int
+    size: int
+    count: int
+    spread: int = 0
+    bad: bool = False
+
+    async def do(self, run: Run) -> None:
+        for number in range(self.count):
+            port = (self.port + number * self.spread) % PORTS
+            run.bench.receive(FRAMES[self.kind](port, self.size, run.number()), bad=self.bad)
+
+
+@dataclass(frozen=True)
+class Head:
+    """Software gives room back, up to some flits before the newest tail; or writes its last head again."""
+
+    pipe: int
+    keep: int | None
+
+    async def do(self, run: Run) -> None:
+        pipe = run.golden.receive.pipes[self.pipe]
+        head = pipe.head.latest if self.keep is None else (pipe.tail - self.keep) % RING
+        run.software.write_head(self.pipe, head)
+
+
+@dataclass(frozen=True)
+class WildHead:
+    """Software writes a head that may be anywhere."""
+
+    pipe: int
+    head: int
+
+    async def do(self, run: Run) -> None:
+        run.software.write_head(self.pipe, self.head)
+
+
+@dataclass(frozen=True)
+class TakeNotifications:
+    """Software has read all notifications of a buffer."""
+
+    buffer: int
+
+    async def do(self, run: Run) -> None:
+        run.software.write_notification_head(self.buffer, run.golden.to_host.rings[self.buffer].tail)
+
+
+@dataclass(frozen=True)
+class Send:
+    """Frames lie one after the other; requests are cut at a flit of the first ones, and published at once."""
+
+    buffer: int
+    sizes: tuple[int, ...]
+    cuts: tuple[int, ...] = ()
+    spoil: str = ""
+
+    async def do(self, run: Run) -> None:
+        frames = [udp(9, size, run.number()) for size in self.sizes]
+        if self.spoil == "other":
+            frames[-1] = MACS[:12] + b"\x88\xb5" + frames[-1][14:]
+        if self.spoil == "short":
+            frames[-1] = frames[-1][:16] + b"\0\x10" + frames[-1][18:]
+        address, length = run.software.place(*frames)
+        cuts = sorted({cut * FLIT_BYTES for cut in self.cuts if cut * FLIT_BYTES < length} | {0})
+        if self.spoil == "poison":
+            run.bench.host.poisoned.add(address + cuts[-1])
+        if self.spoil == "cut":
+            length -= 1
+        requests = [
+            data_slot(address + start, end - start) for start, end in zip(cuts, [*cuts[1:], length], strict=True)
+        ]
+        await run.software.publish(self.buffer, *requests)
+
+
+@dataclass(frozen=True)
+class SendWrong:
+    """A request that cannot be served."""
+
+    buffer: int
+    kind: str
+
+    async def do(self, run: Run) -> None:
+        address, length = run.software.place(udp(9, 200))
+        request = {
+            "unaligned": data_slot(address + 8, length),
+            "empty": data_slot(address, 0),
+            "outside": data_slot(BASE - 4096, 1000),
+            "config": config_slot(77),
+        }[self.kind]
+        await run.software.publish(self.buffer, request)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Frames of a kind to a port go to a pipe, that may not exist."""
+
+    buffer: int
+    kind: str
+    port: int
+    pipe: int
+
+    async def do(self, run: Run) -> None:
+        key = tcp_key(self.port) if self.kind == "tcp" else udp_key(self.port)
+        await run.software.publish(self.buffer, flow_slot(key, self.pipe))
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Frames without a rule go to some pipes, or nowhere."""
+
+    buffer: int
+    pipes: int
+
+    async def do(self, run: Run) -> None:
+        await run.software.publish(self.buffer, fallback_slot(self.pipes, max(self.pipes, 1) - 1))
+
+
+@dataclass(frozen=True)
+class Read:
+    """A register is read; nobody waits for the answer."""
+
+    page: int
+    word: int
+
+    async def do(self, run: Run) -> None:
+        run.bench.post_read(self.page * registers.PAGE_BYTES + 8 * self.word)
+
+
+@dataclass(frozen=True)
+class Close:
+    """A pipe is closed."""
+
+    pipe: int
+
+    async def do(self, run: Run) -> None:
+        run.software.close_pipe(self.pipe)
+
+
+@dataclass(frozen=True)
+class Move:
+    """A pipe is closed, and opened anew, once nothing can be on its way to it, for any notification buffer."""
+
+    pipe: int
+    buffer: int
+    start: int
+
+    async def do(self, run: Run) -> None:
+        run.software.close_pipe(self.pipe)
+        await run.bench.read(registers.pipe_register(self.pipe, registers.RX_MEM_LOW))
+        run.software.open_pipe(self.pipe, self.buffer, start=self.start)
+
+
+@dataclass(frozen=True)
+class Deafen:
+    """A notification buffer is closed for RX, or opened again where it was."""
+
+    buffer: int
+    open: bool
+
+    async def do(self, run: Run) -> None:
+        register = registers.notification_buffer_register(self.buffer, registers.RX_MEM_LOW)
+        address = run.software.slot_address(self.buffer, 0, tx=False)
+        run.bench.write(register, address, BOTH if self.open else LOW)
+        if self.open:
+            run.bench.write(register, address, HIGH)
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The host or the wire takes, or answers, nothing for a while."""
+
+    what: str
+    cycles: int
+
+    async def do(self, run: Run) -> None:
+        run.bench.hold(self.what, cycles=self.cycles)
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Time goes by."""
+
+    cycles: int
+
+    async def do(self, run: Run) -> None:
+        await run.bench.cycles(self.cycles)
+
+
+@dataclass(frozen=True)
+class Settle:
+    """All that was begun ends."""
+
+    async def do(self, run: Run) -> None:
+        await run.bench.settle()
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Reset in the middle of everything."""
+
+    pin: str
+    start: int
+    slot: int
+
+    async def do(self, run: Run) -> None:
+        await run.begin(self.pin, self.start, self.slot)
+
+
+@dataclass(frozen=True)
+class Example:
+    """What Hypothesis varies, and shrinks."""
+
+    conditions: Conditions
+    start: int
+    slot: int
+    actions: list[Action]
+
+
+pipes, buffers, ports = (st.integers(0, limit - 1) for limit in (PIPES, BUFFERS, PORTS))
+flits, slots = st.integers(0, RING - 1), st.integers(0, SLOTS - 1)
+sizes = st.one_of(st.integers(42, 200), st.sampled_from([60, 64, 65, 128, 1514, 1515, 600]), st.integers(42, 1514))
+sendable = st.one_of(st.integers(42, 200), st.integers(42, 1514))
+counts = st.sampled_from([1, 1, 2, 3, 8, 30])
+shares = st.sampled_from([100, 100, 100, 80, 40, 15])
+pages = st.one_of(
+    st.integers(0, PIPES),
+    st.integers(registers.FIRST_NOTIFICATION_BUFFER_PAGE, registers.FIRST_NOTIFICATION_BUFFER_PAGE + BUFFERS),
+    st.just(registers.FIRST_EXTENSION_PAGE),
+)
+actions = st.one_of(
+    st.builds(Receive, st.just("udp"), ports, sizes, counts, st.just(1)),
+    st.builds(Receive, st.just("udp"), pipes, sizes, counts),
+    st.builds(Receive, st.just("udp"), pipes, st.just(60), counts),
+    st.builds(Receive, st.sampled_from(sorted(FRAMES)), ports, sizes, counts),
+    st.builds(Receive, st.sampled_from(sorted(FRAMES)), ports, sizes, counts, st.just(1), st.booleans()),
+    st.builds(Head, pipes, st.one_of(st.none(), st.integers(0, 9), flits)),
+    st.builds(Head, pipes, st.just(0)),
+    st.builds(WildHead, pipes, st.integers(0, (1 << 32) - 1)),
+    st.builds(TakeNotifications, buffers),
+    st.builds(TakeNotifications, buffers),
+    st.builds(
+        Send,
+        buffers,
+        st.lists(sendable, min_size=1, max_size=5).map(tuple),
+        st.lists(st.integers(0, 60), max_size=3).map(tuple),
+        st.sampled_from(["", "", "", "", "other", "short", "poison", "cut"]),
+    ),
+    st.builds(SendWrong, buffers, st.sampled_from(["unaligned", "empty", "outside", "config"])),
+    st.builds(Rule, buffers, st.sampled_from(["udp", "tcp"]), ports, st.integers(0, PIPES)),
+    st.builds(Fallback, buffers, st.sampled_from([0, 1, 2, 4])),
+    st.builds(Read, pages, st.integers(0, len(registers.EXTENSION_WORDS))),
+    st.builds(Close, pipes),
+    st.builds(Move, pipes, st.integers(0, BUFFERS), flits),
+    st.builds(Deafen, buffers, st.booleans()),
+    st.builds(
+        Hold, st.sampled_from(["to_host", "read_request", "ethernet_tx", "read_completion"]), st.integers(1, 400)
+    ),
+    st.builds(Pause, st.integers(1, 40)),
+    st.builds(Settle),
+    st.builds(Reset, st.sampled_from(["rst", "host__reset"]), flits, slots),
+)
+conditions = st.builds(
+    Conditions,
+    to_host=shares,
+    read_request=shares,
+    read_completion=shares,
+    wire_out=shares,
+    wire_in=shares,
+    mmio=shares,
+    read_delay=st.sampled_from([0, 0, 10, 200]),
+    shuffled=st.booleans(),
+    max_payload=st.sampled_from([8, 4, 2]),
+    max_read=st.sampled_from([8, 4, 2]),
+    seed=st.integers(0, 1000),
+)
+# lists of lists are longer than a list, and shrink as well
+sequences = st.lists(st.lists(actions, max_size=10), max_size=10).map(lambda parts: list(itertools.chain(*parts)))
+examples = st.builds(Example, conditions, flits, slots, sequences)
+
+
+@cocotb.test()
+async def the_nic_does_what_the_model_does(dut: Any) -> None:
+    start_clock(dut)
+    # cocotb loads pytest's plugins, which leaves Hypothesis thinking that it still starts up
+    warnings.simplefilter("ignore", HypothesisSideeffectWarning)
+    totals: Counter[str] = Counter()
+
+    async def judge(example: Example) -> None:
+        run = Run(dut, example.conditions)
+        await run.begin("rst", example.start, example.slot)
+        await run.bench.settle()
+        for action in example.actions:
+            await action.do(run)
+        await run.bench.settle()
+        counters = await run.software.counters()
+        await run.bench.settle()
+        assert {name: counters[name] for name in run.golden.counters} == dict(run.golden.counters)
+        totals.update(run.golden.counters, cycles=run.bench.now)
+
+    run_judge = resume(judge)
+
+    @seed(cocotb.RANDOM_SEED)
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        print_blob=False,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(examples)
+    def whatever_happens(example: Example) -> None:
+        run_judge(example)
+
+    await bridge(whatever_happens)()
+    print(f"{EXAMPLES} examples: {dict(totals)}")
+    usual = {"rx_admitted", "tx_frames", "notifications", "lost_notifications", "pipe_full", "no_flow", "tx_error"}
+    assert usual <= set(totals), "the examples were too tame"
