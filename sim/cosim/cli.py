@@ -15,6 +15,9 @@ from cosim.measure.table import summary
 from cosim.run import RunError, run
 from cosim.traffic.pcap import CaptureError
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, which typer gives."""
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
@@ -67,7 +70,8 @@ def run_command(
     }
     config = RunConfig.from_flags(flags, assignments or ())
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    screen = Console(stderr=True)
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
         task = progress.add_task("starting", total=None)
 
         def show(step: str, done: int, total: int) -> None:
@@ -79,21 +83,22 @@ def run_command(
     else:
         source = config.pcap or f"{config.requests:,} requests of {config.flows} flows"
         rate_text = "line rate" if config.rate == "line" else f"{config.rate:,} per second"
-        Console().print(summary(result, f"{config.system}, {config.workload} of {source} at {rate_text}"))
-        Console().print(f"Results are in {out}", highlight=False, soft_wrap=True)
+        console = Console(highlight=False, soft_wrap=True)
+        console.print(f"{config.system}, {config.workload} of {source} at {rate_text}", style="bold")
+        console.print(summary(result))
+        console.print(f"Results are in {out}")
 
 
 def main() -> None:
     """Run the command line; exit code 2 for what cannot be run, 1 for a run that failed, 130 after Ctrl-C."""
-    code = 0
     try:
-        app(standalone_mode=False)
+        code = int(app(standalone_mode=False) or 0)
     except (ConfigError, CaptureError, TyperException) as error:
         code = _complain(str(error), 2)
     except RunError as error:
         code = _complain(str(error), 1)
-    except (typer.Abort, KeyboardInterrupt):
-        code = _complain("interrupted", 130)
+    if code == INTERRUPTED:
+        _complain("interrupted", code)
     sys.exit(code)
 
 

@@ -81,7 +81,7 @@ def test_a_run_whose_sums_do_not_agree_has_no_result() -> None:
 def shown(result: dict[str, Any]) -> str:
     console = Console(width=120)
     with console.capture() as capture:
-        console.print(summary(result, "a run"))
+        console.print(summary({**result, "run": {"wall_s": 1.5}}))
     return capture.get()
 
 
