@@ -154,7 +154,7 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
     sent = nic.sent_frames()
     counted = slice(counters["tx_frames"])  # what left the NIC after it had told how much had
     returned = Frames(sent.data, sent.offsets[counted], sent.lengths[counted].astype(np.int32))
-    outcome = Outcome(arrivals, returned, sent.times_ps[counted], counters, simulation.report())
+    outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, simulation.report())
     if expected > len(returned):
         simulation.require_progress(expected - len(returned))
     return outcome

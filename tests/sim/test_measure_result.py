@@ -19,7 +19,7 @@ REPORT = Report(
     iokernel_ps={"rx": 100, "tx_completion": 0, "message": 100, "cores": 0, "detection": 0, "grant": 0, "poll": 800},
     core_ps={"application": 300, "driver": 300, "idle": 400},
     window_ps=1000,
-    end_ps=50_000_000,
+    end_ps=40_000_000,
     messages={"rx_head": 7},
     notifications=2,
     packets=3,
@@ -35,6 +35,7 @@ REPORT = Report(
 )
 REQUESTS = Frames.pack([*generate_requests(300, connections=4, seed=1), bytes(60)]).padded()  # the last: not_ip
 STEERING = steer(REQUESTS, 1514)
+END = 50_000_000
 ARRIVALS = np.arange(301, dtype=np.int64) * 100_000
 
 
@@ -42,7 +43,7 @@ def outcome(answered: int, **counters: int) -> Outcome:
     """The first requests were answered, each after 2 us."""
     returned = Frames.pack(expected_echo(frame) for frame in list(REQUESTS)[:answered])
     counted = dict.fromkeys(DROP_CAUSES, 0) | {"rx_admitted": 300, "tx_frames": answered, "not_ip": 1} | counters
-    return Outcome(ARRIVALS, returned, ARRIVALS[:answered] + 2_000_000, counted, REPORT)
+    return Outcome(ARRIVALS, returned, ARRIVALS[:answered] + 2_000_000, END, counted, REPORT)
 
 
 def test_a_run_in_which_all_came_back() -> None:
@@ -62,6 +63,7 @@ def test_a_run_in_which_all_came_back() -> None:
 def test_a_run_that_dropped_and_did_not_finish() -> None:
     result = measured(REQUESTS, STEERING, outcome(200, pipe_full=60))
     assert (result["offered"], result["completed"], result["unfinished"]) == (301, 200, 40)
+    assert result["latency_ns"]["p50"] == 2000.0
     assert result["offered"] == result["completed"] + sum(result["dropped"].values()) + result["unfinished"]
 
 
@@ -75,7 +77,9 @@ def test_a_run_whose_sums_do_not_agree_has_no_result() -> None:
     with pytest.raises(AccountingError, match="offered 301 is not completed 300"):
         measured(REQUESTS, STEERING, outcome(300, pipe_full=1))
     with pytest.raises(AccountingError, match=r"frame 1 that left the NIC, .* at 2000000 ps, answers no request"):
-        measured(REQUESTS, STEERING, Outcome(ARRIVALS, REQUESTS, ARRIVALS + 2_000_000, outcome(300).counters, REPORT))
+        measured(
+            REQUESTS, STEERING, Outcome(ARRIVALS, REQUESTS, ARRIVALS + 2_000_000, END, outcome(300).counters, REPORT)
+        )
 
 
 def shown(result: dict[str, Any]) -> str:

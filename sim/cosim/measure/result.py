@@ -25,8 +25,10 @@ class Outcome:
         int64, when the last beat of each request entered the NIC; -1 where it did not.
     returned, returned_ps
         The frames that left the NIC, in order, and the time of the last beat of each.
+    end_ps
+        Host time up to which all was simulated.
     counters
-        The NIC's counters by name, read at the end.
+        The NIC's counters by name, read then.
     report
         What software and machine counted.
     """
@@ -34,6 +36,7 @@ class Outcome:
     arrivals_ps: NDArray[np.int64]
     returned: Frames
     returned_ps: NDArray[np.int64]
+    end_ps: int
     counters: dict[str, int]
     report: Report
 
@@ -55,7 +58,7 @@ def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str
     answers = match_answers(expected, arrivals, outcome.returned, outcome.returned_ps)
     fates = account(arrivals, answers, outcome.counters)
     report = outcome.report
-    latencies = latencies_ps(arrivals, answers, may_finish, fates.unfinished, report.end_ps)
+    latencies = latencies_ps(arrivals, answers, may_finish, fates.unfinished, outcome.end_ps)
     core_ps = report.core_ps
     held_ps = sum(core_ps.values()) - core_ps["idle"]
     busy_ps = int(answers.max() - arrivals[arrivals >= 0].min()) if fates.completed else 0
@@ -76,7 +79,7 @@ def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str
         "grants": report.grants,
         "false_detections": report.false_detections,
         "runqueue_insertions": report.runqueue_insertions,
-        "simulated_ns": report.end_ps / 1000,
+        "simulated_ns": outcome.end_ps / 1000,
         "costs_sha256": report.costs_sha256,
         "event_hash": report.event_hash,
     }
