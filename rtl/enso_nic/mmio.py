@@ -17,7 +17,8 @@ class MmioDecoder(wiring.Component):
     extension page has it.
 
     Guarantees: a read sees every earlier write. An address that nothing owns ignores writes and reads as 0.
-    Latency: 1 cycle to an operation. Back-pressure: while ``operation`` or ``tx_access`` is full, or the tables are not
+    Latency: an operation is offered as its access comes; a read of the extension page takes 1 cycle more, one of a TX
+    register as long as its answer. Back-pressure: while ``operation`` or ``tx_access`` is full, or the tables are not
     clear (``is_open`` 0), accesses wait.
     """
 
@@ -40,6 +41,7 @@ class MmioDecoder(wiring.Component):
         is_buffer = ~is_pipe & (page < FIRST_EXTENSION_PAGE)
         is_rx = is_pipe | (is_buffer & (word < 2))
         is_tx = is_buffer & ((word == 2) | (word == 3))
+        is_extension = page == FIRST_EXTENSION_PAGE
         is_index = word == 0  # tail and head; else the address
         low = request.enables[:4].all()
         high = request.enables[4:].all()
@@ -64,7 +66,8 @@ class MmioDecoder(wiring.Component):
             self.extension_word.eq(request.address),
         ]
 
-        tail_sent, tx_asked = Signal(), Signal()
+        tail_sent, tx_asked, has_count = Signal(), Signal(), Signal()
+        count = Signal(64)
         with m.If(self.i.valid & self.is_open):
             with m.If(request.write & is_rx):
                 # at most a tail write, then a head check
@@ -102,12 +105,17 @@ class MmioDecoder(wiring.Component):
                         self.i.ready.eq(self.tx_answer.valid & self.operation.ready),
                     ]
                     m.d.sync += tx_asked.eq((tx_asked | self.tx_access.ready) & ~self.i.ready)
+                with m.Elif(is_extension & ~has_count):
+                    # kept, because the counters count on while the operation waits
+                    m.d.sync += [count.eq(self.extension_data), has_count.eq(1)]
                 with m.Else():
                     m.d.comb += [
                         self.operation.valid.eq(1),
                         self.i.ready.eq(self.operation.ready),
                         # the pipe manager and the notifier answer for their own pages
-                        operation.data.eq(Mux(page == FIRST_EXTENSION_PAGE, self.extension_data, 0)),
+                        operation.data.eq(Mux(is_extension, count, 0)),
                     ]
+                    with m.If(self.i.ready):
+                        m.d.sync += has_count.eq(0)
         m.d.comb += self.idle.eq(~self.i.valid)
         return m
