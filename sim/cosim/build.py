@@ -252,6 +252,9 @@ def cocotb_environment(model: Model, module: str, folder: Path) -> dict[str, str
         "COCOTB_TRUST_INERTIAL_WRITES": "1",
         "COCOTB_RESULTS_FILE": str(folder / "results.xml"),
         "TOPLEVEL_LANG": "verilog",
+        # of every module that is imported, numpy included, would take a second
+        "COCOTB_REWRITE_ASSERTION_FILES": "*/tests/*.py",
+        "OPENBLAS_NUM_THREADS": "1",  # numpy's other threads would only spin beside the simulator
     }
 
 

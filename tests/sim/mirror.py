@@ -22,8 +22,8 @@ class Command(data.Struct):
 class Mirror(wiring.Component):
     """Mirrors time.
 
-    - A frame's last beat: a line is written to the address in LINE, which then goes on by 64. The line holds the cycle
-      of that beat, the count of frames, and the beat's data from byte 16 on.
+    - A frame's last beat: two cycles later a line is offered for the address in LINE, which then goes on by 64. It
+      holds the cycle of that beat, the count of frames before, and the beat's data from byte 16 on.
     - READ: one read request, tags in turn. Each line that comes back is sent as a frame of 64 bytes whose last 8 bytes
       are, from bit 0, the cycle (32 bits), tag (8), index (3), last and error.
     - BURST: ``count`` writes of ``flits`` lines; all lines are numbered from 0 on, in their first 8 bytes.
@@ -37,6 +37,7 @@ class Mirror(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         host = self.host
+        m.submodules.lines = lines = SyncFIFO(width=512, depth=64)  # of frames
         m.submodules.out = out = SyncFIFO(width=HostWrite.as_shape().size, depth=64)
         m.submodules.frames = frames = SyncFIFO(width=EthernetTx.as_shape().size, depth=256)
         m.submodules.reads = reads = SyncFIFO(width=ReadRequest.as_shape().size, depth=16)
@@ -49,7 +50,7 @@ class Mirror(wiring.Component):
         m.d.comb += [
             self.ready.eq(1),
             self.wake_at.eq(alarm),
-            self.quiescent.eq(~(out.r_rdy | frames.r_rdy | reads.r_rdy | (burst.count != 0))),
+            self.quiescent.eq(~(lines.r_rdy | out.r_rdy | frames.r_rdy | reads.r_rdy | (burst.count != 0))),
             host.to_host.valid.eq(out.r_rdy),
             host.to_host.payload.eq(out.r_data),
             out.r_en.eq(host.to_host.ready),
@@ -67,16 +68,21 @@ class Mirror(wiring.Component):
         rx, mmio, completion = self.ethernet_rx, host.mmio_request, host.read_completion
 
         # one item for the host per cycle: frame, alarm, burst, MMIO answer
-        with m.If(rx.valid & rx.payload.last):
-            m.d.comb += [
-                out.w_en.eq(1),
-                item.address.eq(line),
-                item.data.eq(Cat(self.cycle, seen, rx.payload.data[128:])),
-            ]
-            m.d.sync += [line.eq(line + 1), seen.eq(seen + 1)]
-        with m.Elif(self.cycle >= alarm):
+        m.d.comb += [
+            lines.w_en.eq(rx.valid & rx.payload.last),
+            lines.w_data.eq(Cat(self.cycle, seen, rx.payload.data[128:])),
+        ]
+        with m.If(lines.w_en):
+            m.d.sync += seen.eq(seen + 1)
+        with m.If(lines.r_rdy & (burst_flit == 0)):
+            m.d.comb += [out.w_en.eq(1), item.address.eq(line), item.data.eq(lines.r_data)]
+            with m.If(out.w_rdy):
+                m.d.comb += lines.r_en.eq(1)
+                m.d.sync += line.eq(line + 1)
+        with m.Elif((self.cycle >= alarm) & (burst_flit == 0)):
             m.d.comb += [out.w_en.eq(1), item.address.eq(line), item.data.eq(self.cycle)]
-            m.d.sync += [line.eq(line + 1), alarm.eq(~0)]
+            with m.If(out.w_rdy):
+                m.d.sync += [line.eq(line + 1), alarm.eq(~0)]
         with m.Elif(burst.count != 0):
             m.d.comb += [
                 out.w_en.eq(1),
@@ -100,31 +106,28 @@ class Mirror(wiring.Component):
                     item.tag.eq(mmio.payload.tag),
                     item.data.eq(self.cycle),
                 ]
-            with m.Elif(mmio.payload.enables.all()):
-                with m.Switch(mmio.payload.address):
-                    with m.Case(LINE // 8):
-                        m.d.sync += line.eq(mmio.payload.data >> 6)
-                    with m.Case(READ // 8):
-                        m.d.comb += [
-                            reads.w_en.eq(1),
-                            request.address.eq(command.line),
-                            request.flits.eq(command.flits),
-                            request.tag.eq(tag),
-                        ]
-                        m.d.sync += tag.eq(tag + 1)
-                    with m.Case(BURST // 8):
-                        m.d.sync += burst.eq(command)
-                    with m.Case(ALARM // 8):
-                        m.d.sync += alarm.eq(mmio.payload.data)
+            with m.Elif(mmio.payload.enables.all()), m.Switch(mmio.payload.address):
+                with m.Case(LINE // 8):
+                    m.d.sync += line.eq(mmio.payload.data >> 6)
+                with m.Case(READ // 8):
+                    m.d.comb += [
+                        reads.w_en.eq(1),
+                        request.address.eq(command.line),
+                        request.flits.eq(command.flits),
+                        request.tag.eq(tag),
+                    ]
+                    m.d.sync += tag.eq(tag + 1)
+                with m.Case(BURST // 8):
+                    m.d.sync += burst.eq(command)
+                with m.Case(ALARM // 8):
+                    m.d.sync += alarm.eq(mmio.payload.data)
 
         sent = data.View(EthernetTx, frames.w_data)
         answer = completion.payload
         m.d.comb += [
             completion.ready.eq(1),
             frames.w_en.eq(completion.valid),
-            sent.data.eq(
-                Cat(answer.data[:448], self.cycle[:32], answer.tag, answer.index, answer.last, answer.error)
-            ),
+            sent.data.eq(Cat(answer.data[:448], self.cycle[:32], answer.tag, answer.index, answer.last, answer.error)),
             sent.keep.eq(~0),
             sent.last.eq(1),
         ]

@@ -44,9 +44,12 @@ bool bridge_open(int64_t memory_bytes, const int64_t *link, int link_words, int6
         bridge.fail("%d link parameters; accepted are %d", link_words, kLinkParameters);
         return false;
     }
+    if (bridge.is_open) {
+        bridge.fail("a second bridge; accepted is one per simulator process");
+        return false;
+    }
     LinkParameters parameters;
     std::memcpy(&parameters, link, sizeof parameters);
-    bridge = Bridge{};
     bridge.open(parameters, lookahead, skip_idle);
     if (bridge.host.memory.open(static_cast<uint64_t>(memory_bytes))) return true;
     bridge.fail("no room for a host memory of %ld bytes", memory_bytes);

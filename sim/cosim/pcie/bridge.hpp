@@ -34,7 +34,7 @@ struct Bridge {
     Server up, mac;
     Time up_backlog = 0, mac_backlog = 0;  // at which ready goes low
     int64_t lookahead = 0;                 // cycles per run; 0: as many as are exact
-    bool skip_idle = true;
+    bool skip_idle = true, is_open = false;
 
     int64_t status[kStatusWords]{};
     std::vector<Effect> effects = std::vector<Effect>(kEffects);
@@ -286,7 +286,7 @@ struct Bridge {
     // --- software ---
 
     void open(const LinkParameters &parameters, int64_t cycles_per_run, bool skip) {
-        link = parameters, lookahead = cycles_per_run, skip_idle = skip;
+        link = parameters, lookahead = cycles_per_run, skip_idle = skip, is_open = true;
         draws = Draws(link.seed);
         host.configure(link);
         up_backlog = sending_time(link.up_queue_bytes, link.bytes_per_second);

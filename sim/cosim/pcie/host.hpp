@@ -11,7 +11,6 @@
 
 constexpr uint64_t kMemoryBase = 0x1'0000'0000;  // HOST_MEMORY_BASE in nic/base.py
 constexpr int kPageShift = 12;
-constexpr int kMaxTlpBytes = 512;
 
 // A queue in one block of memory that grows to the largest size needed; no allocation per item.
 template <typename Item>

@@ -6,7 +6,7 @@
 using Word = uint32_t;
 
 constexpr int kLineBytes = 64;
-constexpr int kLineWords = 16;
+constexpr int kMaxTlpBytes = 512;
 constexpr int kHostWriteWords = 19, kReadRequestWords = 3, kReadCompletionWords = 17, kMmioRequestWords = 4;
 constexpr int kEthernetWords = 19;  // both directions
 constexpr uint64_t kLineAddressMask = (uint64_t{1} << 58) - 1;
