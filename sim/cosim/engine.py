@@ -14,12 +14,6 @@ from cosim.nic.base import NEVER, Nic
 NIC_ORDER: Final = 0
 LAST_ORDER: Final = 1 << 30
 
-NIC_EFFECT: Final = 0
-STEP: Final = 1
-POLL: Final = 2
-MARK: Final = 3
-_KINDS: Final = 4
-
 Handler = Callable[[int, int], None]
 
 
@@ -42,11 +36,12 @@ class Engine:
         self.events = 0
         self._nic = nic
         self._heap: list[tuple[int, int, int, int, int]] = []
-        self._handlers: list[Handler] = [_refuse] * _KINDS
+        self._handlers: list[Handler] = []
 
-    def handle(self, kind: int, handler: Handler) -> None:
-        """From now on call ``handler(a, b)`` for events of this kind."""
-        self._handlers[kind] = handler
+    def kind(self, handler: Handler) -> int:
+        """A new kind of events, handled by ``handler(a, b)``."""
+        self._handlers.append(handler)
+        return len(self._handlers) - 1
 
     def schedule(self, time: int, order: int, kind: int, a: int, b: int) -> None:
         """An event to come, not before ``now``."""
@@ -71,7 +66,3 @@ class Engine:
                 nic.advance(time)
             handlers[kind](a, b)
         return heap[0][0] if heap else NEVER
-
-
-def _refuse(a: int, b: int) -> None:
-    raise ValueError(f"an event ({a}, {b}) of a kind that nobody handles")

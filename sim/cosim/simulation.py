@@ -28,7 +28,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
-from cosim.engine import NIC_EFFECT, NIC_ORDER, Engine
+from cosim.engine import NIC_ORDER, Engine
 from cosim.machine.machine import Machine
 from cosim.nic.base import NEVER, Nic
 from hermes import costs as cost_profiles
@@ -235,7 +235,7 @@ class Simulation:
             if source == _ANSWER:
                 self._answer = (time, value)
             else:
-                self.engine.schedule(time, NIC_ORDER, NIC_EFFECT, source, value)
+                self.engine.schedule(time, NIC_ORDER, self._machine.nic_effect, source, value)
         self._time = min(safe, self._answer[0], end)
         self.engine.run(self._time)
 

@@ -65,11 +65,14 @@ class Walk:
         Lap k looks at all sources in the order ``orders[k % len(orders)]``.
     activity
         What the time goes to.
+    first_line
+        Each look at source s begins with a read of the polled line ``first_line + s``; -1: there are no such lines.
     """
 
     costs: tuple[int, ...]
     orders: tuple[tuple[int, ...], ...]
     activity: int
+    first_line: int = -1
 
 
 class Software(Protocol):
@@ -86,7 +89,7 @@ class Software(Protocol):
         """Look at a source of the walk, now, and spend what that takes. As ``step``."""
 
     def ready(self) -> int:
-        """Bit s is 1 if a look at source s, now, might find something or cost more than the walk says."""
+        """Bit s is 1 if a look at source s, now, might find something, or cost more than walk and polled line say."""
 
     def waits_for(self) -> str:
         """For the message of a run that stands still: what would wake this software; empty if nothing need to."""
@@ -99,12 +102,9 @@ class Core(Protocol):
     ----------
     index
         Number of the core; the IOKernel's is 0.
-    bit
-        ``1 << index``, for sets of cores.
     """
 
     index: int
-    bit: int
 
     def spend(self, activity: int, duration: int) -> None:
         """The next ``duration`` picoseconds go to ``activity``."""
@@ -150,7 +150,7 @@ class CacheLines(Protocol):
     """Where the copies of shared lines are: who has none pays for it, who writes takes it from the others.
 
     Slots of rings have one owner at a time. Lines that many cores poll are named apart, because a write to one wakes
-    those who had a copy; sets of cores are integers, a bit per core.
+    those who had a copy. Cores are meant by their index.
     """
 
     def allocate(self, count: int) -> int:
@@ -159,17 +159,17 @@ class CacheLines(Protocol):
     def take(self, core: int, slot: int) -> int:
         """Become the owner of a slot, to read or write it; picoseconds that it costs: 0 for the owner."""
 
-    def allocate_polled(self) -> int:
-        """A fresh polled line, of which nobody has a copy."""
+    def allocate_polled(self, count: int) -> int:
+        """First of ``count`` consecutive fresh polled lines, of which nobody has a copy."""
 
-    def read(self, core_bit: int, line: int) -> int:
+    def read(self, core: int, line: int) -> int:
         """Take a copy of a polled line; picoseconds that it costs: 0 if the core has one."""
 
-    def write_cost(self, core_bit: int, line: int) -> int:
+    def write_cost(self, core: int, line: int) -> int:
         """Picoseconds that a write of a polled line would cost: 0 if no other core has a copy."""
 
-    def write(self, core_bit: int, line: int) -> int:
-        """A write of a polled line lands: only the writer has a copy now. The cores that lost theirs."""
+    def write(self, core: int, line: int) -> int:
+        """A write of a polled line lands: only the writer has a copy now. The cores that lost theirs, a bit each."""
 
 
 class World(Protocol):

@@ -2,11 +2,18 @@
 
 
 class CacheLines:
-    """Owners of slots and holders of polled lines (hermes.world.CacheLines); a transfer costs ``line_dirty``."""
+    """Owners of slots and holders of polled lines (hermes.world.CacheLines); a transfer costs ``line_dirty``.
 
-    __slots__ = ("_holders", "_line_dirty", "_owners")
+    Attributes
+    ----------
+    stale
+        By core: the polled lines of which it has no copy, a bit for each.
+    """
 
-    def __init__(self, line_dirty: int) -> None:
+    __slots__ = ("_holders", "_line_dirty", "_owners", "stale")
+
+    def __init__(self, line_dirty: int, cores: int) -> None:
+        self.stale = [0] * cores
         self._line_dirty = line_dirty
         self._owners = bytearray()  # core, by slot
         self._holders: list[int] = []  # bits of cores, by polled line
@@ -24,25 +31,37 @@ class CacheLines:
         self._owners[slot] = core
         return self._line_dirty
 
-    def allocate_polled(self) -> int:
+    def allocate_polled(self, count: int) -> int:
         """See hermes.world.CacheLines."""
-        self._holders.append(0)
-        return len(self._holders) - 1
+        first = len(self._holders)
+        self._holders.extend([0] * count)
+        self.stale = [lines | (1 << count) - 1 << first for lines in self.stale]
+        return first
 
-    def read(self, core_bit: int, line: int) -> int:
+    def read(self, core: int, line: int) -> int:
         """See hermes.world.CacheLines."""
-        holders = self._holders[line]
-        if holders & core_bit:
+        if not self.stale[core] >> line & 1:
             return 0
-        self._holders[line] = holders | core_bit
+        self.stale[core] ^= 1 << line
+        self._holders[line] |= 1 << core
         return self._line_dirty
 
-    def write_cost(self, core_bit: int, line: int) -> int:
-        """See hermes.world.CacheLines."""
-        return self._line_dirty if self._holders[line] & ~core_bit else 0
+    def read_cost(self, core: int, line: int) -> int:
+        """Picoseconds that a read of a polled line would cost."""
+        return self._line_dirty if self.stale[core] >> line & 1 else 0
 
-    def write(self, core_bit: int, line: int) -> int:
+    def write_cost(self, core: int, line: int) -> int:
         """See hermes.world.CacheLines."""
-        lost = self._holders[line] & ~core_bit
-        self._holders[line] = core_bit
+        return self._line_dirty if self._holders[line] & ~(1 << core) else 0
+
+    def write(self, core: int, line: int) -> int:
+        """See hermes.world.CacheLines."""
+        holders, bit = self._holders[line], 1 << core
+        self._holders[line] = bit
+        self.stale[core] &= ~(1 << line)
+        lost = rest = holders & ~bit
+        while rest:
+            low = rest & -rest
+            rest ^= low
+            self.stale[low.bit_length() - 1] |= 1 << line
         return lost

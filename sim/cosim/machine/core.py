@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from cosim.engine import POLL, STEP, Engine
+from cosim.engine import Engine
+from cosim.machine.cache import CacheLines
 from cosim.machine.effects import Effects
 from cosim.machine.walk import Position, WalkTable
 from cosim.nic.base import NEVER, Nic
@@ -35,8 +36,10 @@ class Core:
         "_engine",
         "_generation",
         "_is_naive",
+        "_lines",
         "_nic",
         "_order",
+        "_poll_kind",
         "_poll_lap",
         "_poll_source",
         "_poll_time",
@@ -44,23 +47,27 @@ class Core:
         "_position",
         "_software",
         "_spinning",
+        "_step_kind",
         "_tables",
-        "bit",
         "busy_until",
         "index",
         "times",
     )
 
-    def __init__(self, index: int, engine: Engine, nic: Nic, effects: Effects, *, is_naive: bool) -> None:
+    def __init__(
+        self, index: int, engine: Engine, nic: Nic, effects: Effects, lines: CacheLines, *, is_naive: bool
+    ) -> None:
         self.index = index
-        self.bit = 1 << index
         self.times = [0] * len(ACTIVITIES)
         self.busy_until = 0
         self._engine = engine
         self._nic = nic
         self._effects = effects
+        self._lines = lines
         self._is_naive = is_naive
         self._order = FIRST_CORE_ORDER + index
+        self._step_kind = engine.kind(self._step)
+        self._poll_kind = engine.kind(self._poll)
         self._generation = 0
         self._began = 0
         self._tables: dict[int, WalkTable] = {}  # by id() of the walk, which its table keeps alive
@@ -104,38 +111,6 @@ class Core:
         self._began = self.busy_until = time
         self._act()
 
-    def step(self, generation: int) -> None:
-        """Event: an action ended."""
-        if generation != self._generation:
-            return
-        self._polled_last = False
-        if self._software.step():
-            self._act()
-        else:
-            self._spin()
-
-    def poll(self, generation: int) -> None:
-        """Event: a look begins."""
-        if generation != self._generation:
-            return
-        position, source = self._position, self._poll_source
-        self.spend(position.table.walk.activity, position.polled(source, self._poll_lap))
-        now = self._engine.now
-        if self.busy_until != now:
-            raise AccountingError(f"core {self.index} looks at {now} ps, but its time adds up to {self.busy_until} ps")
-        self._spinning = False
-        self._polled_last = True
-        is_clean = self._is_naive and not self._software.ready() >> source & 1
-        began = self._software.poll(source)
-        if is_clean and (began or self.busy_until - now != position.table.walk.costs[source]):
-            raise AccountingError(
-                f"core {self.index}: a look at source {source}, which was not ready, was not a clean one"
-            )
-        if began:
-            self._act()
-        else:
-            self._spin()
-
     @property
     def is_quiet(self) -> bool:
         """Whether the core polls and nothing is ready: only others can make it go on."""
@@ -152,7 +127,7 @@ class Core:
         times = list(self.times)
         elapsed = self.busy_until - self._began
         if self._spinning and (end > self.busy_until or self._polled_last):
-            times[self._position.table.walk.activity] += end - self.busy_until
+            times[self._position.table.activity] += end - self.busy_until
             elapsed = end - self._began
         if sum(times) != elapsed or min(times) < 0:
             split = ", ".join(f"{name} {time}" for name, time in zip(ACTIVITIES, times, strict=True) if time)
@@ -161,23 +136,68 @@ class Core:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _act(self) -> None:
-        self._engine.schedule(self.busy_until, self._order, STEP, self.index, self._generation)
+    def _step(self, generation: int, _: int) -> None:
+        """Event: an action ended."""
+        if generation != self._generation:
+            return
+        self._polled_last = False
+        if self._software.step():
+            self._act()
+        else:
+            self._spin(self._software.ready())
 
-    def _spin(self) -> None:
-        """Nothing to do: poll, from the end of what was spent on."""
-        position = self._position
-        position.resume(self.busy_until)
+    def _poll(self, generation: int, _: int) -> None:
+        """Event: a look begins."""
+        if generation != self._generation:
+            return
+        position, source, software = self._position, self._poll_source, self._software
+        table = position.table
+        skipped = position.polled(source, self._poll_lap)
+        self.times[table.activity] += skipped
+        self.busy_until += skipped
+        now = self._engine.now
+        if self.busy_until != now:
+            raise AccountingError(f"core {self.index} looks at {now} ps, but its time adds up to {self.busy_until} ps")
+        self._spinning = False
+        self._polled_last = True
+        ready = software.ready()
+        if ready >> source & 1:
+            if software.poll(source):
+                self._act()
+            else:
+                self._spin(software.ready())
+            return
+        cost = table.costs[source]
+        if self._is_naive:
+            if table.first_line >= 0:
+                cost += self._lines.read_cost(self.index, table.first_line + source)
+            if software.poll(source) or self.busy_until - now != cost:
+                raise AccountingError(
+                    f"core {self.index}: source {source} is not ready, but a look did not cost {cost}"
+                )
+        else:
+            if table.first_line >= 0:
+                cost += self._lines.read(self.index, table.first_line + source)
+            self.times[table.activity] += cost
+            self.busy_until += cost
+        self._spin(ready)
+
+    def _act(self) -> None:
+        self._engine.schedule(self.busy_until, self._order, self._step_kind, self._generation, 0)
+
+    def _spin(self, ready: int) -> None:
+        """Nothing to do: poll, from the end of what was spent on; these sources are ready."""
+        position, start = self._position, self.busy_until
+        table = position.table
+        position.start = start - position.offset
         self._spinning = True
         self._poll_time = NEVER
         if self._is_naive:
-            self._look_at(position.following(), self.busy_until)
-            return
-        ready = self._software.ready()
-        while ready:
-            low = ready & -ready
-            ready ^= low
-            self._look_at(low.bit_length() - 1, self.busy_until)
+            ready = -1
+        elif table.first_line >= 0:
+            ready |= self._lines.stale[self.index] >> table.first_line & table.all
+        if ready:
+            self._look_at(position.first(ready), start)
 
     def _look_at(self, source: int, earliest: int) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""
@@ -185,4 +205,4 @@ class Core:
         if time < self._poll_time:
             self._poll_time, self._poll_source, self._poll_lap = time, source, lap
             self._generation += 1
-            self._engine.schedule(time, self._order, POLL, self.index, self._generation)
+            self._engine.schedule(time, self._order, self._poll_kind, self._generation, 0)

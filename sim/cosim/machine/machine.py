@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cosim.engine import LAST_ORDER, MARK, NIC_EFFECT, POLL, STEP, Engine
+from cosim.engine import LAST_ORDER, Engine
 from cosim.machine.cache import CacheLines
 from cosim.machine.core import Core
 from cosim.machine.effects import Effects
@@ -23,6 +23,8 @@ class Machine:
 
     Attributes
     ----------
+    nic_effect
+        Kind of the events (source, address) by which the NIC's writes to watched memory are told.
     marked
         The time of each core by activity, up to the mark; None before it.
     """
@@ -32,18 +34,17 @@ class Machine:
         self.costs = costs
         self.effects = Effects(engine)
         self.record = self.effects.record
-        self.lines = CacheLines(costs.line_dirty)
+        self.lines = CacheLines(costs.line_dirty, application_cores + 1)
         self.cores = [
-            Core(index, engine, nic, self.effects, is_naive=is_naive) for index in range(application_cores + 1)
+            Core(index, engine, nic, self.effects, self.lines, is_naive=is_naive)
+            for index in range(application_cores + 1)
         ]
         self.marked: list[list[int]] | None = None
         self._nic = nic
         self._engine = engine
         self._watched: list[tuple[Core, int]] = []  # by source of the NIC's effects: who is woken
-        engine.handle(NIC_EFFECT, self._nic_wrote)
-        engine.handle(STEP, self._step)
-        engine.handle(POLL, self._poll)
-        engine.handle(MARK, self._mark)
+        self.nic_effect = engine.kind(self._nic_wrote)
+        self._mark_kind = engine.kind(self._mark)
 
     @property
     def memory(self) -> HostMemory:
@@ -62,7 +63,7 @@ class Machine:
 
     def mark(self, time: int) -> None:
         """Note the time of each core by activity at ``time``, behind all that happens then."""
-        self._engine.schedule(time, LAST_ORDER, MARK, 0, 0)
+        self._engine.schedule(time, LAST_ORDER, self._mark_kind, 0, 0)
 
     def times_at(self, time: int) -> list[list[int]]:
         """The time of each core by activity, up to ``time``: the present or later."""
@@ -77,12 +78,6 @@ class Machine:
         self.record(NIC_WRITE, source, address)
         core, walk_source = self._watched[source]
         core.wake(walk_source)
-
-    def _step(self, core: int, generation: int) -> None:
-        self.cores[core].step(generation)
-
-    def _poll(self, core: int, generation: int) -> None:
-        self.cores[core].poll(generation)
 
     def _mark(self, a: int, b: int) -> None:  # noqa: ARG002  (all handlers take two)
         self.marked = self.times_at(self._engine.now)

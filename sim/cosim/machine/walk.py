@@ -8,22 +8,29 @@ class WalkTable:
 
     Attributes
     ----------
-    walk
-        As software gave it.
-    offsets
-        ``offsets[lap % laps][source]``: picoseconds from the start of the lap to the look at the source.
+    orders, offsets
+        By ``lap % laps``: the sources in order, and by source the picoseconds from the start of the lap to the look.
+    costs, activity, first_line
+        As the walk has them.
+    all
+        A bit for each source.
     length
         Picoseconds of a lap that finds nothing.
     laps
         After so many the orders repeat.
     """
 
-    __slots__ = ("laps", "length", "offsets", "walk")
+    __slots__ = ("activity", "all", "costs", "first_line", "laps", "length", "offsets", "orders", "walk")
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
+        self.orders = walk.orders
+        self.costs = walk.costs
+        self.activity = walk.activity
+        self.first_line = walk.first_line
         self.length = sum(walk.costs)
         self.laps = len(walk.orders)
+        self.all = (1 << len(walk.costs)) - 1
         self.offsets: list[list[int]] = []
         for order in walk.orders:
             if sorted(order) != list(range(len(walk.costs))) or min(walk.costs) < 1:
@@ -67,11 +74,16 @@ class Position:
             return start + place, lap
         return start + table.length + table.offsets[(lap + 1) % table.laps][source], lap + 1
 
-    def following(self) -> int:
-        """The source that the next look is at."""
-        order = self.table.walk.orders[self.lap % self.table.laps]
-        row = self.table.offsets[self.lap % self.table.laps]
-        return next(source for source in order if row[source] >= self.offset)
+    def first(self, sources: int) -> int:
+        """Which of a set of sources, not empty, has its turn first: a bit for each."""
+        if not sources & sources - 1:
+            return sources.bit_length() - 1
+        table = self.table
+        order, row = table.orders[self.lap % table.laps], table.offsets[self.lap % table.laps]
+        for source in order:
+            if sources >> source & 1 and row[source] >= self.offset:
+                return source
+        return next(source for source in table.orders[(self.lap + 1) % table.laps] if sources >> source & 1)
 
     def polled(self, source: int, lap: int) -> int:
         """Go on to behind the look at ``source`` in ``lap``; picoseconds of the clean looks before that one."""
@@ -79,12 +91,8 @@ class Position:
         place = table.offsets[lap % table.laps][source]
         skipped = (lap - self.lap) * table.length + place - self.offset
         self.lap = lap
-        self.offset = place + table.walk.costs[source]
+        self.offset = place + table.costs[source]
         if self.offset == table.length:
             self.lap += 1
             self.offset = 0
         return skipped
-
-    def resume(self, now: int) -> None:
-        """The next look begins now."""
-        self.start = now - self.offset

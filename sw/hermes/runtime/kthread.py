@@ -42,8 +42,6 @@ class Kthread:
 
     Attributes
     ----------
-    stale
-        Bit j: the line of kthread j was written since this kthread last looked at it.
     searching
         It found nothing and polls.
     """
@@ -54,8 +52,7 @@ class Kthread:
         self.softirqs = softirqs
         self.runqueue = Runqueue()
         self.lock = Spinlock()
-        self.line = world.lines.allocate_polled()
-        self.stale = -1  # nothing was looked at yet
+        self.line = runtime.first_line + index
         self.searching = False
         self._world = world
         self._clock = world.clock
@@ -75,6 +72,7 @@ class Kthread:
             tuple(own if j == index else other for j in range(count)),
             (tuple((index + offset) % count for offset in range(count)),),
             STEAL,
+            runtime.first_line,
         )
 
     # --- what the core calls ------------------------------------------------------------------------------------------
@@ -86,6 +84,7 @@ class Kthread:
             return self._after_uthread(self._running().step(self.core))
         if state == _SWITCH:
             uthread = self.runqueue.pop()
+            self._runtime.took(self)
             self.lock.release(self.index)
             self._runtime.wrote(self.core, self)
             self._world.record(UTHREAD_START, uthread.number, self.core.index)
@@ -108,7 +107,7 @@ class Kthread:
             if self.runqueue or self.softirqs:
                 self._end_search()
                 return self._take_own(0)
-            self.core.spend(STEAL, 2 * self._costs.poll_clean + self._read(self))
+            self.core.spend(STEAL, 2 * self._costs.poll_clean + self._lines.read(self.core.index, self.line))
             return False
         return self._probe(self._runtime.kthreads[source])
 
@@ -116,7 +115,7 @@ class Kthread:
         """See hermes.world.Software."""
         if self._state == _RUN:
             return self._running().ready(self.core)
-        return (self.stale | self._runtime.with_softirqs) & self._runtime.all
+        return self._runtime.with_work
 
     def waits_for(self) -> str:
         """See hermes.world.Software."""
@@ -162,7 +161,7 @@ class Kthread:
     def _take_own(self, spent: int) -> bool:
         """Take from one of the own queues, of which one is not empty, after what the action has spent."""
         core, costs, now = self.core, self._costs, self._clock.now
-        spent += 2 * costs.poll_clean + self._read(self)
+        spent += 2 * costs.poll_clean + self._lines.read(self.core.index, self.line)
         if self.lock.held:
             core.spend(SCHEDULER, spent + (self.lock.wait(now + spent, costs.lock_contended) or costs.lock_contended))
             self._state = _LOCKED
@@ -171,7 +170,7 @@ class Kthread:
         if self.runqueue and not (is_late and self.softirqs):
             if is_late:
                 self._looked = now
-            spent += costs.lock + self._lines.write_cost(core.bit, self.line)
+            spent += costs.lock + self._lines.write_cost(core.index, self.line)
             core.spend(SCHEDULER, spent)
             core.spend(SWITCH, costs.uthread_switch)
             self.lock.take(self.index, now + spent + costs.uthread_switch)
@@ -181,10 +180,6 @@ class Kthread:
         core.spend(SCHEDULER, spent)
         return self._handle(self, spent)
 
-    def _read(self, other: "Kthread") -> int:
-        self.stale &= ~(1 << other.index)
-        return self._lines.read(self.core.bit, other.line)
-
     # --- softIRQs -----------------------------------------------------------------------------------------------------
 
     def _handle(self, victim: "Kthread", spent: int) -> bool:
@@ -192,9 +187,9 @@ class Kthread:
         core, costs, queue = self.core, self._costs, victim.softirqs
         count = min(len(queue), SOFTIRQ_BUDGET)
         cost = costs.softirq_call + costs.lock + count * costs.line_dirty
-        cost += self._lines.write_cost(core.bit, victim.line)
+        cost += self._lines.write_cost(core.index, victim.line)
         if victim is not self:
-            cost += self._lines.write_cost(core.bit, self.line)
+            cost += self._lines.write_cost(core.index, self.line)
         cost += self._runtime.handler.begin(core, queue[0], spent + cost)
         core.spend(SOFTIRQ, cost)
         victim.lock.take(self.index, self._clock.now + spent + cost)
@@ -211,7 +206,7 @@ class Kthread:
             victim = self._victim
             for _ in self._items:
                 victim.softirqs.pop()
-            runtime.took_softirqs(victim)
+            runtime.took(victim)
             victim.lock.release(self.index)
             runtime.wrote(self.core, victim)
         runnable = runtime.handler.finish(self.core, self._items[self._item])
@@ -220,7 +215,7 @@ class Kthread:
         self._item += 1
         if self._item == len(self._items):
             return self._schedule()
-        cost = self._lines.write_cost(self.core.bit, self.line)
+        cost = self._lines.write_cost(self.core.index, self.line)
         self.core.spend(SOFTIRQ, cost + runtime.handler.begin(self.core, self._items[self._item], cost))
         return True
 
@@ -228,21 +223,22 @@ class Kthread:
         """A uthread lands on the own runqueue; nobody is woken, a search finds it."""
         self.runqueue.push(uthread)
         self._runtime.runqueue_insertions += 1
+        self._runtime.brought(self)
         self._runtime.wrote(self.core, self)
 
     # --- stealing -----------------------------------------------------------------------------------------------------
 
     def _probe(self, victim: "Kthread") -> bool:
         core, costs = self.core, self._costs
-        spent = costs.steal_probe + 2 * costs.poll_clean + self._read(victim)
+        spent = costs.steal_probe + 2 * costs.poll_clean + self._lines.read(core.index, victim.line)
         core.spend(STEAL, spent)
         if victim.lock.held or not (victim.runqueue or victim.softirqs):
             return False
         self._end_search()
         if not victim.runqueue:
             return self._handle(victim, spent)
-        cost = costs.lock + costs.steal_take + self._lines.write_cost(core.bit, victim.line)
-        cost += self._lines.write_cost(core.bit, self.line)
+        cost = costs.lock + costs.steal_take + self._lines.write_cost(core.index, victim.line)
+        cost += self._lines.write_cost(core.index, self.line)
         core.spend(STEAL, cost)
         victim.lock.take(self.index, self._clock.now + spent + cost)
         self._victim = victim
@@ -253,10 +249,12 @@ class Kthread:
     def _stole(self) -> bool:
         victim = self._victim
         stolen = victim.runqueue.steal(self._stealing)
+        self._runtime.took(victim)
         victim.lock.release(self.index)
         self._runtime.wrote(self.core, victim)
         for uthread in stolen:
             self.runqueue.push(uthread)
+        self._runtime.brought(self)
         self._runtime.wrote(self.core, self)
         self._runtime.steals += len(stolen)
         return self._schedule()

@@ -21,10 +21,12 @@ class Runtime:
 
     Attributes
     ----------
-    count, all
-        Number of kthreads; a bit for each.
-    with_softirqs
-        Bit j: the softIRQ queue of kthread j is not empty.
+    count
+        Number of kthreads.
+    first_line
+        Polled line of kthread 0; those of the others follow.
+    with_work
+        Bit j: runqueue or softIRQ queue of kthread j is not empty.
     runqueue_insertions, steals
         Uthreads made runnable, and uthreads that moved to another kthread, so far.
     """
@@ -39,10 +41,10 @@ class Runtime:
         first_queue: int,
     ) -> None:
         self.count = len(cores)
-        self.all = (1 << self.count) - 1
         self.uthreads = uthreads
         self.handler = handler
-        self.with_softirqs = 0
+        self.first_line = world.lines.allocate_polled(self.count)
+        self.with_work = 0
         self.runqueue_insertions = self.steals = 0
         self._lines = world.lines
         self._first_queue = first_queue
@@ -55,24 +57,26 @@ class Runtime:
     def queue_changed(self, queue: int) -> None:
         """A softIRQ arrived: searching kthreads find it when they get there."""
         index = queue - self._first_queue
-        self.with_softirqs |= 1 << index
+        self.with_work |= 1 << index
         for kthread in self.kthreads:
             if kthread.searching:
                 kthread.core.wake(index)
 
-    def took_softirqs(self, kthread: Kthread) -> None:
-        """SoftIRQs left the queue of this kthread."""
-        if not kthread.softirqs:
-            self.with_softirqs &= ~(1 << kthread.index)
+    def brought(self, kthread: Kthread) -> None:
+        """Uthreads stand in the runqueue of this kthread; who searches learns of it when its line is written."""
+        self.with_work |= 1 << kthread.index
+
+    def took(self, kthread: Kthread) -> None:
+        """Uthreads or softIRQs left the queues of this kthread."""
+        if not (kthread.runqueue or kthread.softirqs):
+            self.with_work &= ~(1 << kthread.index)
 
     def wrote(self, core: Core, kthread: Kthread) -> None:
         """A core wrote the line of a kthread, now: who had a copy must look again."""
-        lost = self._lines.write(core.bit, kthread.line)
+        lost = self._lines.write(core.index, kthread.line)
         while lost:
             low = lost & -lost
             lost ^= low
             loser = self._on_core.get(low.bit_length() - 1)
-            if loser is not None:
-                loser.stale |= 1 << kthread.index
-                if loser.searching:
-                    loser.core.wake(kthread.index)
+            if loser is not None and loser.searching:
+                loser.core.wake(kthread.index)
