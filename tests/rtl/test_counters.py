@@ -71,6 +71,8 @@ def test_words_beyond_the_last_read_as_0() -> None:
     block = Counters()
 
     async def testbench(context: Any) -> None:
+        context.set(block.tx_error, 1)  # counted by the last word
+        await context.tick()
         for number in (len(EXTENSION_WORDS), 31, 32, 256, 511):
             context.set(block.word, number)
             assert context.get(block.data) == 0

@@ -97,6 +97,16 @@ def test_all_of_the_key_must_match(field: str) -> None:
     director.bench.simulate(story)
 
 
+def test_no_rule_is_not_one_for_zeros() -> None:
+    director = Director()
+
+    async def story() -> None:
+        await director.opened()
+        assert await director.pipes_of(Key()) == [None]
+
+    director.bench.simulate(story)
+
+
 def test_a_rule_of_the_same_key_is_overwritten() -> None:
     director = Director()
 
@@ -215,14 +225,15 @@ def test_without_a_rule_the_fallback_is_the_hash_under_a_mask(mask: int) -> None
     director.bench.simulate(story)
 
 
-@pytest.mark.parametrize("other_id", [0, 2, 3, 5, FLOW | 1 << 32])
+@pytest.mark.parametrize("other_id", [0, 2, 3, 5, FLOW | 1 << 32, FALLBACK | 1 << 32])
 def test_other_requests_have_no_effect(other_id: int) -> None:
     director = Director()
 
     async def story() -> None:
         await director.opened()
         await director.configure({"id": other_id, "body": (1 << 384) - 1})
-        await director.configure({"id": other_id, "body": insert(KEY, 5)["body"]})
+        for request in (insert(KEY, 5), fallback(1, 0)):
+            await director.configure(request | {"id": other_id})
         assert await director.pipes_of(KEY, Key(0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)) == [None, None]
 
     director.bench.simulate(story)

@@ -16,8 +16,8 @@ LATENCY = 2
 SYN, ACK = 0x02, 0x10
 SOURCE, DESTINATION = 0xC0A80102, 0x0A000001
 ICMP = 1
-GARBAGE = 0xA5
-"""What the MAC has on its wires beyond the end of a frame."""
+GARBAGE = 0x45
+"""What the MAC has on its wires beyond the end of a frame; it looks like the beginning of an IP header."""
 
 
 def ip_frame(
