@@ -1,8 +1,10 @@
 """One run: from its configuration, through a simulator in a process of its own, to its files."""
 
 import importlib.metadata
+import os
 import pickle
 import platform
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,7 +19,7 @@ from cosim.config import RunConfig
 from cosim.measure.accounting import AccountingError
 from cosim.measure.files import staged, write_json
 from cosim.measure.result import Outcome, measured
-from cosim.nic.rtl import SimulatorError, nic_model
+from cosim.nic.rtl import LOG, SimulatorError, nic_model
 from cosim.nic.rtl import simulate as simulate_in_child
 from cosim.pcie.bridge import Bridge
 from cosim.pcie.link import NIC_CYCLE_PS
@@ -69,8 +71,11 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
         try:
             outcome, how_it_went = _outcome(config, requests, folder, tell)
             result = measured(requests.requests, requests.steering, outcome)
-        except (ToolError, SimulatorError, AccountingError) as error:
+        except (ToolError, AccountingError) as error:
             raise RunError(" | ".join(str(error).splitlines())) from error
+        except SimulatorError as error:
+            text = " | ".join(str(error).splitlines())
+            raise RunError(f"{error.kind}: {text}; the simulator's log is {_kept(folder / LOG)}") from error
         wall_s = time.monotonic() - started
         run_info |= {"wall_s": round(wall_s, 3), **how_it_went, "host": _host(), "versions": _versions()}
         write_json(folder / "config.json", config.what())
@@ -95,6 +100,14 @@ def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tup
     simulate_in_child("cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model)
     outcome: tuple[Outcome, dict[str, Any]] = pickle.loads((folder / _OUTCOME).read_bytes())
     return outcome
+
+
+def _kept(log: Path) -> str:
+    """Where a copy of the log stays: its folder goes."""
+    descriptor, name = tempfile.mkstemp(prefix="hermes-", suffix=".log")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(log.read_bytes() if log.exists() else b"")
+    return name
 
 
 async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], None]) -> None:

@@ -25,7 +25,7 @@ from enso_nic.nic import Nic
 ENTRY, TASK, PIPE = "HERMES_ENTRY", "HERMES_TASK", "HERMES_PIPE"
 """Environment variables by which the child learns what to do, and where to say how it goes (a file descriptor)."""
 
-WAVES = "waves.vcd"
+WAVES, LOG = "waves.vcd", "simulator.log"
 _BRIDGE = Path(__file__).parents[1] / "pcie"
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -92,7 +92,7 @@ def simulate(
     """
     model = model or nic_model()
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "simulator.log"
+    log = folder / LOG
     ours, theirs = os.pipe()
     variables = {
         **cocotb_environment(model, "cosim.nic.rtl_child", folder),
