@@ -24,7 +24,6 @@ from hermes.enso.registers import (
     NOTIFICATION_BUFFERS,
     PIPES,
     RX_HEAD,
-    RX_MEM_HIGH,
     RX_MEM_LOW,
     RX_TAIL,
     SLOT_BYTES,
@@ -55,6 +54,10 @@ class ReferenceNic:
         Frames that left, with the time in picoseconds.
     drops
         Frames that did not reach a pipe, by cause.
+    registers
+        32-bit registers by address.
+    flows, fallback
+        Pipe by key, and the mask for other keys; None: they are dropped.
     runs
         Times that ``run`` was called.
     """
@@ -74,10 +77,10 @@ class ReferenceNic:
         self._effects: list[Effect] = []
         self._first_effect = NEVER
         self._watched: dict[int, int] = {}
-        self._registers: dict[int, int] = {}
+        self.registers: dict[int, int] = {}
         self._armed: set[int] = set()
-        self._flows: dict[FlowKey, int] = {}
-        self._fallback: int | None = None
+        self.flows: dict[FlowKey, int] = {}
+        self.fallback: int | None = None
         self._partial: dict[int, bytes] = {}
 
     # --- Nic ----------------------------------------------------------------------------------------------------------
@@ -93,9 +96,7 @@ class ReferenceNic:
 
     def mmio_read(self, now: int, address: int, source: int) -> None:
         def answer() -> None:
-            value = self._registers.get(address, 0) | self._registers.get(address + _REGISTER, 0) << 32
-            time = self._up(8)
-            self._effect(time, source, value)
+            self._effect(self._up(8), source, self.word(address))
 
         self._at(now + PROPAGATION_PS, 1, answer)
 
@@ -129,6 +130,30 @@ class ReferenceNic:
     def take_effects(self) -> list[Effect]:
         effects, self._effects = sorted(self._effects), []
         return effects
+
+    # --- for tests ----------------------------------------------------------------------------------------------------
+
+    @property
+    def time(self) -> int:
+        """Up to which the NIC has run."""
+        return self._time
+
+    def settle(self) -> None:
+        """Let all that is under way arrive, and all that follows from it."""
+        while self._events or self._accesses:
+            if not self._events or self.next_change < self._events[0][0]:
+                heappop(self._accesses)[2]()
+            else:
+                self._time, _, _, do = heappop(self._events)
+                do()
+
+    def register(self, address: int) -> int:
+        """A 32-bit register."""
+        return self.registers.get(address, 0)
+
+    def word(self, address: int) -> int:
+        """Two registers that follow each other."""
+        return self.register(address) | self.register(address + _REGISTER) << 32
 
     # --- the wire -----------------------------------------------------------------------------------------------------
 
@@ -193,13 +218,12 @@ class ReferenceNic:
 
     # --- registers ----------------------------------------------------------------------------------------------------
 
-    def _register(self, page: int, register: int) -> int:
-        return self._registers.get(page * PAGE_BYTES + register, 0)
+    def _of_page(self, page: int, register: int) -> int:
+        return self.register(page * PAGE_BYTES + register)
 
     def _memory_of(self, page: int) -> int:
         """Address of the ring; 0: disabled."""
-        address = self._register(page, RX_MEM_LOW) | self._register(page, RX_MEM_HIGH) << 32
-        return address & ~BUFFER_ID_MASK
+        return self.word(page * PAGE_BYTES + RX_MEM_LOW) & ~BUFFER_ID_MASK
 
     def _write_word(self, address: int, value: int, size: int) -> None:
         for offset in range(0, size, _REGISTER):
@@ -207,9 +231,9 @@ class ReferenceNic:
 
     def _write_register(self, address: int, value: int) -> None:
         page, register = divmod(address, PAGE_BYTES)
-        self._registers[address] = value
+        self.registers[address] = value
         if register == RX_HEAD and page < PIPES:
-            if self._register(page, RX_TAIL) != value:
+            if self._of_page(page, RX_TAIL) != value:
                 self._notify(page)
             else:
                 self._armed.discard(page)
@@ -225,44 +249,48 @@ class ReferenceNic:
         if cause != ADMITTED:
             self._drop(cause)
             return
-        pipe = self._flows.get(key)
-        if pipe is None and self._fallback is not None:
-            pipe = sum(key) & self._fallback
+        pipe = self.flows.get(key)
+        if pipe is None and self.fallback is not None:
+            pipe = sum(key) & self.fallback
         if pipe is None:
             self._drop("no_flow")
             return
         kept = frame[: 14 + int.from_bytes(frame[16:18], "big")]
         flits = -(-len(kept) // FLIT_BYTES)
-        tail, size, ring = self._register(pipe, RX_TAIL), self._rings.pipe_flits, self._memory_of(pipe)
+        tail, size, ring = self._of_page(pipe, RX_TAIL), self._rings.pipe_flits, self._memory_of(pipe)
         if not ring:
             self._drop("pipe_disabled")
             return
-        if (self._register(pipe, RX_HEAD) - tail - 1) % size < flits:
+        if (self._of_page(pipe, RX_HEAD) - tail - 1) % size < flits:
             self._drop("pipe_full")
             return
         for index in range(flits):
             line = kept[index * FLIT_BYTES : (index + 1) * FLIT_BYTES].ljust(FLIT_BYTES, b"\0")
             self._write_host(ring + (tail + index) % size * FLIT_BYTES, line)
-        self._registers[pipe * PAGE_BYTES + RX_TAIL] = (tail + flits) % size
+        self.registers[pipe * PAGE_BYTES + RX_TAIL] = (tail + flits) % size
         if pipe not in self._armed:
             self._notify(pipe)
 
     def _notify(self, pipe: int) -> None:
         self._armed.add(pipe)
-        page = PIPES + (self._register(pipe, RX_MEM_LOW) & BUFFER_ID_MASK)
-        tail, slots = self._register(page, RX_TAIL), self._rings.notification_slots
-        assert (self._register(page, RX_HEAD) - tail - 1) % slots, "a notification ring is full"
-        words = (1, pipe, self._register(pipe, RX_TAIL))
+        page = PIPES + (self._of_page(pipe, RX_MEM_LOW) & BUFFER_ID_MASK)
+        tail, slots, ring = self._of_page(page, RX_TAIL), self._rings.notification_slots, self._memory_of(page)
+        if not ring:
+            return
+        assert (self._of_page(page, RX_HEAD) - tail - 1) % slots, "a notification ring is full"
+        words = (1, pipe, self._of_page(pipe, RX_TAIL))
         line = b"".join(word.to_bytes(8, "little") for word in words).ljust(SLOT_BYTES, b"\0")
-        self._write_host(self._memory_of(page) + tail * SLOT_BYTES, line)
-        self._registers[page * PAGE_BYTES + RX_TAIL] = (tail + 1) % slots
+        self._write_host(ring + tail * SLOT_BYTES, line)
+        self.registers[page * PAGE_BYTES + RX_TAIL] = (tail + 1) % slots
 
     # --- TX -----------------------------------------------------------------------------------------------------------
 
     def _fetch(self, page: int, tail: int) -> None:
-        head, slots = self._register(page, TX_HEAD), self._rings.notification_slots
-        ring = self._register(page, TX_MEM_LOW) | self._register(page, TX_MEM_LOW + _REGISTER) << 32
-        self._registers[page * PAGE_BYTES + TX_HEAD] = tail
+        head, slots = self._of_page(page, TX_HEAD), self._rings.notification_slots
+        ring = self.word(page * PAGE_BYTES + TX_MEM_LOW)
+        if not ring:
+            return
+        self.registers[page * PAGE_BYTES + TX_HEAD] = tail
         while head != tail % slots:
             slot = ring + head * SLOT_BYTES
             self._read_host(slot, SLOT_BYTES, partial(self._request, page, slot))
@@ -290,9 +318,9 @@ class ReferenceNic:
             return int.from_bytes(line[at : at + size], "little")
 
         if config == CONFIG_FLOW:
-            self._flows[FlowKey(field(16, 2), field(18, 2), field(20, 4), field(24, 4))] = field(32, 4)
+            self.flows[FlowKey(field(16, 2), field(18, 2), field(20, 4), field(24, 4))] = field(32, 4)
         elif config == CONFIG_FALLBACK:
-            self._fallback = field(20, 4) if field(16, 4) else None
+            self.fallback = field(20, 4) if field(16, 4) else None
 
     def _send(self, page: int, data: bytes) -> None:
         """Cut data into packets; one may go on in the next request of the same buffer."""

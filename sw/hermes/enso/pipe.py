@@ -53,17 +53,17 @@ class RxTxPipe:
 
     def packets(self, flits: int) -> Iterator[tuple[int, int]]:
         """The packets in the next ``flits`` flits, as (position in host memory, bytes); the ring's end may cut one."""
-        memory, mask, size = self._bytes, self._mask, self.flits * FLIT_BYTES
+        memory, mask = self._bytes, self._mask
         flit, end = self.rx_tail, self.rx_tail + flits
         while flit < end:
             at = self._offset + (flit & mask) * FLIT_BYTES
             length = _ETHERNET_HEADER + (memory[at + 16] << 8 | memory[at + 17])
-            flit += -(-length // FLIT_BYTES)
-            if flit > end or length > size:
-                raise ContractError(
-                    f"pipe {self.number}: a packet of {length} bytes at flit {flit & mask} ends behind the tail"
-                )
+            behind = flit + -(-length // FLIT_BYTES)
+            if behind > end:
+                where = f"pipe {self.number}: a packet of {length} bytes at flit {flit & mask}"
+                raise ContractError(f"{where} ends behind the tail, {end & mask}")
             yield at, length
+            flit = behind
 
     def requests(self, flits: int) -> int:
         """Requests that it takes to send the next ``flits`` flits."""

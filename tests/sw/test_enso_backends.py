@@ -1,0 +1,62 @@
+"""Where register writes go: straight to the NIC, or by message to the IOKernel."""
+
+import pytest
+
+from hermes.enso.backends import Direct, Hybrid
+from hermes.enso.registers import RX_HEAD, TX_TAIL, notification_buffer_register, pipe_register
+from hermes.queues import CAPACITY, SpscQueue
+from tests.tools.host import COSTS, Host
+
+
+class Listener:
+    def queue_changed(self, queue: int) -> None:
+        """Nobody has to act."""
+
+
+def arrived(host: Host, address: int) -> int:
+    """What a register of the NIC holds after all writes on their way have arrived."""
+    host.nic.settle()
+    return host.nic.register(address)
+
+
+def test_direct_writes_all_registers_by_mmio() -> None:
+    host, backend = Host(), Direct(COSTS)
+    core = host.machine.cores[1]
+    backend.write_pipe(core, 5, RX_HEAD, 40)
+    backend.write_notification_buffer(core, 2, TX_TAIL, 9)
+    assert arrived(host, pipe_register(5, RX_HEAD)) == 40
+    assert arrived(host, notification_buffer_register(2, TX_TAIL)) == 9
+    assert backend.has_room(core)
+    assert backend.pipe_write == backend.notification_write == COSTS.mmio_issue
+
+
+def test_hybrid_writes_pipes_by_mmio_and_tells_the_rest_on_the_cores_own_queue() -> None:
+    host = Host(cores=2)
+    queues = [SpscQueue(host.machine, index, Listener()) for index in range(2)]
+    backend = Hybrid(COSTS, [None, *queues])
+    backend.write_pipe(host.machine.cores[2], 5, RX_HEAD, 40)
+    backend.write_notification_buffer(host.machine.cores[2], 700, RX_HEAD, 3)
+    backend.write_notification_buffer(host.machine.cores[1], 700, TX_TAIL, 8)
+    assert arrived(host, pipe_register(5, RX_HEAD)) == 40
+    assert arrived(host, notification_buffer_register(700, RX_HEAD)) == 0
+    assert queues[1].pop() == (RX_HEAD, 700, 3, 0)
+    assert queues[0].pop() == (TX_TAIL, 700, 8, 0)
+    assert backend.pipe_write == COSTS.mmio_issue
+    assert backend.notification_write == COSTS.message_send + COSTS.line_dirty
+
+
+def test_hybrid_has_room_while_the_cores_queue_has() -> None:
+    host = Host()
+    queue = SpscQueue(host.machine, 0, Listener())
+    backend = Hybrid(COSTS, [None, queue])
+    core = host.machine.cores[1]
+    for _ in range(CAPACITY):
+        assert backend.has_room(core)
+        backend.write_notification_buffer(core, 0, RX_HEAD, 0)
+    assert not backend.has_room(core)
+
+
+def test_the_iokernels_core_has_no_queue() -> None:
+    host = Host()
+    with pytest.raises(ValueError, match="core 0 has no message queue; accepted are cores that run applications"):
+        Hybrid(COSTS, [None]).has_room(host.machine.cores[0])

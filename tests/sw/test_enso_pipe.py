@@ -1,0 +1,79 @@
+"""An RX/TX pipe: what the NIC told, what lies in it, and how it is cut into requests."""
+
+import pytest
+
+from hermes.enso.pipe import RxTxPipe
+from hermes.enso.registers import RingSizes
+from hermes.world import ContractError
+from tests.tools.host import SMALL, Host
+
+
+def put(pipe: RxTxPipe, memory: memoryview, base: int, flit: int, length: int) -> None:
+    """A packet of ``length`` bytes at a flit; only its IP length matters."""
+    at = pipe.address - base + flit % pipe.flits * 64
+    memory[at + 16 : at + 18] = (length - 14).to_bytes(2, "big")
+
+
+def test_packets_are_found_by_their_ip_length_over_the_rings_end() -> None:
+    memory = Host().memory
+    pipe = RxTxPipe(memory, SMALL, 3)
+    pipe.rx_head = pipe.rx_tail = pipe.notified_tail = 60
+    lengths = [60, 64, 65, 200, 14 + 20]
+    flit = 60
+    for length in lengths:
+        put(pipe, memory.bytes, memory.base, flit, length)
+        flit += -(-length // 64)
+    pipe.notified(flit % 64)
+    assert pipe.available() == flit - 60 == 9
+    ring = pipe.address - memory.base
+    assert list(pipe.packets(9)) == [
+        (ring + 60 * 64, 60),
+        (ring + 61 * 64, 64),
+        (ring + 62 * 64, 65),
+        (ring + 0 * 64, 200),
+        (ring + 4 * 64, 34),
+    ]
+
+
+def test_a_packet_beyond_the_tail_is_refused() -> None:
+    memory = Host().memory
+    pipe = RxTxPipe(memory, SMALL, 3)
+    put(pipe, memory.bytes, memory.base, 0, 200)
+    pipe.notified(3)
+    with pytest.raises(ContractError, match="pipe 3: a packet of 200 bytes at flit 0 ends behind the tail"):
+        list(pipe.packets(3))
+
+
+def test_news_that_were_overtaken_change_nothing() -> None:
+    pipe = RxTxPipe(Host().memory, SMALL, 0)
+    for head, tails, expected in [(0, [5, 9, 7, 9], 9), (5, [4, 9, 60], 4), (60, [61, 2, 60, 63], 2)]:
+        pipe.rx_head = pipe.rx_tail = pipe.notified_tail = head
+        for tail in tails:
+            pipe.notified(tail)
+        assert pipe.notified_tail == expected
+
+
+def test_a_send_is_cut_at_the_rings_end() -> None:
+    pipe = RxTxPipe(Host().memory, SMALL, 0)
+    pipe.rx_head = pipe.rx_tail = 60
+    pipe.notified_tail = 10
+    assert pipe.requests(14) == 2
+    assert pipe.send(14) == [(pipe.address + 60 * 64, 4 * 64), (pipe.address, 10 * 64)]
+    assert (pipe.rx_tail, pipe.available()) == (10, 0)
+
+
+def test_a_send_is_cut_at_128_kib() -> None:
+    pipe = RxTxPipe(Host().memory, RingSizes(), 0)
+    pipe.notified(5000)
+    kib = 1024
+    assert [length for _, length in pipe.send(5000)] == [128 * kib, 128 * kib, 320_000 - 256 * kib]
+
+
+def test_space_is_the_nics_again_only_when_it_is_freed() -> None:
+    pipe = RxTxPipe(Host().memory, SMALL, 0)
+    pipe.notified(40)
+    pipe.send(40)
+    assert pipe.rx_head == 0
+    pipe.free(30)
+    pipe.free(10)
+    assert pipe.rx_head == 40

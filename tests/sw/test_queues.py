@@ -1,0 +1,51 @@
+"""Queues: first in, first out, bounded, and both ends are told what they wait for."""
+
+from hermes.queues import CAPACITY, SpscQueue
+from hermes.world import QUEUE_POP, QUEUE_PUSH
+from tests.tools.host import Host
+
+
+class End:
+    def __init__(self) -> None:
+        self.told: list[int] = []
+
+    def queue_changed(self, queue: int) -> None:
+        self.told.append(queue)
+
+
+def test_items_come_out_in_order_and_each_is_an_effect() -> None:
+    host = Host()
+    queue = SpscQueue(host.machine, 7, End())
+    queue.push((0, 1, 2, 3))
+    queue.push((4, 5, 6, 7))
+    assert (len(queue), queue[0], queue[1]) == (2, (0, 1, 2, 3), (4, 5, 6, 7))
+    assert [queue.pop(), queue.pop()] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    assert [effect[1:3] for effect in host.effects] == [
+        (QUEUE_PUSH, 7),
+        (QUEUE_PUSH, 7),
+        (QUEUE_POP, 7),
+        (QUEUE_POP, 7),
+    ]
+    assert host.effects[1][3] == host.effects[3][3] != host.effects[0][3]
+
+
+def test_the_consumer_is_told_of_each_item() -> None:
+    consumer = End()
+    queue = SpscQueue(Host().machine, 3, consumer)
+    queue.push((0, 0, 0, 0))
+    queue.push((0, 0, 0, 0))
+    assert consumer.told == [3, 3]
+
+
+def test_the_producer_of_a_full_queue_is_told_of_room_once() -> None:
+    producer = End()
+    queue = SpscQueue(Host().machine, 3, End())
+    queue.producer = producer
+    for _ in range(CAPACITY):
+        assert not queue.is_full()
+        queue.push((0, 0, 0, 0))
+    assert queue.is_full()
+    queue.pop()
+    assert not queue.is_full()
+    queue.pop()
+    assert producer.told == [3]
