@@ -58,6 +58,5 @@ def test_missing_header_files_are_named(tmp_path: Path) -> None:
     bare.write_text('#!/bin/sh\n[ "$1" = - ] && exit 1\nexit 0\n')
     bare.chmod(0o755)
     message = setup_without(tmp_path, python=str(bare))
-    assert (
-        message == "missing: Python's header files and shared library; install it with: sudo apt-get install python3-dev\n"
-    )
+    assert message.startswith("missing: Python's header files and shared library; install it with: ")
+    assert message.endswith(" python3-dev\n")

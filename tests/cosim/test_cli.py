@@ -106,6 +106,18 @@ def test_without_json_there_is_a_table(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "results").iterdir()) == outputs
 
 
+def test_a_run_that_fails_says_in_one_line_who_waits_for_what_and_keeps_its_log(tmp_path: Path) -> None:
+    ended = hermes(tmp_path, "run", "--requests", "5", "--set", "link.memory_read_ps=1000000000000")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1
+    message, _, log = ended.stderr.strip().partition("; the simulator's log is ")
+    assert "completion of config request" in message
+    assert message.endswith("the wait for it began 10 ms before")
+    assert "Traceback" in Path(log).read_text()
+    Path(log).unlink()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_an_interrupt_ends_the_run_and_leaves_nothing_behind(tmp_path: Path) -> None:
     command: list[str | Path] = [HERMES, "run", "--requests", "200000", "--rate", "100k", "--set", "idle_skip=off"]
     # a session of its own, so that the interrupt reaches all its processes, as from a keyboard, and no other
