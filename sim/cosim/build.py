@@ -13,10 +13,12 @@ import hashlib
 import importlib.metadata
 import inspect
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,14 +170,45 @@ def _verilated(
     def make(folder: Path) -> None:
         objects = folder / "objects"
         objects.mkdir()
-        command: list[str | Path] = [verilator.executable, "--cc", "--exe", "-Mdir", objects, "-o", folder / "model"]
-        command += ["--top-module", top, "--prefix", "Vtop", "-O3", "-Wno-fatal", "-CFLAGS", "-std=c++20", *flags]
-        _run([*command, *(path.absolute() for path in (*sources, *cpp))], folder, verilator.environment())
-        make_model: list[str | Path] = ["make", f"-j{os.cpu_count() or 1}", "-C", objects, "-f", "Vtop.mk"]
-        _run([*make_model, *verilator.make_variables()], folder, verilator.environment())
+        _verilate([*sources, *cpp], top, [*flags, "-o", str(folder / "model")], objects)
+        shutil.copytree(_runtime(flags), objects, dirs_exist_ok=True)
+        _make(objects)
         shutil.rmtree(objects)
 
     return cached(f"{kind}-{top}", key, make) / "model"
+
+
+def _runtime(flags: Sequence[str]) -> Path:
+    """Verilator's own code, compiled once for all models with these flags: it takes as long as a small model."""
+    verilator = find_verilator()
+    key = digest(*flags, verilator.version, str(verilator.root), compiler_version(), *verilator.make_variables())
+
+    def make(folder: Path) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            objects = Path(scratch) / "objects"
+            objects.mkdir()
+            (objects.parent / "empty.v").write_text("module empty; endmodule\n")
+            _verilate([objects.parent / "empty.v", objects.parent / "none.cpp"], "empty", flags, objects)
+            names = re.findall(r"^\s+(verilated\w*)", (objects / "Vtop_classes.mk").read_text(), re.MULTILINE)
+            _make(objects, *(f"{name}.o" for name in names))
+            for name in names:
+                shutil.move(objects / f"{name}.o", folder)
+
+    return cached("runtime", key, make)
+
+
+def _verilate(files: Sequence[Path], top: str, flags: Sequence[str], objects: Path) -> None:
+    """C++ and a makefile in ``objects``."""
+    verilator = find_verilator()
+    command: list[str | Path] = [verilator.executable, "--cc", "--exe", "-Mdir", objects, "--top-module", top]
+    command += ["--prefix", "Vtop", "-O3", "-Wno-fatal", "-CFLAGS", "-std=c++20", *flags]
+    _run([*command, *(path.absolute() for path in files)], objects.parent, verilator.environment())
+
+
+def _make(objects: Path, *targets: str) -> None:
+    verilator = find_verilator()
+    command: list[str | Path] = ["make", f"-j{os.cpu_count() or 1}", "-C", objects, "-f", "Vtop.mk"]
+    _run([*command, *verilator.make_variables(), *targets], objects.parent, verilator.environment())
 
 
 def cocotb_model(
@@ -303,7 +336,7 @@ def run_cocotb(
                 ended = f"the simulator ended with {_exit_text(run.returncode)}"
         except subprocess.TimeoutExpired:
             ended = f"the bench was still running after {seconds} s"
-    reason = _failure(results) or ended
+    reason = "; ".join(part for part in (_failure(results), ended) if part)
     if reason:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-80:])
         raise BenchError(f"{module} in {model.top}: {reason}\n{tail}")
