@@ -496,6 +496,6 @@ async def a_story(top: Any) -> None:
     counters = bridge.counters()
     log.append(("bytes", counters.bytes_up, counters.bytes_down))
     if "pins" in settings:
-        Path(settings["pins"]).with_suffix(".hash").write_text(f"{bridge.finish_record():016x}")
+        Path(settings["pins"]).with_suffix(".hash").write_text(str(bridge.finish_record()))
     Path("story.json").write_text(json.dumps(log))
     Path("counters.json").write_text(json.dumps([counters.cycles, counters.cycles_skipped, counters.wakes]))
