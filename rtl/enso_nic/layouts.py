@@ -275,6 +275,30 @@ class ConfigFallback(data.Struct):
     unused: 256
 
 
+class TimestampSetting(data.Struct):
+    """Config request 2, latched: frames carry a time stamp of 4 bytes, in network order, at ``offset``."""
+
+    offset: 6  # byte of the first flit, 0 to 60
+    enable: 1
+
+
+class RateLimitSetting(data.Struct):
+    """Config request 3, latched: TX sends at most numerator / denominator of 200 M flits per second."""
+
+    numerator: 16
+    denominator: 16
+    enable: 1
+
+
+class ConfigCode(enum.Enum, shape=8):
+    """How a config request ended: bytes 24 to 31 of its completion."""
+
+    OK = 0
+    UNKNOWN = 3  # no such config id
+    TABLE_FULL = 4  # no place was found for a flow rule
+    NOT_FOUND = 5  # no flow rule has this key
+
+
 # --- taps for benches -------------------------------------------------------------------------------------------------
 
 
