@@ -373,12 +373,11 @@ class ReadLine(data.Struct):
 
 
 class TxCompletionCode(enum.Enum, shape=2):
-    """What became of a TX or config request."""
+    """What became of a TX request, or of a slot that could not be read; of a config request: ConfigCode."""
 
     OK = 0
     MALFORMED = 1
     READ_ERROR = 2
-    UNKNOWN_CONFIG = 3
 
 
 class TxCompletionLine(data.Struct):
@@ -388,7 +387,7 @@ class TxCompletionLine(data.Struct):
     address: 64  # of the request; config: its id
     length: 20  # of the request
     unused: 44  # 0
-    code: 64  # a TxCompletionCode
+    code: 64  # a TxCompletionCode or a ConfigCode
 
 
 class TxCompletion(data.Struct):
@@ -397,7 +396,7 @@ class TxCompletion(data.Struct):
     slot: 58  # line address
     address: 64
     length: 20
-    code: TxCompletionCode
+    code: 8  # a TxCompletionCode or a ConfigCode
     has_data: 1  # completes only once its data was read, with the code that this gives
 
 

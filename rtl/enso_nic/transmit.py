@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from enso_nic.config import NicConfig
 from enso_nic.layouts import (
+    ConfigCode,
     ConfigRequest,
     EthernetTx,
     HostWrite,
@@ -37,6 +38,7 @@ class TransmitPath(wiring.Component):
     access: In(stream.Signature(TxRegisterAccess))
     answer: Out(stream.Signature(64))  # one per access that is a read
     config: Out(stream.Signature(ConfigRequest))  # accepted once it took effect
+    config_code: In(ConfigCode)  # how it ended, in the cycle in which it is accepted
     completion: Out(stream.Signature(HostWrite))
     read_request: Out(stream.Signature(ReadRequest))
     read_completion: In(stream.Signature(ReadCompletion, always_ready=True))
@@ -103,6 +105,7 @@ class TransmitPath(wiring.Component):
             ]
 
         m.d.comb += [
+            requests.config_code.eq(self.config_code),
             self.ready.eq(fetch.ready),
             self.tx_error.eq(packetiser.tx_error),
             self.tx_frames.eq(frame_buffer.tx_frames),

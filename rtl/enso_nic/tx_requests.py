@@ -1,11 +1,12 @@
 """TX requests: what each asks for, and its completion, in order."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from enso_nic.config import NicConfig
 from enso_nic.layouts import (
+    ConfigCode,
     ConfigRequest,
     HostWrite,
     HostWriteKind,
@@ -18,17 +19,17 @@ from enso_nic.layouts import (
 )
 
 CONFIG_SIGNAL = 2
-CONFIG_IDS = range(1, 5)
 FLIT_SHIFT = 6
 
 
 class TxRequests(wiring.Component):
     """Takes the slots of TX rings one by one, passes on what they ask for, and writes each slot's completion.
 
-    A slot with signal 2 is a config request: it leaves on ``config``, whose far side accepts it once it took effect;
-    later slots wait until then. Any other is a data request, which leaves on ``job``; its code comes back on ``done``
-    when its last flit has been handed on. Ids other than 1 to 4, addresses off 64 bytes, length 0 and slots that
-    could not be read complete with an error and ask for nothing. Of the length its low 20 bits count.
+    A slot with signal 2 is a config request: it leaves on ``config``, whose far side accepts it once it took effect,
+    and says on ``config_code`` in that cycle how it ended; later slots wait until then. Any other is a data request,
+    which leaves on ``job``; its code comes back on ``done`` when its last flit has been handed on. Addresses off 64
+    bytes, length 0 and slots that could not be read complete with an error and ask for nothing. Of the length its low
+    20 bits count.
 
     Guarantees: completions leave in the order of the slots, each a write of one line over its slot.
     Latency: 1 cycle from a slot to its request; 2 from ``done`` to its completion. Throughput: a slot per cycle.
@@ -39,6 +40,7 @@ class TxRequests(wiring.Component):
     slot: In(stream.Signature(ReadLine))
     job: Out(stream.Signature(ReadJob))
     config: Out(stream.Signature(ConfigRequest))
+    config_code: In(ConfigCode)  # valid when ``config`` is accepted
     done: In(stream.Signature(TxCompletionCode, always_ready=True))  # one per job, in order
     completion: Out(stream.Signature(HostWrite))
     idle: Out(1)
@@ -61,7 +63,6 @@ class TxRequests(wiring.Component):
         leaves, load = Signal(), Signal()
         m.d.comb += [load.eq(~is_held | leaves), self.slot.ready.eq(load)]
         is_config = line.signal == CONFIG_SIGNAL
-        is_known = Cat(line.address == known for known in CONFIG_IDS).any()
         is_wrong = (line.address[:FLIT_SHIFT] != 0) | (line.length == 0)
         with m.If(load):
             m.d.sync += [
@@ -78,15 +79,17 @@ class TxRequests(wiring.Component):
             with m.If(self.slot.payload.error):
                 m.d.sync += held.code.eq(TxCompletionCode.READ_ERROR)
             with m.Elif(is_config):
-                m.d.sync += asks_config.eq(is_known)
-                with m.If(~is_known):
-                    m.d.sync += held.code.eq(TxCompletionCode.UNKNOWN_CONFIG)
+                m.d.sync += asks_config.eq(1)
             with m.Elif(is_wrong):
                 m.d.sync += held.code.eq(TxCompletionCode.MALFORMED)
             with m.Else():
                 m.d.sync += held.has_data.eq(1)
 
         can_ask = is_held & waiting.w_rdy
+        asked = Signal(TxCompletion)
+        m.d.comb += asked.eq(held)
+        with m.If(asks_config):
+            m.d.comb += asked.code.eq(self.config_code)
         m.d.comb += [
             self.job.valid.eq(can_ask & held.has_data),
             self.job.payload.address.eq(held.address[FLIT_SHIFT:]),
@@ -97,7 +100,7 @@ class TxRequests(wiring.Component):
             self.config.payload.id.eq(held.address),
             self.config.payload.body.eq(body),
             leaves.eq(can_ask & Mux(held.has_data, self.job.ready, Mux(asks_config, self.config.ready, 1))),
-            waiting.w_data.eq(held),
+            waiting.w_data.eq(asked),
             waiting.w_en.eq(leaves),
         ]
 

@@ -6,16 +6,21 @@ from typing import Any
 import pytest
 
 from enso_nic.config import TINY
-from enso_nic.layouts import HostWriteKind
+from enso_nic.layouts import ConfigCode, HostWriteKind
 from enso_nic.tx_requests import TxRequests
 from tests.rtl.stream_bench import Bench, Port, Sink, Source
 
-OK, MALFORMED, READ_ERROR, UNKNOWN_CONFIG = range(4)
+OK, MALFORMED, READ_ERROR = range(3)
 STALE = 0x5A << 248 | 0xA5 << 148  # what software left behind the length, and above its 20 bits
 
 
+def config_code(number: int) -> ConfigCode:
+    """How the far side of these benches says that a config request of this id ends."""
+    return tuple(ConfigCode)[number % len(ConfigCode)]
+
+
 class Requesting:
-    """The block and its streams; ``done`` answers jobs while ``codes`` has codes."""
+    """The block and its streams; config requests end as ``config_code`` says."""
 
     def __init__(self, rate: float = 1.0, seed: int = 1) -> None:
         self.block = block = TxRequests(TINY)
@@ -24,8 +29,14 @@ class Requesting:
             Sink(port, rate) for port in (block.job, block.config, block.completion)
         )
         ports: list[Port] = [self.slots, self.done, self.job, self.config, self.completion]
-        self.bench = Bench(block, ports, seed)
+        self.bench = Bench(block, ports, seed, self.each_cycle)
         self.asked = 0
+
+    def each_cycle(self, context: Any, cycle: int) -> None:
+        request = context.get(self.block.config.payload)
+        is_accepted = context.get(self.block.config.valid) and context.get(self.block.config.ready)
+        # meaningless but in the cycle of the acceptance
+        context.set(self.block.config_code, config_code(request.id if is_accepted else cycle))
 
     def ask(self, signal: int, address: int, length: int, *, error: bool = False, unused: int = STALE) -> None:
         """Queue a slot; the first is at line 1000, of buffer 0, the next at 1001, of buffer 1."""
@@ -102,7 +113,7 @@ def test_a_slot_that_could_not_be_read_completes_with_an_error_and_asks_for_noth
 def test_a_config_request_takes_effect_before_it_completes_and_before_later_requests() -> None:
     it = Requesting()
     body = 0xBAD << 360 | 0x50
-    it.ask(2, 1, 0, unused=body << 128)
+    it.ask(2, 4, 0, unused=body << 128)
     it.ask(1, 64, 64)
     it.config.rate = 0
 
@@ -115,13 +126,13 @@ def test_a_config_request_takes_effect_before_it_completes_and_before_later_requ
         await it.bench.until(it.completed(2))
 
     it.bench.simulate(story)
-    assert [(request.id, request.body) for request in it.config.got] == [(1, body)]
-    assert it.completion.got[0].data == completion(0, 1, 0x50, OK)
+    assert [(request.id, request.body) for request in it.config.got] == [(4, body)]
+    assert it.completion.got[0].data == completion(0, 4, 0x50, OK)
 
 
-def test_unknown_config_ids_complete_with_an_error() -> None:
-    it = Requesting()
-    ids = [0, 1, 2, 3, 4, 5, 1 << 32 | 1, 1 << 63]
+def test_a_config_request_of_any_id_is_passed_on_and_completes_with_its_code() -> None:
+    it = Requesting(rate=0.7)
+    ids = [0, 1, 2, 3, 4, 5, 0x101, 1 << 32 | 1, 1 << 63]
     for number in ids:
         it.ask(2, number, 0)
 
@@ -129,10 +140,9 @@ def test_unknown_config_ids_complete_with_an_error() -> None:
         await it.bench.until(it.completed(len(ids)))
 
     it.bench.simulate(story)
-    assert [request.id for request in it.config.got] == [1, 2, 3, 4]
-    codes = [UNKNOWN_CONFIG, OK, OK, OK, OK, UNKNOWN_CONFIG, UNKNOWN_CONFIG, UNKNOWN_CONFIG]
+    assert [request.id for request in it.config.got] == ids
     assert [write.data for write in it.completion.got] == [
-        completion(0, number, 0, code) for number, code in zip(ids, codes, strict=True)
+        completion(0, number, 0, config_code(number).value) for number in ids
     ]
 
 
@@ -142,7 +152,7 @@ def test_completions_are_in_the_order_of_the_slots_whatever_stalls(seed: int) ->
     it = Requesting(rate=0.5, seed=seed)
     expected = []
     for _ in range(200):
-        kind = draw.choice(["data", "data", "malformed", "config", "unknown", "error"])
+        kind = draw.choice(["data", "data", "malformed", "config", "error"])
         number, length = draw.randrange(1, 5), draw.randrange(1, 1 << 20)
         if kind == "data":
             code = draw.choice([OK, READ_ERROR])
@@ -156,9 +166,8 @@ def test_completions_are_in_the_order_of_the_slots_whatever_stalls(seed: int) ->
             it.ask(1, number, length, error=True)
             expected.append(completion(0, 0, 0, READ_ERROR))
         else:
-            number += 4 if kind == "unknown" else 0
             it.ask(2, number, length)
-            expected.append(completion(0, number, length, OK if kind == "config" else UNKNOWN_CONFIG))
+            expected.append(completion(0, number, length, config_code(number).value))
     codes, it.done.items = it.done.items, type(it.done.items)()
 
     async def story() -> None:
