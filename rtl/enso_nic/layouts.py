@@ -2,6 +2,9 @@
 
 from amaranth.lib import data, enum
 
+FLOW_TABLES = 4
+"""Sub-tables of the flow table: a rule has a place in each, chosen by the hash of its key."""
+
 # --- the wire ---------------------------------------------------------------------------------------------------------
 
 
@@ -91,11 +94,51 @@ class FlowRule(data.Struct):
     pipe: 13
 
 
+class FlowOperationKind(enum.Enum, shape=2):
+    """What is asked of the flow table."""
+
+    INSERT = 0  # or overwrite the rule of the same key
+    DELETE = 1  # the rule with this key
+    STATUS = 2  # is there a rule with this key
+
+
+class FlowOperation(data.Struct):
+    """A change of the flow table, or a question to it. Of the rule only INSERT uses the pipe."""
+
+    kind: FlowOperationKind
+    rule: FlowRule
+
+
+class FlowPlaces(data.Struct):
+    """The places that a key has in the sub-tables, and what they hold."""
+
+    index: data.ArrayLayout(16, FLOW_TABLES)
+    rule: data.ArrayLayout(FlowRule, FLOW_TABLES)
+    match: FLOW_TABLES  # a rule with this very key
+    empty: FLOW_TABLES  # no rule
+
+
+class FlowPlace(data.Struct):
+    """One place of the flow table."""
+
+    index: 16
+    table: range(FLOW_TABLES)
+
+
+class FlowWrite(data.Struct):
+    """What a place of the flow table holds from now on."""
+
+    place: FlowPlace
+    rule: FlowRule
+    valid: 1  # else nothing
+
+
 class Fallback(data.Struct):
-    """Where frames go that match no rule: pipe = hash & mask, or nowhere while ``enable`` is 0."""
+    """Where frames go that match no rule: hash & mask, or the count of such frames & mask; nowhere without enable."""
 
     mask: 13
     enable: 1
+    round_robin: 1  # by count
 
 
 class AdmittedFrame(data.Struct):
@@ -239,12 +282,25 @@ class TxRegisterAccess(data.Struct):
 
 
 class TxRequestLine(data.Struct):
-    """A TX request, a config request, and the completion of either, as they stand in host memory."""
+    """A TX request, or a config request, as it stands in host memory.
 
-    signal: 64  # request 1, config 2, completion 0
+    ``framed`` is bit 32 of the u64 that begins with the length, where upstream software writes 0: each frame of the
+    data has a FrameHeader in front.
+    """
+
+    signal: 64  # request 1, config 2
     address: 64  # config: its id
     length: 20  # bytes
-    unused: 364  # completion: 0
+    above_length: 12  # ignored
+    framed: 1
+    unused: 351
+
+
+class FrameHeader(data.Struct):
+    """The line before each frame in the data of a framed request."""
+
+    length: 32  # bytes of the frame that begins in the next line
+    unused: 480
 
 
 class ConfigRequest(data.Struct):
@@ -255,7 +311,7 @@ class ConfigRequest(data.Struct):
 
 
 class ConfigFlow(data.Struct):
-    """Body of config request 1: insert or overwrite a flow rule."""
+    """Body of config requests 1 (insert or overwrite a flow rule), 0x100 (delete it) and 0x101 (is it there?)."""
 
     destination_port: 16
     source_port: 16
@@ -264,6 +320,23 @@ class ConfigFlow(data.Struct):
     protocol: 32  # carried, not matched
     pipe: 32
     unused: 224
+
+
+class ConfigTimestamp(data.Struct):
+    """Body of config request 2: time stamps in frames."""
+
+    enable: 64  # by its most significant bit
+    offset: 64  # byte of the first flit; above 60 it counts as 60
+    unused: 256
+
+
+class ConfigRateLimit(data.Struct):
+    """Body of config request 3: the share of 200 M flits per second that TX may send."""
+
+    denominator: 16
+    numerator: 16
+    enable: 32  # by its most significant bit
+    unused: 320
 
 
 class ConfigFallback(data.Struct):
@@ -358,6 +431,7 @@ class ReadJob(data.Struct):
     flits: 15  # 1..16384
     buffer: 10  # notification buffer on whose behalf
     length: 20  # data: bytes that count, of the flits
+    framed: 1  # data: see TxRequestLine
 
 
 class ReadLine(data.Struct):
@@ -367,6 +441,7 @@ class ReadLine(data.Struct):
     address: 58  # of this line
     buffer: 10
     length: 20  # of the job
+    framed: 1  # as the job
     first: 1
     last: 1
     error: 1  # the host could not read it: the data is meaningless

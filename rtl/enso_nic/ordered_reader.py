@@ -16,6 +16,7 @@ class Chunk(data.Struct):
     flits: 4
     buffer: 10
     length: 20
+    framed: 1
     job_ends: 1
 
 
@@ -93,6 +94,7 @@ class OrderedReader(wiring.Component):
             chunk_write.data.flits.eq(flits),
             chunk_write.data.buffer.eq(job.buffer),
             chunk_write.data.length.eq(job.length),
+            chunk_write.data.framed.eq(job.framed),
             chunk_write.data.job_ends.eq(job_ends),
             chunk_write.en.eq(issue),
             self.job.ready.eq(~is_active | (issue & job_ends)),
@@ -155,6 +157,7 @@ class OrderedReader(wiring.Component):
                 line.address.eq(chunk.address + shown),
                 line.buffer.eq(chunk.buffer),
                 line.length.eq(chunk.length),
+                line.framed.eq(chunk.framed),
                 line.first.eq(job_begins),
                 line.last.eq(chunk_ends & chunk.job_ends),
                 is_missing.eq(shown > end_read.data),

@@ -59,7 +59,7 @@ class TxRequests(wiring.Component):
         # the slot at hand
         line = data.View(TxRequestLine, self.slot.payload.data)
         is_held, held, asks_config = Signal(), Signal(TxCompletion), Signal()
-        body, buffer = Signal(384), Signal(10)
+        body, buffer, framed = Signal(384), Signal(10), Signal()
         leaves, load = Signal(), Signal()
         m.d.comb += [load.eq(~is_held | leaves), self.slot.ready.eq(load)]
         is_config = line.signal == CONFIG_SIGNAL
@@ -75,6 +75,7 @@ class TxRequests(wiring.Component):
                 asks_config.eq(0),
                 body.eq(self.slot.payload.data[128:]),
                 buffer.eq(self.slot.payload.buffer),
+                framed.eq(line.framed),
             ]
             with m.If(self.slot.payload.error):
                 m.d.sync += held.code.eq(TxCompletionCode.READ_ERROR)
@@ -96,6 +97,7 @@ class TxRequests(wiring.Component):
             self.job.payload.flits.eq((held.length + ((1 << FLIT_SHIFT) - 1)) >> FLIT_SHIFT),
             self.job.payload.buffer.eq(buffer),
             self.job.payload.length.eq(held.length),
+            self.job.payload.framed.eq(framed),
             self.config.valid.eq(can_ask & asks_config),
             self.config.payload.id.eq(held.address),
             self.config.payload.body.eq(body),

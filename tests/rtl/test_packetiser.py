@@ -10,7 +10,7 @@ from enso_nic.layouts import TxCompletionCode
 from enso_nic.packetiser import Packetiser
 from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
 from tests.rtl.stream_bench import Bench, Sink, Source
-from tests.rtl.tx_frames import in_flits, ip_frame, other_frame
+from tests.rtl.tx_frames import in_flits, ip_frame, ipv6_frame, other_frame, with_headers
 
 OK, READ_ERROR = TxCompletionCode.OK, TxCompletionCode.READ_ERROR
 
@@ -32,20 +32,29 @@ class Cutting:
         self.errors += context.get(self.block.tx_error)
         self.idle = context.get(self.block.idle)
 
-    def request(self, data: bytes, buffer: int = 0, length: int | None = None, bad_lines: tuple[int, ...] = ()) -> None:
+    def request(
+        self,
+        data: bytes,
+        buffer: int = 0,
+        length: int | None = None,
+        bad_lines: tuple[int, ...] = (),
+        *,
+        framed: bool = False,
+    ) -> None:
         """Queue a request; ``length`` bytes of ``data`` count."""
         length = len(data) if length is None else length
         data += b"\xdd" * (-len(data) % 64)
         flits = -(-length // 64)
         for index in range(flits):
             line, error = data[64 * index : 64 * index + 64], index in bad_lines
-            self.golden.line(buffer, None if error else line, length - 64 * index, first=index == 0)
+            self.golden.line(buffer, None if error else line, length - 64 * index, first=index == 0, framed=framed)
             self.lines.items.append(
                 {
                     "data": int.from_bytes(line, "little"),
                     "address": index,
                     "buffer": buffer,
                     "length": length,
+                    "framed": framed,
                     "first": index == 0,
                     "last": index == flits - 1,
                     "error": error,
@@ -89,6 +98,46 @@ def test_an_ip_frame_is_as_long_as_it_says_and_the_next_begins_in_the_next_flit(
     it.request(in_flits(*frames))
     assert it.run() == [padded(frame) for frame in frames]
     assert it.done.got == [OK]
+
+
+@pytest.mark.parametrize("length", [54, 60, 64, 65, 1514])
+def test_an_ipv6_frame_is_as_long_as_it_says(length: int) -> None:
+    it = Cutting()
+    it.request(in_flits(ipv6_frame(length), ip_frame(100, 2)))
+    it.request(in_flits(ipv6_frame(1515), ip_frame(100, 3)))
+    assert it.run() == [padded(ipv6_frame(length)), ip_frame(100, 2)]
+    assert it.errors == 1
+
+
+@pytest.mark.parametrize("length", [1, 59, 60, 64, 65, 1514])
+def test_frames_behind_header_lines_are_as_long_as_these_say(length: int) -> None:
+    it = Cutting()
+    frames = [other_frame(length, 1), ip_frame(max(length, 40), 2, ip_length=20), other_frame(64, 3)]
+    it.request(with_headers(*frames), framed=True)
+    it.request(in_flits(ip_frame(70)))
+    assert it.run() == [*(padded(frame) for frame in frames), ip_frame(70)]
+    assert it.done.got == [OK, OK]
+
+
+@pytest.mark.parametrize("length", [0, 1515, 1 << 14, 1 << 31])
+def test_a_header_line_with_a_length_that_cannot_be_drops_the_rest_of_its_request(length: int) -> None:
+    it = Cutting()
+    header = length.to_bytes(4, "little").ljust(64, b"\0")
+    it.request(with_headers(other_frame(80)) + header + with_headers(other_frame(90)), framed=True)
+    it.request(with_headers(other_frame(100)), framed=True)
+    assert it.run() == [other_frame(80), other_frame(100)]
+    assert it.errors == 1
+
+
+@pytest.mark.parametrize("length", [3, 63, 64, 65, 128, 191])
+def test_a_framed_request_may_end_behind_whole_flits_of_a_frame_only(length: int) -> None:
+    it = Cutting()
+    data = with_headers(other_frame(300))
+    it.request(data, length=length, framed=True)
+    it.request(data[length - length % 64 :])
+    frames = it.run()
+    assert (other_frame(300) in frames) == (length % 64 == 0)
+    assert it.errors == (length % 64 != 0)
 
 
 @pytest.mark.parametrize("length", [1, 13, 14, 17, 59, 60, 64, 100, 1514])
@@ -188,14 +237,15 @@ def test_whatever_bytes_come_the_frames_are_those_of_the_golden_model(seed: int)
     draw = random.Random(seed)
     it = Cutting(draw.choice([1.0, 0.6]), seed)
     for _ in range(60):
-        kinds, sizes = [ip_frame, ip_frame, other_frame], [1, 20, 60, 64, 65, 200, 700]
+        kinds, sizes = [ip_frame, ip_frame, other_frame, ipv6_frame], [54, 60, 64, 65, 200, 700]
         pieces = [draw.choice(kinds)(draw.choice(sizes), draw.randrange(99)) for _ in range(draw.randrange(1, 5))]
         if draw.random() < 0.2:
             pieces.insert(0, ip_frame(100, ip_length=draw.choice([0, 19, 20, 21, 46, 900, 1500, 1501, 1 << 14])))
-        data = in_flits(*pieces)
+        framed = draw.random() < 0.3
+        data = (with_headers if framed else in_flits)(*pieces)
         end = draw.choice([len(data), draw.randrange(1, len(data) + 1), 64 * draw.randrange(1, len(data) // 64 + 1)])
         bad = tuple(draw.sample(range(20), 1)) if draw.random() < 0.1 else ()
-        it.request(data[:end], draw.choice([0, 0, 0, 1]), bad_lines=bad)
+        it.request(data[:end], draw.choice([0, 0, 0, 1]), bad_lines=bad, framed=framed)
     frames = it.run()
     print(f"seed {seed}: {len(frames)} frames, {it.errors} errors")
     assert frames

@@ -11,8 +11,19 @@ def ip_frame(length: int, seed: int = 0, *, ip_length: int | None = None) -> byt
 
 
 def other_frame(length: int, seed: int = 0) -> bytes:
-    """A frame of ``length`` bytes that is no IPv4."""
-    return (random.Random(seed).randbytes(12) + b"\x86\xdd\x60" + random.Random(seed + 1).randbytes(length))[:length]
+    """A frame of ``length`` bytes that is no IP."""
+    return (random.Random(seed).randbytes(12) + b"\x88\xb5\x60" + random.Random(seed + 1).randbytes(length))[:length]
+
+
+def ipv6_frame(length: int, seed: int = 0) -> bytes:
+    """An Ethernet frame of ``length`` bytes, at least 54, that says IPv6 with the payload length that fits."""
+    header = random.Random(seed).randbytes(12) + b"\x86\xdd\x60\0\0\0" + (length - 54).to_bytes(2, "big")
+    return header + random.Random(seed + 1).randbytes(length - 20)
+
+
+def with_headers(*frames: bytes) -> bytes:
+    """The data of a framed request: each frame from a flit on, behind the line that says its length."""
+    return b"".join((len(frame).to_bytes(4, "little") + b"\xcc" * 60) + in_flits(frame) for frame in frames)
 
 
 def in_flits(*frames: bytes) -> bytes:

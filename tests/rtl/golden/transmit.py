@@ -4,19 +4,19 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from enso_nic.config import FLIT_BYTES, MINIMUM_FRAME, NicConfig
+from tests.rtl.golden.configuration import Configuration
 from tests.rtl.golden.receive import Receive
 from tests.rtl.golden.registers import RingMemory, Window
-from tests.rtl.golden.steering import ETHERNET_HEADER, Key, ip_end, is_ipv4
+from tests.rtl.golden.steering import ETHERNET_HEADER, ip_end, is_ipv4
 
 SLOT_TAGS = range(128, 256)
 """Tags of reads of TX slots; the others read packet data."""
 SIGNAL_CONFIG = 2
-CONFIG_FLOW, CONFIG_FALLBACK = 1, 4
-CONFIG_IDS = range(1, 5)
 MINIMUM_IP_LENGTH = 20
-PIPE_MASK = 0x1FFF
-DONE, MALFORMED, READ_ERROR, UNKNOWN_CONFIG = range(4)
-"""Codes of a completion."""
+IPV6 = b"\x86\xdd"
+IPV6_HEADER = 40
+DONE, MALFORMED, READ_ERROR = range(3)
+"""Codes of a completion; those of a config request are its own."""
 
 
 class TransmitRing:
@@ -125,6 +125,7 @@ class Request:
     address: int = 0
     length: int = 0
     is_config: bool = False
+    framed: bool = False
     code: int = DONE
     lines_missing: int = 0
 
@@ -134,46 +135,58 @@ class Request:
         return b"".join(word.to_bytes(8, "little") for word in words).ljust(FLIT_BYTES, b"\0")
 
 
+def stated_length(flit: bytes) -> int | None:
+    """Bytes of the frame that begins with ``flit``, by its IP header; None if it has none. 0: a length that cannot be."""
+    if is_ipv4(flit):
+        return ip_end(flit) if ip_end(flit) >= ETHERNET_HEADER + MINIMUM_IP_LENGTH else 0
+    if flit[12:14] == IPV6 and flit[14] >> 4 == 6:
+        return ETHERNET_HEADER + IPV6_HEADER + int.from_bytes(flit[18:20], "big")
+    return None
+
+
 class Packetiser:
     """Cuts the data of requests into frames, line by line."""
 
     def __init__(self, maximum_frame: int) -> None:
         self._maximum_frame = maximum_frame
         self._begun = b""  # whole flits of an unfinished frame
-        self._length = 0  # of that frame
+        self._length = 0  # of that frame, once it is known
         self._buffer = 0  # whose it is
         self._skip = False  # the rest of this request
         self.frames: deque[bytes] = deque()
         self.errors = 0
 
-    def line(self, buffer: int, line: bytes | None, left: int, *, first: bool) -> None:
+    def line(self, buffer: int, line: bytes | None, left: int, *, first: bool, framed: bool = False) -> None:
         """A line of a request; None: the host could not read it. ``left``: bytes of the request from here on."""
         if first:
             self._skip = False
-            if self._begun and buffer != self._buffer:
+            if self._length and buffer != self._buffer:
                 self._drop()
         self._buffer = buffer
         if self._skip:
             return
         available = min(left, FLIT_BYTES)
         flit = (line or b"")[:available].ljust(FLIT_BYTES, b"\0")
-        if not self._begun:
-            self._length = ip_end(flit) if is_ipv4(flit) else left
-        is_short = is_ipv4(flit) and not self._begun and self._length < ETHERNET_HEADER + MINIMUM_IP_LENGTH
-        has_end = self._length <= len(self._begun) + available
+        is_header = framed and not self._length
+        if is_header:
+            self._length = int.from_bytes(flit[:4], "little")
+        elif not self._length:
+            length = stated_length(flit)
+            self._length = left if length is None else length
+        has_end = not is_header and self._length <= len(self._begun) + available
         is_cut = not has_end and available < FLIT_BYTES
-        if line is None or is_short or self._length > self._maximum_frame or is_cut:
+        if line is None or not 0 < self._length <= self._maximum_frame or is_cut:
             self._drop()
             self._skip = True
         elif has_end:
             self.frames.append((self._begun + flit)[: self._length].ljust(MINIMUM_FRAME, b"\0"))
-            self._begun = b""
-        else:
+            self._begun, self._length = b"", 0
+        elif not is_header:
             self._begun += flit
 
     def _drop(self) -> None:
         """Forget the frame that has begun, if one has."""
-        self._begun = b""
+        self._begun, self._length = b"", 0
         self.errors += 1
 
 
@@ -183,6 +196,7 @@ class Transmit:
     def __init__(self, config: NicConfig, receive: Receive, counters: Counter[str]) -> None:
         self._config = config
         self._receive = receive
+        self.configuration = Configuration(receive, counters)
         self._counters = counters
         self.rings = [TransmitRing(number, config.notification_slots) for number in range(config.notification_buffers)]
         self._packetiser = Packetiser(config.maximum_frame)
@@ -254,40 +268,22 @@ class Transmit:
             request.code = READ_ERROR
             return
         signal, address, length = (int.from_bytes(slot[i : i + 8], "little") for i in (0, 8, 16))
-        request.address, request.length = address, length & 0xFFFFF
+        request.address, request.length, request.framed = address, length & 0xFFFFF, bool(length >> 32 & 1)
         if signal == SIGNAL_CONFIG:
             request.is_config = True
-            if not self._configure(address, slot):
-                request.code = UNKNOWN_CONFIG
+            request.code = self.configuration.request(slot)
         elif address % FLIT_BYTES or not request.length:
             request.code = MALFORMED
         else:
             request.lines_missing = -(-request.length // FLIT_BYTES)
             self._data_due.append((address, request.lines_missing))
 
-    def _configure(self, number: int, line: bytes) -> bool:
-        """Config request ``number``; whether there is such a one."""
-
-        def word(start: int, size: int) -> int:
-            return int.from_bytes(line[start : start + size], "little")
-
-        steering = self._receive.steerings[-1]
-        if number == CONFIG_FLOW:
-            key = Key(word(16, 2), word(18, 2), word(20, 4), word(24, 4))
-            changed = steering.with_rule(key, word(32, 4) & PIPE_MASK)
-            self._counters["flow_inserts_failed"] += changed is None
-            steering = changed or steering
-        elif number == CONFIG_FALLBACK:
-            steering = steering.with_fallback(word(16, 4), word(20, 4) & PIPE_MASK)
-        self._receive.steerings.append(steering)
-        return number in CONFIG_IDS
-
     def _take_data(self, line: bytes | None) -> None:
         """The next line of data, of the oldest request that lacks some."""
         request = next(request for request in self._requests if request.lines_missing)
         first = request.lines_missing == -(-request.length // FLIT_BYTES)
         left = request.length - FLIT_BYTES * (-(-request.length // FLIT_BYTES) - request.lines_missing)
-        self._packetiser.line(request.buffer, line, left, first=first)
+        self._packetiser.line(request.buffer, line, left, first=first, framed=request.framed)
         self._counters["tx_error"] = self._packetiser.errors
         request.lines_missing -= 1
         if line is None:
