@@ -10,8 +10,10 @@ from enso_nic.layouts import (
     ConfigRequest,
     EthernetTx,
     HostWrite,
+    RateLimitSetting,
     ReadCompletion,
     ReadRequest,
+    TimestampSetting,
     TxRegisterAccess,
 )
 from enso_nic.ordered_reader import OrderedReader
@@ -31,8 +33,8 @@ class TransmitPath(wiring.Component):
     host read completions are always taken; nothing but its outputs' back-pressure and missing completions can stop
     it.
     Latency: 8 cycles from a tx_tail write to its first read request. Throughput: a flit per cycle.
-    Before ``ready`` it takes no access. ``idle`` means that all its registers stay as they are until an input comes;
-    a wait for host reads is idle, a valid output is not.
+    Before ``ready`` it takes no access. ``idle`` means that it does the same however long the clock stands still,
+    until an input comes or ``deadline``; a wait for host reads is idle, a valid output is not.
     """
 
     access: In(stream.Signature(TxRegisterAccess))
@@ -45,8 +47,12 @@ class TransmitPath(wiring.Component):
     ethernet_tx: Out(stream.Signature(EthernetTx))
     max_read: In(4)  # flits per read: 2, 4 or 8
     bus_master: In(1)
+    timestamp: In(TimestampSetting)
+    rate_limit: In(RateLimitSetting)
+    tick: In(64)  # 5 ns
     ready: Out(1)
     idle: Out(1)
+    deadline: Out(64)  # cycle; all ones: none
     tx_error: Out(1)  # a pulse per drop, see Packetiser
     tx_frames: Out(1)  # a pulse per frame sent
 
@@ -106,6 +112,10 @@ class TransmitPath(wiring.Component):
 
         m.d.comb += [
             requests.config_code.eq(self.config_code),
+            frame_buffer.timestamp.eq(self.timestamp),
+            frame_buffer.rate_limit.eq(self.rate_limit),
+            frame_buffer.tick.eq(self.tick),
+            self.deadline.eq(frame_buffer.deadline),
             self.ready.eq(fetch.ready),
             self.tx_error.eq(packetiser.tx_error),
             self.tx_frames.eq(frame_buffer.tx_frames),

@@ -1,36 +1,46 @@
 """Stores TX frames until they are whole: the wire side never pauses inside a frame."""
 
-from amaranth.hdl import Const, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from enso_nic.config import FLIT_BYTES, NicConfig
-from enso_nic.layouts import EthernetTx, TxFlit
+from enso_nic.layouts import EthernetTx, RateLimitSetting, TimestampSetting, TxFlit
+from enso_nic.rate_limiter import RateLimiter
+
+STAMP_BYTES = 4
+NO_DEADLINE = (1 << 64) - 1
 
 
 class StoredFlit(data.Struct):
-    """A TxFlit without its beginning."""
+    """A TxFlit of which no more is known than the wire needs."""
 
     data: 512
     bytes: 7
+    first: 1
     last: 1
 
 
 class TxFrameBuffer(wiring.Component):
-    """A ring of flits, of which only whole frames are shown.
+    """A ring of flits, of which only whole frames are shown, each when its rate limit lets it go, with a time stamp.
 
     A flit that is ``first`` takes the place of a frame that did not end: so an unfinished frame costs nothing, and
-    blocks nothing. A frame begins only when one of the maximum length has room, so that it never waits half way.
+    blocks nothing. A frame begins only when one of the maximum length has room, so that it never waits half way. The stamp is the low 32 bits of ``tick`` in the cycle before a frame's first
+    beat is shown; the setting of that cycle counts.
 
     Guarantees: frames leave in order; ``ethernet_tx.valid`` holds from a frame's first beat to its last; ``tx_frames``
     pulses with each last beat taken.
     Latency: 2 cycles from a frame's last flit to its first beat. A flit per cycle in and out.
-    ``idle``: only a transfer on one of its streams can change its state.
+    ``idle``: until ``deadline``, only a transfer on one of its streams can change what it does.
     """
 
     flit: In(stream.Signature(TxFlit))  # at most a maximum frame from one ``first`` to the next
     ethernet_tx: Out(stream.Signature(EthernetTx))
+    timestamp: In(TimestampSetting)
+    rate_limit: In(RateLimitSetting)
+    tick: In(64)  # 5 ns
     tx_frames: Out(1)
+    deadline: Out(64)  # cycle in which a frame may be let go; all ones: none waits
     idle: Out(1)
 
     def __init__(self, config: NicConfig) -> None:
@@ -41,6 +51,7 @@ class TxFrameBuffer(wiring.Component):
         m = Module()
         m.submodules.flits = flits = memory.Memory(shape=StoredFlit, depth=self._depth, init=[])
         write, read = flits.write_port(), flits.read_port()
+        m.submodules.limiter = limiter = RateLimiter()
 
         # one bit more than an address, so that full and empty differ
         whole, shown = Signal(range(2 * self._depth)), Signal(range(2 * self._depth))  # the end of each
@@ -54,6 +65,7 @@ class TxFrameBuffer(wiring.Component):
             write.addr.eq(place),
             write.data.data.eq(flit.data),
             write.data.bytes.eq(flit.bytes),
+            write.data.first.eq(flit.first),
             write.data.last.eq(flit.last),
             write.en.eq(self.flit.valid & self.flit.ready),
         ]
@@ -66,22 +78,49 @@ class TxFrameBuffer(wiring.Component):
                 m.d.sync += whole.eq(length)
 
         # the memory's output register is the output; it holds while stalled
-        advance, take = Signal(), Signal()
+        advance, take, waits, inside = Signal(), Signal(), Signal(), Signal()  # inside: of a frame that is going
         beat = self.ethernet_tx.payload
+        stamped, stamp, stamp_mask = Signal(512), Signal(32), Signal(512)
+        shows_first = Signal()
         m.d.comb += [
             advance.eq(~self.ethernet_tx.valid | self.ethernet_tx.ready),
-            take.eq((whole != shown) & advance),
+            shows_first.eq(~inside | (self.ethernet_tx.valid & read.data.last)),
+            waits.eq((whole != shown) & shows_first & ~limiter.may_start),
+            take.eq((whole != shown) & advance & ~waits),
             read.addr.eq(shown),
             read.en.eq(take),
-            beat.data.eq(read.data.data),
+            stamped.eq(read.data.data),
+            beat.data.eq(stamped),
             beat.keep.eq(Const((1 << FLIT_BYTES) - 1, FLIT_BYTES) >> (FLIT_BYTES - read.data.bytes)[:6]),
             beat.last.eq(read.data.last),
             self.tx_frames.eq(self.ethernet_tx.valid & self.ethernet_tx.ready & beat.last),
         ]
         with m.If(advance):
             m.d.sync += self.ethernet_tx.valid.eq(take)
+            with m.If(self.ethernet_tx.valid & read.data.last):
+                m.d.sync += inside.eq(0)
         with m.If(take):
-            m.d.sync += shown.eq(shown + 1)
+            m.d.sync += [shown.eq(shown + 1), inside.eq(1)]
 
-        m.d.comb += self.idle.eq(~take)
+        timestamp, is_stamped = Signal(TimestampSetting), Signal()
+        with m.If(take):
+            m.d.sync += [timestamp.eq(self.timestamp), stamp.eq(self.tick)]
+        m.d.comb += is_stamped.eq(timestamp.enable & read.data.first & self.ethernet_tx.valid)
+        with m.If(is_stamped):
+            place = Cat(Const(0, 3), timestamp.offset)
+            in_network_order = Cat(stamp.word_select(byte, 8) for byte in reversed(range(STAMP_BYTES)))
+            m.d.comb += [
+                stamp_mask.eq(Const((1 << 8 * STAMP_BYTES) - 1, 512) << place),
+                stamped.eq((read.data.data & ~stamp_mask) | (in_network_order << place)),
+            ]
+
+        m.d.comb += [
+            limiter.setting.eq(self.rate_limit),
+            limiter.tick.eq(self.tick),
+            limiter.charge.eq(take),
+            self.deadline.eq(NO_DEADLINE),
+            self.idle.eq(~take & ~(waits & limiter.is_due)),
+        ]
+        with m.If(waits):
+            m.d.comb += self.deadline.eq(limiter.deadline)
         return m
