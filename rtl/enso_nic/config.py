@@ -57,6 +57,8 @@ class NicConfig:
                 raise ValueError(f"NicConfig.{name} is {value}; accepted is a power of two from 2 up")
         if self.pipes > 8192 or self.notification_buffers > 1024:
             raise ValueError("NicConfig has room for at most 8192 pipes and 1024 notification buffers")
+        if self.flow_entries > 65536:
+            raise ValueError(f"NicConfig.flow_entries is {self.flow_entries}; accepted is at most 65536")
         if self.data_tags > 128 or self.request_tags > 128:
             raise ValueError("NicConfig has tags for at most 128 host reads of data and 128 of TX requests")
         if self.tx_buffer_flits < 2 * self.maximum_frame_flits:

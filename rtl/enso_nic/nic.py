@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
 from enso_nic.config import NicConfig
+from enso_nic.configurator import Configurator
 from enso_nic.counters import Counters
 from enso_nic.host_write_arbiter import HostWriteArbiter
 from enso_nic.layouts import AdmissionTap, CommitTap
@@ -34,6 +35,7 @@ class NicCore(wiring.Component):
         config, host = self._config, self.host
         m.submodules.receive = receive = ReceivePath(config)
         m.submodules.transmit = transmit = TransmitPath(config)
+        m.submodules.configurator = configurator = Configurator()
         m.submodules.mmio = mmio = MmioDecoder()
         m.submodules.counters = counters = Counters()
         m.submodules.arbiter = arbiter = HostWriteArbiter()
@@ -48,14 +50,19 @@ class NicCore(wiring.Component):
         wiring.connect(m, wiring.flipped(host.mmio_request), mmio.i)
         wiring.connect(m, mmio.operation, receive.operation)
         wiring.connect(m, mmio.write, receive.write)
+        wiring.connect(m, mmio.freed, receive.freed)
         wiring.connect(m, mmio.tx_access, transmit.access)
         wiring.connect(m, transmit.answer, mmio.tx_answer)
-        wiring.connect(m, transmit.config, receive.config)
+        wiring.connect(m, transmit.config, configurator.config)
+        wiring.connect(m, configurator.flow, receive.flow)
         wiring.connect(m, receive.verdict, counters.verdict)
         m.d.comb += [
             self.ready.eq(receive.ready & transmit.ready),
             receive.is_open.eq(self.ready),
             mmio.is_open.eq(self.ready),
+            transmit.config_code.eq(configurator.config_code),
+            configurator.flow_code.eq(receive.flow_code),
+            receive.fallback.eq(configurator.fallback),
             receive.max_payload.eq(host.max_payload),
             receive.bus_master.eq(host.bus_master),
             transmit.max_read.eq(host.max_read),
@@ -64,6 +71,7 @@ class NicCore(wiring.Component):
             mmio.extension_data.eq(counters.data),
             counters.dropped.eq(receive.dropped),
             counters.notifications.eq(receive.notified),
+            counters.owed_notifications.eq(receive.owed),
             counters.lost_notifications.eq(receive.lost),
             counters.flow_inserts_failed.eq(receive.insert_failed),
             counters.tx_error.eq(transmit.tx_error),

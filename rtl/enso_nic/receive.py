@@ -10,14 +10,18 @@ from enso_nic.flow_director import FlowDirector
 from enso_nic.layouts import (
     AdmissionTap,
     CommitTap,
-    ConfigRequest,
+    ConfigCode,
     DropCause,
     EthernetRx,
+    Fallback,
+    FlowOperation,
     HostWrite,
     PipeOperation,
     RegisterWrite,
 )
 from enso_nic.notifier import Notifier
+from enso_nic.operation_queue import OperationQueue
+from enso_nic.owed_notifications import OwedNotifications
 from enso_nic.packet_buffer import PacketBuffer
 from enso_nic.pipe_manager import PipeManager
 from enso_nic.rx_parser import RxParser
@@ -36,8 +40,11 @@ class ReceivePath(wiring.Component):
         ports = {
             "ethernet_rx": In(stream.Signature(EthernetRx, always_ready=True)),
             "operation": In(stream.Signature(PipeOperation)),
+            "freed": In(stream.Signature(10)),
             "write": In(stream.Signature(RegisterWrite, always_ready=True)),
-            "config": In(stream.Signature(ConfigRequest)),
+            "flow": In(stream.Signature(FlowOperation)),
+            "flow_code": Out(ConfigCode),
+            "fallback": In(Fallback),
             "to_host": Out(stream.Signature(HostWrite)),
             "max_payload": In(4),
             "bus_master": In(1),
@@ -45,6 +52,7 @@ class ReceivePath(wiring.Component):
             "verdict": Out(stream.Signature(AdmissionTap, always_ready=True)),
             "dropped": Out(DropCause),
             "notified": Out(1),
+            "owed": Out(1),
             "lost": Out(1),
             "insert_failed": Out(1),
             "ready": Out(1),
@@ -67,15 +75,19 @@ class ReceivePath(wiring.Component):
         m.submodules.steered = steered = fifo.SyncFIFOBuffered(
             width=len(flow_director.steered.payload.as_value()), depth=config.packet_buffer_flits
         )
-        m.submodules.operations = operations = fifo.SyncFIFOBuffered(
-            width=len(self.operation.payload.as_value()), depth=config.pipe_operations
-        )
+        m.submodules.operations = operations = OperationQueue(config)
+        m.submodules.owed = owed = OwedNotifications(config)
 
         wiring.connect(m, wiring.flipped(self.ethernet_rx), parser.i)
         wiring.connect(m, parser.flit, packet_buffer.flit)
         wiring.connect(m, parser.frame, flow_director.frame)
-        wiring.connect(m, wiring.flipped(self.config), flow_director.config)
+        wiring.connect(m, wiring.flipped(self.flow), flow_director.flow)
+        wiring.connect(m, wiring.flipped(self.operation), operations.i)
+        wiring.connect(m, operations.o, pipe_manager.operation)
         wiring.connect(m, pipe_manager.o, notifier.i)
+        wiring.connect(m, notifier.owe, owed.owe)
+        wiring.connect(m, wiring.flipped(self.freed), owed.freed)
+        wiring.connect(m, owed.retry, operations.retry)
         wiring.connect(m, notifier.o, writer.i)
         wiring.connect(m, writer.read, packet_buffer.read)
         wiring.connect(m, packet_buffer.o, writer.flit)
@@ -83,19 +95,15 @@ class ReceivePath(wiring.Component):
         wiring.connect(m, parser.verdict, wiring.flipped(self.verdict))
         if config.commit_taps:
             wiring.connect(m, pipe_manager.commit_tap, wiring.flipped(self.commit_tap))
-        blocks = (parser, packet_buffer, flow_director, pipe_manager, notifier, writer)
+        tables = (flow_director, operations, pipe_manager, notifier, owed)
+        blocks = (parser, packet_buffer, flow_director, pipe_manager, notifier, writer, operations, owed)
         m.d.comb += [
             steered.w_data.eq(flow_director.steered.payload),
             steered.w_en.eq(flow_director.steered.valid),
             pipe_manager.frame.payload.as_value().eq(steered.r_data),
             pipe_manager.frame.valid.eq(steered.r_rdy),
             steered.r_en.eq(pipe_manager.frame.ready),
-            operations.w_data.eq(self.operation.payload),
-            operations.w_en.eq(self.operation.valid),
-            self.operation.ready.eq(operations.w_rdy),
-            pipe_manager.operation.payload.as_value().eq(operations.r_data),
-            pipe_manager.operation.valid.eq(operations.r_rdy),
-            operations.r_en.eq(pipe_manager.operation.ready),
+            notifier.can_owe.eq(owed.has_room),
             *(
                 each.eq(value)
                 for block in (pipe_manager, notifier)
@@ -106,15 +114,16 @@ class ReceivePath(wiring.Component):
             ),
             parser.has_room.eq(packet_buffer.has_room),
             parser.is_open.eq(self.is_open),
+            flow_director.fallback.eq(self.fallback),
+            self.flow_code.eq(flow_director.flow_code),
             writer.max_payload.eq(self.max_payload),
             writer.bus_master.eq(self.bus_master),
             self.dropped.eq(pipe_manager.dropped),
             self.notified.eq(notifier.notified),
+            self.owed.eq(notifier.owe.valid),
             self.lost.eq(notifier.lost),
             self.insert_failed.eq(flow_director.insert_failed),
-            self.ready.eq(flow_director.ready & pipe_manager.ready & notifier.ready),
-            self.idle.eq(
-                Cat(block.idle for block in blocks).all() & (steered.level == 0) & (operations.level == 0)
-            ),
+            self.ready.eq(Cat(block.ready for block in tables).all()),
+            self.idle.eq(Cat(block.idle for block in blocks).all() & (steered.level == 0)),
         ]
         return m

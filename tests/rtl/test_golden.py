@@ -120,10 +120,41 @@ def test_rules_stand_in_the_first_empty_of_four_places() -> None:
     assert steering.with_rule(Key(4), 4) is None
     overwritten = steering.with_rule(Key(2), 9)
     assert overwritten is not None
-    assert [overwritten.pipe(Key(number)) for number in range(5)] == [0, 1, 9, 3, None]
-    assert overwritten.with_fallback(1, 0).pipe(Key(4)) == 0
-    assert overwritten.with_fallback(4, 3).pipe(Key(4)) == lookup3(Key(4), 0) & 3
-    assert overwritten.with_fallback(0, 3).pipe(Key(4)) is None
+    assert [overwritten.pipe(Key(number), 0) for number in range(5)] == [0, 1, 9, 3, None]
+    deleted = overwritten.without_rule(Key(2))
+    assert deleted is not None
+    assert deleted.without_rule(Key(2)) is None
+    assert [deleted.pipe(Key(number), 0) for number in range(5)] == [0, 1, None, 3, None]
+
+
+def test_rules_make_way_for_another_and_none_is_lost() -> None:
+    """Nine of ten places are taken, which is far beyond the first four of some rule."""
+    steering, moved = Steering(256), 0
+    for number in range(920):
+        places = steering.places(Key(number))
+        moved += all(place in steering.rules for place in places)
+        with_rule = steering.with_rule(Key(number), number)
+        assert with_rule is not None
+        steering = with_rule
+    assert moved > 50
+    assert len(steering.rules) == 920
+    assert [steering.pipe(Key(number), 0) for number in range(921)] == [*range(920), None]
+
+
+def test_frames_without_a_rule_go_by_hash_or_by_count() -> None:
+    def steering(pipes: int, mask: int, *, round_robin: bool) -> Steering:
+        with_rule = Steering(16).with_rule(Key(1), 9)
+        assert with_rule is not None
+        return with_rule.with_fallback(pipes, mask, round_robin=round_robin)
+
+    by_hash, by_count = steering(4, 3, round_robin=False), steering(4, 3, round_robin=True)
+    assert [by_hash.pipe(Key(4), count) for count in range(6)] == [lookup3(Key(4), 0) & 3] * 6
+    assert [by_count.pipe(Key(4), count) for count in range(6)] == [0, 1, 2, 3, 0, 1]
+    assert (by_count.goes_by_count(Key(4)), by_count.goes_by_count(Key(1))) == (True, False)
+    assert not by_hash.goes_by_count(Key(4))
+    nowhere = steering(0, 3, round_robin=True)
+    assert (nowhere.pipe(Key(4), 0), nowhere.goes_by_count(Key(4))) == (None, False)
+    assert [each.pipe(Key(1), 5) for each in (by_hash, by_count, nowhere)] == [9, 9, 9]
 
 
 def test_what_the_door_drops() -> None:
@@ -237,7 +268,7 @@ def test_a_notification_may_be_lost_only_if_its_ring_is_full_or_closed() -> None
         it.notification(number)
         it.write_head(0, notify=True)
     it.nic.finish()
-    assert it.nic.counters["lost_notifications"] == 1
+    assert it.nic.counters["owed_notifications"] == 1
 
     it = Play()
     it.nic.mmio_write(registers.notification_buffer_register(BUFFER, registers.RX_MEM_LOW), 0, 0x0F)

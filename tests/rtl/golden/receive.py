@@ -23,6 +23,7 @@ class Commit:
     enabled: bool
     cause: str
     notify: bool
+    tag: int = 0
 
 
 class Pipe:
@@ -71,7 +72,8 @@ class Receive:
         self.pipes = [Pipe(number) for number in range(config.pipes)]
         self._door: deque[EnteredFrame] = deque()
         self._admitted: deque[EnteredFrame] = deque()
-        self._steering = 0  # index of the newest that was met
+        # how many frames may have gone by count, and the oldest steering that the last frame can have met then
+        self._met = {0: 0}
 
     def waiting(self) -> str:
         """What the taps have not told yet; empty if nothing."""
@@ -137,12 +139,19 @@ class Receive:
         self._to_host.owe(Released(len(flits)))
 
     def _meet_steering(self, entered: EnteredFrame, target: int | None) -> None:
-        """Find the oldest steering that explains where the frame went."""
+        """Find the steerings that explain where the frame went."""
         key = steering_key(entered.frame)
-        first = max(self._steering, entered.configs)
-        allowed = [steering.pipe(key) for steering in self.steerings[first:]]
-        assert target in allowed, f"a frame with {key} went to {target}; accepted is one of {allowed}"
-        self._steering = first + allowed.index(target)
+        met: dict[int, int] = {}
+        allowed: list[int | None] = []
+        for count, oldest in self._met.items():
+            for number in range(max(oldest, entered.configs), len(self.steerings)):
+                steering = self.steerings[number]
+                allowed.append(steering.pipe(key, count))
+                if allowed[-1] == target:
+                    now = count + steering.goes_by_count(key)
+                    met[now] = min(number, met.get(now, number))
+        assert met, f"a frame with {key} went to {target}; accepted is one of {allowed}"
+        self._met = met
 
     def _fill(self, pipe: Pipe, flits: list[bytes], tap: Commit) -> str:
         """A packet comes to its pipe: it notifies unless that is armed, and arms it; a drop leaves all as it was."""

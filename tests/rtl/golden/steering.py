@@ -1,6 +1,6 @@
 """What becomes of a frame by its bytes alone: admission, steering key, flow rules, fallback."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Self
 
 from enso_nic.config import FLIT_BYTES, NicConfig
@@ -10,6 +10,8 @@ IPV4 = b"\x08\x00"
 TCP, UDP = 6, 17
 SYN = 0x02
 WORD = 0xFFFFFFFF
+CANDIDATES = 64
+"""Rules that an insert tries to move, the new one included."""
 
 
 class Key(NamedTuple):
@@ -92,6 +94,15 @@ def lookup3(key: Key, table: int) -> int:
     return mixed(c, b, 24)
 
 
+class Candidate(NamedTuple):
+    """A rule that may move from its place, so that another can have that; the rule to be inserted has no place yet."""
+
+    key: Key
+    pipe: int
+    place: tuple[int, int] | None = None
+    needed_by: "Candidate | None" = None
+
+
 @dataclass(frozen=True)
 class Steering:
     """Flow rules and fallback between two config requests. Changes give a new one: a frame may have met either.
@@ -101,12 +112,15 @@ class Steering:
     rules
         (sub-table, index) -> (key, pipe).
     fallback_mask
-        Of the hash, where frames go that match no rule; None: nowhere.
+        Of the hash or the count, where frames go that match no rule; None: nowhere.
+    round_robin
+        Such frames go by count.
     """
 
     entries: int
     rules: dict[tuple[int, int], tuple[Key, int]] = field(default_factory=dict)
     fallback_mask: int | None = None
+    round_robin: bool = False
 
     @classmethod
     def after_reset(cls, config: NicConfig) -> Self:
@@ -116,23 +130,62 @@ class Steering:
         """Where a rule for this key may stand, in the order in which they are tried."""
         return [(table, lookup3(key, table) % self.entries) for table in range(4)]
 
+    def place_of(self, key: Key) -> tuple[int, int] | None:
+        """Where the rule with this key stands; None: there is none."""
+        return next((place for place in self.places(key) if place in self.rules and self.rules[place][0] == key), None)
+
     def with_rule(self, key: Key, pipe: int) -> Self | None:
-        """Insert, or overwrite the rule of the same key; None if all four places hold other keys."""
-        places = self.places(key)
-        same = [place for place in places if place in self.rules and self.rules[place][0] == key]
-        empty = [place for place in places if place not in self.rules]
-        if not same + empty:
+        """Insert, or overwrite the rule of the same key; None if no place was found.
+
+        Without an empty place, the rules that stand in the way are tried in turn: the first that has an empty place
+        moves there, and its own goes to the one in whose way it stood, up to the new rule. The rules in the way of
+        those that are tried are tried later, and no more than CANDIDATES in all, the new one included.
+        """
+        place = self.place_of(key)
+        if place is not None:
+            return replace(self, rules={**self.rules, place: (key, pipe)})
+        candidates = [Candidate(key, pipe)]
+        for candidate in candidates:  # which grow meanwhile
+            places = self.places(candidate.key)
+            empty = [place for place in places if place not in self.rules]
+            if empty:
+                return self._moved(candidate, empty[0])
+            in_its_way = [place for place in places if place != candidate.place]
+            candidates += [Candidate(*self.rules[place], place, candidate) for place in in_its_way]
+            del candidates[CANDIDATES:]
+        return None
+
+    def _moved(self, last: Candidate, empty: tuple[int, int]) -> Self:
+        """The chain that begins with the new rule and ends with ``last`` moves on by one place."""
+        rules = dict(self.rules)
+        candidate: Candidate | None = last
+        target: tuple[int, int] | None = empty
+        while candidate is not None and target is not None:
+            rules[target] = (candidate.key, candidate.pipe)
+            target = candidate.place
+            candidate = candidate.needed_by
+        return replace(self, rules=rules)
+
+    def without_rule(self, key: Key) -> Self | None:
+        """Delete the rule with this key; None: there is none."""
+        gone = self.place_of(key)
+        if gone is None:
             return None
-        rules = {**self.rules, (same + empty)[0]: (key, pipe)}
-        return type(self)(self.entries, rules, self.fallback_mask)
+        return replace(self, rules={place: rule for place, rule in self.rules.items() if place != gone})
 
-    def with_fallback(self, pipes: int, mask: int) -> Self:
-        """Frames without a rule go to pipe ``hash & mask``, or nowhere if there are 0 fallback pipes."""
-        return type(self)(self.entries, self.rules, mask if pipes else None)
+    def with_fallback(self, pipes: int, mask: int, *, round_robin: bool) -> Self:
+        """Frames without a rule go to pipe ``hash & mask`` or ``count & mask``, or nowhere if there are 0 pipes."""
+        return replace(self, fallback_mask=mask if pipes else None, round_robin=round_robin)
 
-    def pipe(self, key: Key) -> int | None:
-        """Where a frame with this key goes; None: nowhere."""
-        for place in self.places(key):
-            if place in self.rules and self.rules[place][0] == key:
-                return self.rules[place][1]
-        return None if self.fallback_mask is None else lookup3(key, 0) & self.fallback_mask
+    def goes_by_count(self, key: Key) -> bool:
+        """Whether a frame with this key is one of those that are counted to find their pipe."""
+        return self.fallback_mask is not None and self.round_robin and self.place_of(key) is None
+
+    def pipe(self, key: Key, count: int) -> int | None:
+        """Where a frame with this key goes, when ``count`` went by count since reset; None: nowhere."""
+        place = self.place_of(key)
+        if place is not None:
+            return self.rules[place][1]
+        if self.fallback_mask is None:
+            return None
+        return (count if self.round_robin else lookup3(key, 0)) & self.fallback_mask
