@@ -14,16 +14,28 @@ def data_slot(address: int, length: int) -> bytes:
     return _slot(DATA, address, length, b"")
 
 
-def flow_slot(key: Key, pipe: int) -> bytes:
-    """Config request 1: frames with this key go to this pipe."""
+def flow_slot(key: Key, pipe: int, number: int = 1) -> bytes:
+    """Config request 1: frames with this key go to this pipe; 0x100: no more; 0x101: is there a rule for them?"""
     ports = key.destination_port.to_bytes(2, "little") + key.source_port.to_bytes(2, "little")
     addresses = key.destination_address.to_bytes(4, "little") + key.source_address.to_bytes(4, "little")
-    return _slot(CONFIG, 1, None, ports + addresses + (17).to_bytes(4, "little") + pipe.to_bytes(4, "little"))
+    return _slot(CONFIG, number, None, ports + addresses + (17).to_bytes(4, "little") + pipe.to_bytes(4, "little"))
 
 
-def fallback_slot(pipes: int, mask: int) -> bytes:
-    """Config request 4: frames without a rule go to pipe hash & mask, or nowhere if there are no pipes."""
-    return _slot(CONFIG, 4, None, pipes.to_bytes(4, "little") + mask.to_bytes(4, "little") + bytes(8))
+def timestamp_slot(*, enable: bool, offset: int) -> bytes:
+    """Config request 2: frames carry a time stamp of 4 bytes from byte ``offset`` on."""
+    return _slot(CONFIG, 2, None, (b"\xff" if enable else b"\0") * 8 + offset.to_bytes(8, "little"))
+
+
+def rate_limit_slot(*, enable: bool, numerator: int, denominator: int) -> bytes:
+    """Config request 3: TX sends at most this fraction of 200 M flits per second."""
+    fraction = denominator.to_bytes(2, "little") + numerator.to_bytes(2, "little")
+    return _slot(CONFIG, 3, None, fraction + (b"\xff" if enable else b"\0") * 4)
+
+
+def fallback_slot(pipes: int, mask: int, *, round_robin: bool = False) -> bytes:
+    """Config request 4: frames without a rule go to pipe hash & mask or count & mask, or nowhere without pipes."""
+    flag = (b"\xff" if round_robin else b"\0") * 8
+    return _slot(CONFIG, 4, None, pipes.to_bytes(4, "little") + mask.to_bytes(4, "little") + flag)
 
 
 def config_slot(number: int) -> bytes:
