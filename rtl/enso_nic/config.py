@@ -33,6 +33,8 @@ class NicConfig:
         Flits of whole frames that wait for the wire.
     maximum_frame
         Bytes of the longest frame, without frame check sequence; longer ones are dropped as ``too_long``.
+    read_timeout_cycles
+        Cycles after which a host read that was not answered is given up; any number from 1 up.
     commit_taps
         Adds outputs that tell each admission and each pipe operation in the order in which the NIC took them;
         only benches use them.
@@ -49,11 +51,12 @@ class NicConfig:
     request_tags: int = 8
     tx_buffer_flits: int = 1024
     maximum_frame: int = 1514
+    read_timeout_cycles: int = 25_000_000
     commit_taps: bool = False
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name not in ("maximum_frame", "commit_taps") and (value < 2 or value & (value - 1)):
+            if name not in ("maximum_frame", "read_timeout_cycles", "commit_taps") and (value < 2 or value & (value - 1)):
                 raise ValueError(f"NicConfig.{name} is {value}; accepted is a power of two from 2 up")
         if self.pipes > 8192 or self.notification_buffers > 1024:
             raise ValueError("NicConfig has room for at most 8192 pipes and 1024 notification buffers")
@@ -61,6 +64,8 @@ class NicConfig:
             raise ValueError(f"NicConfig.flow_entries is {self.flow_entries}; accepted is at most 65536")
         if self.data_tags > 128 or self.request_tags > 128:
             raise ValueError("NicConfig has tags for at most 128 host reads of data and 128 of TX requests")
+        if self.read_timeout_cycles < 1:
+            raise ValueError(f"NicConfig.read_timeout_cycles is {self.read_timeout_cycles}; accepted is 1 up")
         if self.tx_buffer_flits < 2 * self.maximum_frame_flits:
             raise ValueError(
                 f"NicConfig.tx_buffer_flits is {self.tx_buffer_flits}; accepted is a power of two from "
@@ -86,5 +91,6 @@ TINY = NicConfig(
     data_tags=16,
     request_tags=2,
     tx_buffer_flits=64,
+    read_timeout_cycles=4096,
 )
 """Rings that wrap quickly, for unit tests and proofs."""

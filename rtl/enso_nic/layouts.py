@@ -205,6 +205,7 @@ class PipeOperationKind(enum.Enum, shape=2):
     HEAD_CHECK = 0  # software wrote rx_head
     TAIL_WRITE = 1  # software wrote rx_tail
     REGISTER_READ = 2  # any MMIO read: its answer leaves behind every write that was decided before
+    RETRY = 3  # a head check that was merged with others, or that is due because a notification is owed
 
 
 class PipeOperation(data.Struct):
@@ -213,7 +214,7 @@ class PipeOperation(data.Struct):
     kind: PipeOperationKind
     index: 14  # page: 0..8191 a pipe, 8192..9215 a notification buffer, 9216 up anything else
     word: 3  # REGISTER_READ: 8-byte word within the page's 64 bytes
-    tag: 8  # REGISTER_READ
+    tag: 8  # of the MMIO access
     data: 64  # TAIL_WRITE: the value; REGISTER_READ: the answer, where neither RX block knows it better
 
 
@@ -257,6 +258,13 @@ class RxWrite(data.Struct):
     slot: 58  # line of the notification's slot
     tag: 8
     data: 64
+
+
+class OwedNotification(data.Struct):
+    """A notification of this pipe found the ring of its notification buffer full."""
+
+    pipe: 13
+    buffer: 10
 
 
 class NotificationLine(data.Struct):
@@ -403,6 +411,7 @@ class CommitTap(data.Struct):
     packet: 1  # else an operation of PipeOperationKind
     kind: PipeOperationKind
     index: 14
+    tag: 8  # of the MMIO access that asked for the operation
     flits: 8
     head: 32  # the rx_head that the decision used
     tail: 32  # the rx_tail before the operation
@@ -424,20 +433,33 @@ class TxRegisters(data.Struct):
     pending: 1  # its tail was written since it was last looked at
 
 
-class ReadJob(data.Struct):
-    """Consecutive lines of host memory that belong together: slots of a TX ring, or the data of a TX request."""
+class ReadKind(enum.Enum, shape=2):
+    """What a ReadJob is for."""
 
+    REQUEST = 0  # slots of a TX ring, or the data of a TX request
+    FRAGMENT = 1  # data that earlier requests gave for a frame which they left unfinished
+    NOTHING = 2  # no lines: it stands for a request without data
+    CLOSE = 3  # no lines: here its notification buffer was closed
+
+
+class ReadJob(data.Struct):
+    """Consecutive lines of host memory that belong together, or a mark that keeps its place among such."""
+
+    kind: ReadKind
+    epoch: 1  # comes back with each line
     address: 58  # in lines of 64 bytes
-    flits: 15  # 1..16384
+    flits: 15  # 1..16384; 0 for NOTHING and CLOSE
     buffer: 10  # notification buffer on whose behalf
     length: 20  # data: bytes that count, of the flits
     framed: 1  # data: see TxRequestLine
 
 
 class ReadLine(data.Struct):
-    """One line of a ReadJob."""
+    """One line of a ReadJob; of one without lines, a single one without data."""
 
     data: 512
+    kind: ReadKind
+    epoch: 1
     address: 58  # of this line
     buffer: 10
     length: 20  # of the job

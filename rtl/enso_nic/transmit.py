@@ -1,6 +1,6 @@
 """The whole TX path: from tx_tail writes to frames on the wire."""
 
-from amaranth.hdl import Cat, Module, Mux
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
@@ -30,8 +30,8 @@ class TransmitPath(wiring.Component):
     """Fetches the slots that software publishes, reads the data they name, sends it as frames, and completes the slots.
 
     Guarantees: requests complete in the order in which they were fetched; reads of slots go before reads of data;
-    host read completions are always taken; nothing but its outputs' back-pressure and missing completions can stop
-    it.
+    host read completions are always taken; nothing but its outputs' back-pressure can stop it for longer than a host
+    read may take (see ReadTags). A reset forgets all but which answers are still to come.
     Latency: 8 cycles from a tx_tail write to its first read request. Throughput: a flit per cycle.
     Before ``ready`` it takes no access. ``idle`` means that it does the same however long the clock stands still,
     until an input comes or ``deadline``; a wait for host reads is idle, a valid output is not.
@@ -49,12 +49,14 @@ class TransmitPath(wiring.Component):
     bus_master: In(1)
     timestamp: In(TimestampSetting)
     rate_limit: In(RateLimitSetting)
+    cycle: In(64)
     tick: In(64)  # 5 ns
     ready: Out(1)
     idle: Out(1)
     deadline: Out(64)  # cycle; all ones: none
     tx_error: Out(1)  # a pulse per drop, see Packetiser
     tx_frames: Out(1)  # a pulse per frame sent
+    read_timeouts: Out(2)  # host reads given up in this cycle
 
     def __init__(self, config: NicConfig) -> None:
         self._config = config
@@ -63,9 +65,11 @@ class TransmitPath(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.fetch = fetch = TxRequestFetch(self._config)
-        m.submodules.slot_reader = slot_reader = OrderedReader(self._config.request_tags, FIRST_REQUEST_TAG)
+        m.submodules.slot_reader = slot_reader = OrderedReader(
+            self._config.request_tags, FIRST_REQUEST_TAG, self._config.read_timeout_cycles
+        )
         m.submodules.requests = requests = TxRequests(self._config)
-        m.submodules.data_reader = data_reader = OrderedReader(self._config.data_tags, 0)
+        m.submodules.data_reader = data_reader = OrderedReader(self._config.data_tags, 0, self._config.read_timeout_cycles)
         m.submodules.packetiser = packetiser = Packetiser(self._config)
         m.submodules.frame_buffer = frame_buffer = TxFrameBuffer(self._config)
 
@@ -84,10 +88,17 @@ class TransmitPath(wiring.Component):
 
         readers = [slot_reader, data_reader]
         is_slot_tag = self.read_completion.payload.tag >= FIRST_REQUEST_TAG
-        for reader, is_meant in ((slot_reader, is_slot_tag), (data_reader, ~is_slot_tag)):
+        sent_is_slot_tag = self.read_request.payload.tag >= FIRST_REQUEST_TAG
+        for reader, is_meant, sent_is_meant in (
+            (slot_reader, is_slot_tag, sent_is_slot_tag),
+            (data_reader, ~is_slot_tag, ~sent_is_slot_tag),
+        ):
             m.d.comb += [
                 reader.max_read.eq(self.max_read),
                 reader.bus_master.eq(self.bus_master),
+                reader.cycle.eq(self.cycle),
+                reader.sent.eq(self.read_request.valid & self.read_request.ready & sent_is_meant),
+                reader.sent_tag.eq(self.read_request.payload.tag),
                 reader.read_completion.payload.eq(self.read_completion.payload),
                 reader.read_completion.valid.eq(self.read_completion.valid & is_meant),
             ]
@@ -110,12 +121,18 @@ class TransmitPath(wiring.Component):
                 ),
             ]
 
+        def earlier(one: Value, other: Value) -> Value:
+            return Mux(one < other, one, other)
+
+        reads_deadline = Signal(64)
         m.d.comb += [
             requests.config_code.eq(self.config_code),
             frame_buffer.timestamp.eq(self.timestamp),
             frame_buffer.rate_limit.eq(self.rate_limit),
             frame_buffer.tick.eq(self.tick),
-            self.deadline.eq(frame_buffer.deadline),
+            self.read_timeouts.eq(slot_reader.timed_out + data_reader.timed_out),
+            reads_deadline.eq(earlier(slot_reader.deadline, data_reader.deadline)),
+            self.deadline.eq(earlier(reads_deadline, frame_buffer.deadline)),
             self.ready.eq(fetch.ready),
             self.tx_error.eq(packetiser.tx_error),
             self.tx_frames.eq(frame_buffer.tx_frames),

@@ -4,13 +4,17 @@ import random
 from typing import Any
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 
+from enso_nic.layouts import ReadKind
 from enso_nic.ordered_reader import OrderedReader
+from enso_nic.read_tags import NO_DEADLINE
 from tests.rtl.host_reads import HostReads
 from tests.rtl.stream_bench import Bench, Sink, Source
 
 TAGS, FIRST_TAG = 4, 128
 BAD_LINE = 1005
+TIMEOUT = 3000
 
 
 def line_at(address: int) -> int | None:
@@ -24,7 +28,7 @@ class Reading:
     def __init__(
         self, jobs: list[dict[str, int]], *, seed: int = 1, rate: float = 1.0, max_read: int = 8, tags: int = TAGS
     ) -> None:
-        self.block = OrderedReader(tags, FIRST_TAG)
+        self.block = OrderedReader(tags, FIRST_TAG, TIMEOUT)
         self.jobs = Source(self.block.job, jobs, rate)
         self.lines = Sink(self.block.line, rate)
         self.host = HostReads(
@@ -37,11 +41,19 @@ class Reading:
         ]
         self.max_read, self.bus_master = max_read, 1
         self.idle: list[int] = []
+        self.skipped = 0  # cycles for which the clock stood still
+        self.deadline, self.timeouts = NO_DEADLINE, 0
         self.bench = Bench(self.block, [self.jobs, self.lines, self.host], seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
         context.set(self.block.max_read, self.max_read)
         context.set(self.block.bus_master, self.bus_master)
+        context.set(self.block.cycle, cycle + self.skipped)
+        request = self.block.read_request
+        context.set(self.block.sent, context.get(request.valid) and context.get(request.ready))
+        context.set(self.block.sent_tag, context.get(request.payload.tag))
+        self.deadline = context.get(self.block.deadline)
+        self.timeouts += context.get(self.block.timed_out)
         self.idle.append(context.get(self.block.idle))
 
     def has_all(self) -> bool:
@@ -174,3 +186,160 @@ def test_an_answer_that_ends_early_makes_errors_of_the_lines_that_are_missing() 
     bench.simulate(story)
     assert [line.error for line in reading.lines.got] == [0, 1, 1, 1, 1, 1, 1, 1, 0, 0]
     assert [line.data for line in reading.lines.got if not line.error] == [128, 129, 130]
+
+
+# --- reads that are not answered, or too late -------------------------------------------------------------------------
+
+
+class Unanswered(Reading):
+    """A reader whose answers the test gives itself, line by line; the clock jumps to deadlines on demand."""
+
+    def __init__(self, jobs: list[dict[str, int]]) -> None:
+        super().__init__(jobs)
+        self.completions = Source(self.block.read_completion)
+        self.requests = Sink(self.block.read_request)
+        self.bench = Bench(self.block, [self.jobs, self.lines, self.completions, self.requests], 1, self.each_cycle)
+
+    def answer(self, tag: int, flits: int, data: int, first: int = 0) -> None:
+        for index in range(first, flits):
+            self.completions.items.append({"tag": tag, "index": index, "last": index == flits - 1, "data": data})
+
+    async def jump(self) -> None:
+        """Let the clock stand still until the deadline."""
+        assert self.idle[-1]
+        assert self.deadline != NO_DEADLINE
+        self.skipped = self.deadline - self.bench.cycle
+        await self.bench.cycles(3)
+
+
+def test_a_read_that_is_never_answered_is_given_up_and_its_lines_are_errors() -> None:
+    it = Unanswered([job(0, 2), job(8, 1), job(16, 1)])
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.requests.got) == 3)
+        it.answer(FIRST_TAG, 1, 1)  # the first line, but not the last
+        it.completions.items[-1]["last"] = 0
+        it.answer(FIRST_TAG + 1, 1, 2)
+        it.answer(FIRST_TAG + 2, 1, 3)
+        await it.bench.cycles(8)
+        assert it.deadline == it.requests.got_at[0] + TIMEOUT
+        await it.jump()
+        await it.bench.until(it.has_all)
+
+    it.bench.simulate(story)
+    assert [line.error for line in it.lines.got] == [1, 1, 0, 0]
+    assert [line.data for line in it.lines.got[2:]] == [2, 3]
+    assert it.timeouts == 1
+
+
+def test_a_late_answer_is_ignored_and_its_tag_waits_for_it() -> None:
+    it = Unanswered([job(8 * i, 1) for i in range(TAGS + 2)])
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.requests.got) == TAGS)
+        for tag in range(1, TAGS):
+            it.answer(FIRST_TAG + tag, 1, tag)
+        await it.bench.cycles(8)
+        await it.jump()
+        assert it.timeouts == 1
+        await it.bench.cycles(30)
+        assert len(it.requests.got) == TAGS, "the next tag may still be answered"
+        it.answer(FIRST_TAG, 1, 77)
+        await it.bench.until(lambda: len(it.requests.got) == TAGS + 2)
+        it.answer(FIRST_TAG, 1, 10)
+        it.answer(FIRST_TAG + 1, 1, 11)
+        await it.bench.until(it.has_all)
+
+    it.bench.simulate(story)
+    assert [line.data for line in it.lines.got][1:] == [1, 2, 3, 10, 11]
+    assert [line.error for line in it.lines.got] == [1, 0, 0, 0, 0, 0]
+    assert it.deadline == NO_DEADLINE
+
+
+def test_a_tag_that_is_never_answered_is_used_again_after_another_time_out() -> None:
+    it = Unanswered([job(8 * i, 1) for i in range(TAGS + 1)])
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.requests.got) == TAGS)
+        for tag in range(1, TAGS):
+            it.answer(FIRST_TAG + tag, 1, tag)
+        await it.bench.cycles(8)
+        await it.jump()
+        await it.bench.cycles(30)
+        await it.jump()
+        await it.bench.until(lambda: len(it.requests.got) == TAGS + 1)
+        it.answer(FIRST_TAG, 1, 10)
+        await it.bench.until(it.has_all)
+
+    it.bench.simulate(story)
+    assert [line.data for line in it.lines.got][1:] == [1, 2, 3, 10]
+    assert it.timeouts == 1
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_answers_of_reads_from_before_a_reset_are_not_taken_for_new_ones(late: bool) -> None:
+    it = Unanswered([job(8 * i, 1) for i in range(2)])
+    reset = Signal()
+    it.bench = Bench(
+        ResetInserter(reset)(it.block), [it.jobs, it.lines, it.completions, it.requests], 1, it.each_cycle
+    )
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.requests.got) == 2)
+        it.bench.context.set(reset, 1)
+        await it.bench.cycles(5)
+        it.bench.context.set(reset, 0)
+        it.jobs.items.append(job(800, 1))
+        await it.bench.cycles(30)
+        assert len(it.requests.got) == 2
+        if late:
+            it.answer(FIRST_TAG, 1, 77)
+            it.answer(FIRST_TAG + 1, 1, 78)
+        else:
+            await it.jump()
+        await it.bench.until(lambda: len(it.requests.got) == 3)
+        it.answer(FIRST_TAG, 1, 10)
+        await it.bench.until(lambda: len(it.lines.got) == 1)
+        await it.bench.cycles(5)
+
+    it.bench.simulate(story)
+    assert [(line.address, line.data, line.error) for line in it.lines.got] == [(800, 10, 0)]
+    assert it.deadline == NO_DEADLINE
+
+
+# --- jobs without lines, and cancelled ones ---------------------------------------------------------------------------
+
+
+def test_a_job_without_lines_keeps_its_place() -> None:
+    it = Reading([job(0, 3), {**job(0, 0), "kind": ReadKind.CLOSE, "buffer": 5, "epoch": 1}, job(30, 2)])
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.lines.got) == 6)
+
+    it.bench.simulate(story)
+    assert [(line.kind, line.first, line.last) for line in it.lines.got] == [
+        (ReadKind.REQUEST, 1, 0),
+        (ReadKind.REQUEST, 0, 0),
+        (ReadKind.REQUEST, 0, 1),
+        (ReadKind.CLOSE, 1, 1),
+        (ReadKind.REQUEST, 1, 0),
+        (ReadKind.REQUEST, 0, 1),
+    ]
+    assert (it.lines.got[3].buffer, it.lines.got[3].epoch) == (5, 1)
+    assert len(it.host.requests) == 2
+
+
+def test_a_cancelled_job_asks_for_nothing_more_and_the_next_begins_anew() -> None:
+    it = Reading([job(0, 1000), job(4096, 3)])
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.host.requests) == 3)
+        it.bench.context.set(it.block.cancel, 1)
+        await it.bench.cycles(1)
+        it.bench.context.set(it.block.cancel, 0)
+        await it.bench.until(lambda: bool(it.lines.got) and bool(it.lines.got[-1].last))
+
+    it.bench.simulate(story)
+    assert len(it.lines.got) < 70
+    assert [(line.address, line.first) for line in it.lines.got[-3:]] == [(4096, 1), (4097, 0), (4098, 0)]
+    assert not any(line.last for line in it.lines.got[:-1])

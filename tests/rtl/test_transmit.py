@@ -76,6 +76,8 @@ class Host:
     def each_cycle(self, context: Any, cycle: int) -> None:
         context.set(self.block.max_read, self.max_read)
         context.set(self.block.bus_master, self.bus_master)
+        context.set(self.block.cycle, cycle)
+        context.set(self.block.tick, cycle * 4 // 5)
         self.errors += context.get(self.block.tx_error)
         self.sent += context.get(self.block.tx_frames)
         self.idle = context.get(self.block.idle)
