@@ -8,6 +8,7 @@ from enso_nic.layouts import AdmissionTap, DropCause
 from enso_nic.registers import EXTENSION_MAGIC, EXTENSION_VERSION, EXTENSION_WORDS
 
 COUNTER_WIDTH = 64
+PULSES = ("tx_frames", "notifications", "owed_notifications", "lost_notifications")
 
 
 class Counters(wiring.Component):
@@ -22,6 +23,7 @@ class Counters(wiring.Component):
     tx_error: In(1)
     tx_frames: In(1)
     notifications: In(1)
+    owed_notifications: In(1)
     lost_notifications: In(1)
     flow_inserts_failed: In(1)
     word: In(9)
@@ -34,7 +36,7 @@ class Counters(wiring.Component):
         events: dict[str, Value] = {
             "rx_frames": self.verdict.valid,
             "rx_admitted": admitted,
-            **{name: getattr(self, name) for name in ("tx_frames", "notifications", "lost_notifications")},
+            **{name: getattr(self, name) for name in PULSES},
             "flow_inserts_failed": self.flow_inserts_failed,
         }
         for cause in tuple(DropCause):

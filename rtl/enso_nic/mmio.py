@@ -26,6 +26,7 @@ class MmioDecoder(wiring.Component):
     is_open: In(1)
     write: Out(stream.Signature(RegisterWrite, always_ready=True))
     operation: Out(stream.Signature(PipeOperation))
+    freed: Out(stream.Signature(10))  # the notification buffer whose rx_head software wrote
     tx_access: Out(stream.Signature(TxRegisterAccess))
     tx_answer: In(stream.Signature(64))
     extension_word: Out(9)
@@ -70,9 +71,10 @@ class MmioDecoder(wiring.Component):
         count = Signal(64)
         with m.If(self.i.valid & self.is_open):
             with m.If(request.write & is_rx):
-                # at most a tail write, then a head check
+                # at most a tail write, then what a head write entails
                 needs_tail = is_index & low & ~tail_sent
                 needs_check = is_index & high & is_pipe
+                tells_freed = is_index & high & is_buffer
                 with m.If(needs_tail):
                     m.d.comb += [
                         operation.kind.eq(PipeOperationKind.TAIL_WRITE),
@@ -85,7 +87,13 @@ class MmioDecoder(wiring.Component):
                     m.d.comb += [
                         operation.kind.eq(PipeOperationKind.HEAD_CHECK),
                         self.operation.valid.eq(needs_check),
-                        self.i.ready.eq(self.operation.ready | ~needs_check),
+                        self.freed.valid.eq(tells_freed),
+                        self.freed.payload.eq(page),
+                        self.i.ready.eq(
+                            (needs_check & self.operation.ready)
+                            | (tells_freed & self.freed.ready)
+                            | ~(needs_check | tells_freed)
+                        ),
                         self.write.valid.eq(self.i.ready),
                     ]
                     with m.If(self.i.ready):

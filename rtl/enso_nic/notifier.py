@@ -5,7 +5,7 @@ from amaranth.lib import fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from enso_nic.config import NicConfig
-from enso_nic.layouts import RegisterWrite, RingAddress, RxCommand, RxCommandKind, RxWrite
+from enso_nic.layouts import OwedNotification, RegisterWrite, RingAddress, RxCommand, RxCommandKind, RxWrite
 from enso_nic.registers import FIRST_NOTIFICATION_BUFFER_PAGE
 
 HISTORY = 3  # decisions that a read of the memories may miss: read address, read data, write back
@@ -15,8 +15,9 @@ QUEUE_DEPTH = 16
 class Notifier(wiring.Component):
     """Gives each notification the next slot of its ring, and answers register reads of notification buffers.
 
-    A notification whose buffer is disabled or whose ring is full is lost, and ``lost`` pulses; the packet stays.
-    ``write`` and the enabling of a buffer work as in PipeManager.
+    A notification whose ring is full is owed: ``owe`` tells which pipe and buffer. One whose buffer is disabled is
+    lost, and ``lost`` pulses. The packet stays in either case. ``write`` and the enabling of a buffer work as in
+    PipeManager.
 
     Guarantees: commands leave in the order in which they came; slots are given in that order too.
     Latency: 4 cycles when nothing waits; a command per cycle. Back-pressure on ``o`` stops ``i``.
@@ -26,6 +27,8 @@ class Notifier(wiring.Component):
     i: In(stream.Signature(RxCommand))
     write: In(stream.Signature(RegisterWrite, always_ready=True))
     o: Out(stream.Signature(RxWrite))
+    owe: Out(stream.Signature(OwedNotification, always_ready=True))
+    can_owe: In(1)  # room for a notification per stage
     notified: Out(1)
     lost: Out(1)
     ready: Out(1)
@@ -81,7 +84,7 @@ class Notifier(wiring.Component):
         is_packet_side = (self.i.payload.kind != RxCommandKind.READ) & (self.i.payload.kind != RxCommandKind.TAIL_WRITE)
         buffer = Signal(14)
         m.d.comb += [
-            self.i.ready.eq((outstanding != QUEUE_DEPTH) & self.ready),
+            self.i.ready.eq((outstanding != QUEUE_DEPTH) & self.can_owe & self.ready),
             buffer.eq(
                 Mux(is_packet_side, self.i.payload.buffer, self.i.payload.index - FIRST_NOTIFICATION_BUFFER_PAGE)
             ),
@@ -122,12 +125,13 @@ class Notifier(wiring.Component):
             with m.If(is_recent[age]):
                 m.d.comb += tail.eq(results[age + 1])
 
-        notify, fits = Signal(), Signal()
+        notify, fits, has_ring = Signal(), Signal(), Signal()
         base = Signal(58)
         m.d.comb += [
             base.eq(address.as_value()[6:]),
             fits.eq(((head - tail - 1) & ring_mask) != 0),
-            notify.eq(deciding.notify & enable & exists & (address.as_value() != 0) & fits),
+            has_ring.eq(enable & exists & (address.as_value() != 0)),
+            notify.eq(deciding.notify & has_ring & fits),
             result_buffer[0].eq(deciding_buffer),
             results[0].eq(tail),
         ]
@@ -163,7 +167,10 @@ class Notifier(wiring.Component):
             pushed.eq(decide_valid & ~comes_to_nothing),
             queued.eq(outgoing),
             self.notified.eq(decide_valid & notify),
-            self.lost.eq(decide_valid & deciding.notify & ~notify),
+            self.lost.eq(decide_valid & deciding.notify & ~has_ring),
+            self.owe.valid.eq(decide_valid & deciding.notify & has_ring & ~fits),
+            self.owe.payload.pipe.eq(deciding.pipe),
+            self.owe.payload.buffer.eq(deciding.buffer),
         ]
         m.d.comb += [
             tail_write.addr.eq(Mux(self.ready, result_buffer[1], sweep)),

@@ -200,7 +200,7 @@ class PipeManager(wiring.Component):
                 ]
             m.d.comb += command.kind.eq(Mux(cause == DropCause.NONE, RxCommandKind.PACKET, RxCommandKind.DROP))
         with m.Else(), m.Switch(kind):
-            with m.Case(PipeOperationKind.HEAD_CHECK):
+            with m.Case(PipeOperationKind.HEAD_CHECK, PipeOperationKind.RETRY):
                 m.d.comb += [
                     command.kind.eq(RxCommandKind.CHECK),
                     command.notify.eq(is_enabled & holds_data),
@@ -252,6 +252,7 @@ class PipeManager(wiring.Component):
                 tap.packet.eq(deciding.is_packet),
                 tap.kind.eq(kind),
                 tap.index.eq(operation.index),
+                tap.tag.eq(operation.tag),
                 tap.flits.eq(deciding.flits),
                 tap.head.eq(head),
                 tap.tail.eq(state.tail),

@@ -19,6 +19,7 @@ EXTENSION_WORDS = (
     "rx_admitted",
     "tx_frames",
     "notifications",
+    "owed_notifications",
     "lost_notifications",
     "flow_inserts_failed",
     "not_ip",

@@ -8,11 +8,11 @@ import cocotb
 from enso_nic import registers
 from enso_nic.config import FLIT_BYTES, TINY
 from tests.rtl.golden import GoldenNic
-from tests.rtl.golden.steering import Key, steering_key
+from tests.rtl.golden.steering import Key
 from tests.rtl.host_model import BASE
 from tests.rtl.nic_bench import BOTH, HIGH, IDEAL, LOW, Conditions, NicBench, start_clock
-from tests.rtl.nic_frames import DESTINATION, MACS, ipv4, tcp, udp
-from tests.rtl.nic_software import Software, config_slot, data_slot, fallback_slot, flow_slot
+from tests.rtl.nic_frames import DESTINATION, MACS, ipv4, udp
+from tests.rtl.nic_software import Software, config_slot, data_slot, flow_slot, timestamp_slot
 
 CONFIG = dataclasses.replace(TINY, commit_taps=True)
 PORT = 1000
@@ -270,23 +270,48 @@ async def a_head_write_to_a_closed_pipe_disarms_it(dut: Any) -> None:
 
 
 @cocotb.test()
-async def notifications_to_a_full_or_closed_ring_are_lost_and_counted(dut: Any) -> None:
+async def notifications_to_a_full_ring_are_owed_once_per_pipe_until_there_is_room(dut: Any) -> None:
     it = await nic(dut, slot=SLOTS - 3)
-    for _ in range(2 * SLOTS):
+    for _ in range(SLOTS - 1):
         it.software.write_head(2, 1)  # an empty-looking pipe that holds RING - 1 flits
     await it.bench.settle()
-    assert it.counters == {"notifications": SLOTS - 1, "lost_notifications": SLOTS + 1}
-    it.software.write_notification_head(0, SLOTS - 3 + 2)
+    assert it.counters == {"notifications": SLOTS - 1}
     for _ in range(3):
         it.software.write_head(2, 1)
+    await it.receive(udp(PORT + 1))
+    assert it.counters["notifications"] == SLOTS - 1
+    assert it.counters["owed_notifications"] == 4
+    # room for one of the two pipes: the one that has waited longer
+    it.software.write_notification_head(0, SLOTS - 3 + 1)
     await it.bench.settle()
-    assert it.counters == {"notifications": SLOTS + 1, "lost_notifications": SLOTS + 2}
+    assert it.counters["notifications"] == SLOTS
+    assert it.counters["owed_notifications"] == 5
+    it.software.write_notification_head(0, SLOTS - 3 + 2)
+    await it.bench.settle()
+    await it.counts(notifications=SLOTS + 1, owed_notifications=5, lost_notifications=0)
+
+
+@cocotb.test()
+async def notifications_to_a_closed_ring_are_lost_and_counted(dut: Any) -> None:
+    it = await nic(dut)
     it.bench.write(registers.notification_buffer_register(0, registers.RX_MEM_LOW), 0)
     it.software.write_notification_head(0, 0)
     await it.receive(udp(PORT + 1))
-    assert it.counters["lost_notifications"] == SLOTS + 3
+    assert it.counters["lost_notifications"] == 1
     assert it.golden.receive.pipes[1].armed, "a lost notification leaves its pipe armed"
-    await it.counts(notifications=SLOTS + 1, lost_notifications=SLOTS + 3)
+    await it.counts(lost_notifications=1)
+
+
+@cocotb.test()
+async def a_flood_of_head_writes_is_merged_and_each_pipe_is_checked_after_its_last(dut: Any) -> None:
+    it = await nic(dut)
+    await it.receive(udp(PORT + 1), udp(PORT + 2))
+    before = it.counters["notifications"]
+    it.bench.hold("to_host", cycles=2000)
+    for position in range(12 * CONFIG.pipe_operations):
+        it.software.write_head(1 + position % 4, 0)
+    await it.bench.settle()
+    assert before + 2 <= it.counters["notifications"] < before + 6 * CONFIG.pipe_operations
 
 
 @cocotb.test()
@@ -399,84 +424,6 @@ async def a_full_packet_buffer_drops_whole_frames_and_recovers(dut: Any) -> None
     await it.counts(packet_buffer_full=lost, rx_frames=31)
 
 
-# --- steering ---------------------------------------------------------------------------------------------------------
-
-
-@cocotb.test()
-async def frames_without_a_rule_go_to_the_fallback_pipes_or_nowhere(dut: Any) -> None:
-    it = await nic(dut)
-    await it.receive(udp(1), udp(2, 500))
-    await it.counts(no_flow=2)
-    for pipe in range(4):
-        it.software.open_pipe(pipe, 0)
-    await it.software.publish(0, fallback_slot(5, 3))
-    await it.bench.settle()
-    await it.receive(*(udp(port) for port in range(20)))
-    assert it.counters["no_flow"] == 2
-    assert all(it.golden.receive.pipes[pipe].tail for pipe in range(4))
-    await it.software.publish(0, fallback_slot(0, 3))
-    await it.bench.settle()
-    await it.receive(udp(1))
-    await it.counts(no_flow=3)
-
-
-@cocotb.test()
-async def each_kind_of_frame_is_steered_by_its_key(dut: Any) -> None:
-    it = await nic(dut)
-    ports = (4000).to_bytes(2, "big") + (PORT + 3).to_bytes(2, "big")
-    frames = [
-        tcp(PORT + 3),
-        tcp(PORT + 3, flags=0x02),
-        tcp(PORT + 4, flags=0x12),
-        ipv4(bytes(26), protocol=1, destination=77),
-        ipv4(ports + bytes(22), fragment_offset=5, destination=78),
-        ipv4(ports + bytes(22), fragment_offset=0x2000, destination=79),
-        ipv4(ports + bytes(52), options=6, destination=80),
-        ipv4(ports + bytes(52), options=7, destination=81),
-        ipv4(ports + bytes(52), options=4, destination=82, protocol=6),
-        ipv4(ports + bytes(52), options=5, destination=83, protocol=6),
-        ipv4(ports[:3], destination=84, trailer=bytes(30)),
-        ipv4(ports, destination=85, trailer=bytes(30)),
-        ipv4(ports + bytes(9), destination=86, protocol=6, trailer=bytes(30)),
-    ]
-    keys = list(dict.fromkeys(steering_key(frame) for frame in frames))
-    assert len(keys) == 13, f"{len(keys)} keys"
-    await it.receive(*frames)
-    assert it.counters["no_flow"] == len(frames)
-    for number, key in enumerate(keys):
-        await it.software.publish(0, flow_slot(key, 1 + number % 2))
-        await it.bench.settle()
-        it.software.write_notification_head(0, it.golden.to_host.rings[0].tail)
-    await it.receive(*frames)
-    assert it.counters["no_flow"] == len(frames)
-
-
-@cocotb.test()
-async def a_rule_is_overwritten_and_one_that_finds_no_place_is_counted(dut: Any) -> None:
-    it = await nic(dut)
-    await it.software.publish(0, flow_slot(key_of(PORT + 1), 2))
-    await it.bench.settle()
-    await it.receive(udp(PORT + 1))
-    assert it.golden.receive.pipes[2].tail == 1
-    for number in range(100):
-        await it.software.publish(0, flow_slot(key_of(number), 1))
-    await it.bench.settle()
-    failed = it.counters["flow_inserts_failed"]
-    assert failed >= 100 - 4 * CONFIG.flow_entries
-    it.software.open_pipe(1, 0)
-    await it.receive(*(udp(number) for number in range(100)))
-    await it.counts(flow_inserts_failed=failed, no_flow=failed)
-
-
-@cocotb.test()
-async def a_rule_may_name_a_pipe_that_does_not_exist(dut: Any) -> None:
-    it = await nic(dut)
-    await it.software.publish(0, flow_slot(key_of(PORT + 1), CONFIG.pipes), flow_slot(key_of(PORT + 2), 8191))
-    await it.bench.settle()
-    await it.receive(udp(PORT + 1), udp(PORT + 2, 1000))
-    await it.counts(pipe_disabled=2)
-
-
 # --- TX ---------------------------------------------------------------------------------------------------------------
 
 
@@ -501,7 +448,7 @@ async def a_frame_goes_on_in_the_next_request_of_its_buffer_only(dut: Any) -> No
     frame = udp(5, 300)
     address, length = it.software.place(frame)
     first, rest = data_slot(address, 128), data_slot(address + 128, length - 128)
-    await it.software.publish(0, first, config_slot(2), rest)
+    await it.software.publish(0, first, timestamp_slot(enable=False, offset=0), rest)
     await it.bench.settle()
     assert it.bench.sent == [frame]
     await it.software.publish(0, first)
@@ -528,8 +475,7 @@ async def wrong_requests_complete_with_their_codes_and_stop_nobody(dut: Any) -> 
         config_slot(0): 3,
         config_slot(5): 3,
         config_slot(1 << 40 | 1): 3,
-        config_slot(2): 0,
-        config_slot(3): 0,
+        timestamp_slot(enable=False, offset=0): 0,
         data_slot(address, length): 0,
     }
     start = it.golden.transmit.rings[0].fetched
@@ -565,7 +511,7 @@ async def a_slot_that_cannot_be_read_completes_with_an_error(dut: Any) -> None:
     it = await nic(dut)
     start = it.golden.transmit.rings[0].fetched
     it.bench.host.poisoned.add(it.software.slot_address(0, start, tx=True))
-    await it.software.publish(0, config_slot(2))
+    await it.software.publish(0, timestamp_slot(enable=True, offset=0))
     await it.bench.settle()
     line = it.bench.host.memory[it.software.slot_address(0, start, tx=True) - BASE :][:FLIT_BYTES]
     assert bytes(line) == bytes(24) + (2).to_bytes(8, "little") + bytes(32)
@@ -583,7 +529,7 @@ async def tx_indices_survive_closing_and_a_closed_buffer_fetches_nothing(dut: An
     it.bench.write(word, 3, LOW)
     await it.bench.settle()
     assert await it.bench.read(word) == 2 << 32 | 3
-    it.bench.host.store(it.software.slot_address(0, 2, tx=True), config_slot(3))
+    it.bench.host.store(it.software.slot_address(0, 2, tx=True), timestamp_slot(enable=False, offset=0))
     it.bench.write(memory, address, BOTH)
     await it.bench.settle()
     assert await it.bench.read(word) == 2 << 32 | 3

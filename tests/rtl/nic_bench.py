@@ -134,12 +134,17 @@ class NicBench:
         if enables is None:
             shift = 32 * (address % 8 // 4)
             value, enables = value << shift, LOW << shift // 8
-        self._accesses.append({"address": address // 8, "write": 1, "data": value, "enables": enables})
+        access = {"address": address // 8, "write": 1, "data": value, "enables": enables, "tag": self._tag()}
+        self._accesses.append(access)
 
     def post_read(self, address: int) -> int:
         """An MMIO read of the 8-byte word at ``address`` is posted; its tag."""
+        tag = self._tag()
+        self._accesses.append({"address": address // 8, "tag": tag})
+        return tag
+
+    def _tag(self) -> int:
         self._next_tag = (self._next_tag + 1) % 256
-        self._accesses.append({"address": address // 8, "tag": self._next_tag})
         return self._next_tag
 
     async def read(self, address: int, limit: int = 20_000) -> int:
@@ -248,7 +253,7 @@ class NicBench:
         if self._mmio.sample() and golden is not None:
             access = self._access
             if access.get("write"):
-                golden.mmio_write(access["address"] * 8, access["data"], access["enables"])
+                golden.mmio_write(access["address"] * 8, access["data"], access["enables"], access["tag"])
             else:
                 golden.mmio_read(access["address"] * 8, access["tag"])
         if self._completion.sample() and golden is not None:
@@ -394,4 +399,5 @@ def _commit(tap: dict[str, int]) -> Commit:
         enabled=bool(tap["enabled"]),
         cause=DropCause(tap["cause"]).name.lower(),
         notify=bool(tap["notify"]),
+        tag=tap["tag"],
     )

@@ -10,7 +10,7 @@ from enso_nic.counters import Counters
 from enso_nic.layouts import DropCause
 from enso_nic.registers import EXTENSION_MAGIC, EXTENSION_VERSION, EXTENSION_WORDS
 
-PULSES = ("tx_error", "tx_frames", "notifications", "lost_notifications")
+PULSES = ("tx_error", "tx_frames", "notifications", "owed_notifications", "lost_notifications")
 BEHIND_THE_DOOR: tuple[Any, ...] = (DropCause.NO_FLOW, DropCause.PIPE_FULL, DropCause.PIPE_DISABLED)
 AT_THE_DOOR: tuple[Any, ...] = tuple(
     cause for cause in DropCause.__members__.values() if cause not in (*BEHIND_THE_DOOR, DropCause.TX_ERROR)

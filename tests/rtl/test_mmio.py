@@ -9,6 +9,7 @@ import pytest
 from enso_nic.layouts import PipeOperationKind
 from enso_nic.mmio import MmioDecoder
 from enso_nic.registers import (
+    EXTENSION_WORDS,
     FIRST_EXTENSION_PAGE,
     FIRST_NOTIFICATION_BUFFER_PAGE,
     PAGE_BYTES,
@@ -31,6 +32,7 @@ EXTENSION_DATA = 1000
 LOW, HIGH, BOTH = 0x0F, 0xF0, 0xFF
 PIPE, BUFFER = 8191, 1023
 DATA = 0x01234567_89ABCDEF
+TX_ERROR = EXTENSION_WORDS.index("tx_error")
 Request = dict[str, int]
 
 
@@ -67,10 +69,11 @@ class Decoding:
         self.requests = Source(block.i, requests, rate)
         self.writes, self.accesses = Sink(block.write), Sink(block.tx_access, rate)
         self.operations = Sink(block.operation, rate)
+        self.freed = Sink(block.freed, rate)
         self.answers = Source(block.tx_answer, rate=rate)
         self.is_open, self.extension_data = is_open, EXTENSION_DATA
         self._answered = 0
-        ports: list[Port] = [self.requests, self.writes, self.accesses, self.operations, self.answers]
+        ports: list[Port] = [self.requests, self.writes, self.accesses, self.operations, self.freed, self.answers]
         self.bench = Bench(block, ports, seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
@@ -148,6 +151,8 @@ def test_writes(address: int, enables: int) -> None:
     page = address // PAGE_BYTES
     assert decoding.told("data") == [operation(kind, page, data=DATA) for kind in kinds]
     assert decoding.accessed() == accesses
+    frees = page == BUFFER_PAGE and address % 64 < RX_MEM_LOW and enables & HIGH == HIGH
+    assert decoding.freed.got == [BUFFER] * frees
 
 
 def test_a_register_is_written_only_with_all_four_byte_enables() -> None:
@@ -189,7 +194,7 @@ READS = {
     notification_buffer_register(BUFFER, TX_MEM_LOW): (BUFFER_PAGE, 3, 7000 + 10 * BUFFER + 1),
     notification_buffer_register(BUFFER, 32): (BUFFER_PAGE, 4, 0),
     extension_register("magic"): (FIRST_EXTENSION_PAGE, 0, EXTENSION_DATA),
-    extension_register("tx_error"): (FIRST_EXTENSION_PAGE, 1, EXTENSION_DATA + 17),
+    extension_register("tx_error"): (FIRST_EXTENSION_PAGE, TX_ERROR % 8, EXTENSION_DATA + TX_ERROR),
     FIRST_EXTENSION_PAGE * PAGE_BYTES + 4088: (FIRST_EXTENSION_PAGE, 7, EXTENSION_DATA + 511),
 }
 

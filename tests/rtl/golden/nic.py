@@ -14,7 +14,7 @@ from enso_nic.registers import (
 )
 from tests.rtl.golden.receive import Commit, Pipe, Receive
 from tests.rtl.golden.registers import Operation
-from tests.rtl.golden.to_host import Answer, NotificationRing, RingTailWrite, Settled, ToHost
+from tests.rtl.golden.to_host import Answer, NotificationRing, Retried, RingTailWrite, Settled, ToHost
 from tests.rtl.golden.transmit import Transmit, TransmitRing
 
 INDEX_WORD, MEMORY_WORD, TX_INDEX_WORD, TX_MEMORY_WORD = range(4)
@@ -38,13 +38,15 @@ class GoldenNic:
         self.receive = Receive(config, self.to_host, self.counters)
         self.transmit = Transmit(config, self.receive, self.counters)
         self._operations: deque[Operation] = deque()
+        self._merged: dict[int, int] = {}  # pipe -> MMIO access of its last head write whose check was merged
         self._accesses = 0
         self._events = 0  # whatever may move a counter
         self._last_read: Counter[str] = Counter()
 
     def waiting(self) -> str:
         """What must still happen; empty if nothing must."""
-        operations = f"register accesses {list(self._operations)}" if self._operations else ""
+        undone = [*self._operations, *self._merged]
+        operations = f"register accesses and pipes {undone}" if undone else ""
         parts = (self.receive.waiting(), operations, self.to_host.waiting(), self.transmit.waiting())
         return "; ".join(part for part in parts if part)
 
@@ -58,8 +60,10 @@ class GoldenNic:
 
     # --- registers ----------------------------------------------------------------------------------------------------
 
-    def mmio_write(self, address: int, data: int, enables: int) -> None:
+    def mmio_write(self, address: int, data: int, enables: int, tag: int = 0) -> None:
         """An MMIO write was taken: ``data`` of the 8-byte word at ``address``, a bit in ``enables`` per byte.
+
+        By ``tag`` the commit tap tells which access an operation comes from.
 
         A register is written only if all four of its bytes are enabled. Within a page only bits 5 to 3 of the address
         count.
@@ -75,9 +79,12 @@ class GoldenNic:
                 owner.head.write(self._accesses, data >> 32)
             # pipes and buffers that this NIC does not have are told apart later
             if low:
-                self._operations.append(Operation(self._accesses, "tail_write", page, value=data & 0xFFFFFFFF))
+                value = data & 0xFFFFFFFF
+                self._operations.append(Operation(self._accesses, "tail_write", page, tag=tag, value=value))
             if high and page < FIRST_NOTIFICATION_BUFFER_PAGE:
-                self._operations.append(Operation(self._accesses, "head_check", page))
+                may_merge = pipe is not None and len(self._operations) >= self._config.pipe_operations
+                check = Operation(self._accesses, "head_check", page, tag=tag, may_merge=may_merge)
+                self._operations.append(check)
         elif owner is not None and word == MEMORY_WORD:
             owner.memory.write(self._accesses, owner.memory.latest.written(data, low=low, high=high))
         elif tx is not None and word == TX_INDEX_WORD:
@@ -135,7 +142,10 @@ class GoldenNic:
         if name in ("magic", "version"):
             return value == {"magic": EXTENSION_MAGIC, "version": EXTENSION_VERSION}[name]
         last, self._last_read[name] = self._last_read[name], value
-        return value == self.counters[name] if operation.quiet == self._events else value >= last
+        if operation.quiet != self._events:
+            return value >= last
+        unsure = self.to_host.unsure if name in ("owed_notifications", "lost_notifications") else 0
+        return self.counters[name] <= value <= self.counters[name] + unsure
 
     # --- what enters and leaves, and the taps -------------------------------------------------------------------------
 
@@ -156,6 +166,13 @@ class GoldenNic:
             self.receive.packet(tap)
             return
         kind, page = tap.kind, tap.page
+        if kind == "retry":
+            self._retry(tap)
+            return
+        # head checks that found the queue full come later, once per pipe
+        while self._operations and self._operations[0].may_merge and self._operations[0].tag != tap.tag:
+            merged = self._operations.popleft()
+            self._merged[merged.page] = merged.access
         assert self._operations, f"a {kind} of page {page} that nobody asked for"
         operation = self._operations.popleft()
         # pages from the extension page on are told apart before
@@ -174,6 +191,17 @@ class GoldenNic:
         elif kind == "head_check" and pipe is not None:
             self.receive.check_head(pipe, tap)
 
+    def _retry(self, tap: Commit) -> None:
+        """A check of a pipe for which checks were merged, or to which a notification is owed."""
+        while self._operations and self._operations[0].may_merge and tap.page not in self._merged:
+            merged = self._operations.popleft()
+            self._merged[merged.page] = merged.access
+        access = self._merged.pop(tap.page, None)
+        if access is not None:
+            self.receive.settle(access)
+        self.to_host.owe(Retried(tap.page, access is not None))
+        self.receive.check_head(self.receive.pipes[tap.page], tap)
+
     def host_read(self, address: int, flits: int, tag: int) -> None:
         """A read of host memory was taken."""
         self._events += 1
@@ -188,7 +216,7 @@ class GoldenNic:
         """A line of a write to host memory was taken."""
         self._events += 1
         if self.transmit.is_completion(address):
-            self.transmit.completion(line)
+            self.transmit.completion(address, line)
         else:
             self.to_host.line(address, line)
 

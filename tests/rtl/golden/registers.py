@@ -85,7 +85,9 @@ class Operation(NamedTuple):
     value
         Tail write: the tail.
     word, tag
-        Register read: 8-byte word within the page; what its answer is known by.
+        Register read: 8-byte word within the page. What the operation, and an answer, is known by.
+    may_merge
+        Head check: the queue of operations may have been full.
     quiet
         Register read: count of events when it was taken, if the NIC had nothing to do then.
     tx_words
@@ -98,5 +100,6 @@ class Operation(NamedTuple):
     word: int = 0
     tag: int = 0
     value: int = 0
+    may_merge: bool = False
     quiet: int | None = None
     tx_words: tuple[int, ...] = ()

@@ -43,6 +43,13 @@ class Notification(NamedTuple):
         return b"".join(word.to_bytes(8, "little") for word in words).ljust(FLIT_BYTES, b"\0")
 
 
+class Retried(NamedTuple):
+    """A pipe was checked again, because a notification was owed or because checks were merged."""
+
+    pipe: int
+    merged: bool
+
+
 class Settled(NamedTuple):
     """What software wrote up to this MMIO access can be seen from here on."""
 
@@ -64,7 +71,7 @@ class Answer(NamedTuple):
     explains: Callable[[int], bool]
 
 
-Due = DataLine | Released | Notification | Settled | RingTailWrite | Answer
+Due = DataLine | Released | Notification | Retried | Settled | RingTailWrite | Answer
 
 
 class ToHost:
@@ -75,6 +82,9 @@ class ToHost:
         self._counters = counters
         self._due: deque[Due] = deque()
         self.rings = [NotificationRing(number) for number in range(config.notification_buffers)]
+        self._owed: dict[int, int] = {}  # pipe -> notification buffer
+        self.unsure = 0
+        """Notifications that were owed or lost: their ring may have been full, or disabled."""
         self.flits_waiting = 0
         """Flits of admitted frames that may still lie in the packet buffer."""
 
@@ -123,13 +133,21 @@ class ToHost:
             assert isinstance(item, Notification), f"never left: {item}"
             self._lose(item)
             self._apply()
+        for pipe, number in self._owed.items():
+            ring = self.rings[number]
+            memory, head = ring.memory.latest, ring.head.latest
+            has_room = memory.enabled and self._has_room(ring, head)
+            assert not has_room, f"notification buffer {number} has room, but pipe {pipe} is still owed a notification"
 
     def _apply(self) -> None:
         """Take what has its turn and leaves no trace."""
-        while self._due and isinstance(self._due[0], Released | Settled | RingTailWrite):
+        while self._due and isinstance(self._due[0], Released | Retried | Settled | RingTailWrite):
             item = self._due.popleft()
             if isinstance(item, Released):
                 self.flits_waiting -= item.flits
+            elif isinstance(item, Retried):
+                assert item.pipe in self._owed or item.merged, f"pipe {item.pipe} was checked again without a reason"
+                self._owed.pop(item.pipe, None)
             elif isinstance(item, RingTailWrite):
                 item.ring.tail = item.value
             elif isinstance(item, Settled):
@@ -152,13 +170,19 @@ class ToHost:
         return True
 
     def _lose(self, item: Notification) -> None:
-        """A notification to a full or disabled ring is lost and counted; its pipe stays armed."""
+        """A notification to a full ring is owed, one to a disabled ring is lost; in either case the pipe stays armed."""
+        may_be_disabled, may_be_full = True, False
         if item.buffer < len(self.rings):
             ring = self.rings[item.buffer]
             may_be_disabled = not all(memory.enabled for memory in ring.memory.possible())
             may_be_full = not all(self._has_room(ring, head) for head in ring.head.possible())
             assert may_be_disabled or may_be_full, f"{item} was not written, though its ring has room"
-        self._counters["lost_notifications"] += 1
+        if may_be_full:
+            self._owed[item.pipe] = item.buffer
+        if may_be_disabled and may_be_full:
+            self.unsure += 1
+        else:
+            self._counters["owed_notifications" if may_be_full else "lost_notifications"] += 1
 
     def _has_room(self, ring: NotificationRing, head: int) -> bool:
         return (head - ring.tail - 1) % self._slots != 0

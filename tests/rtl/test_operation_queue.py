@@ -1,0 +1,79 @@
+"""OperationQueue: operations in order; head checks that find it full are merged, per pipe, and never lost."""
+
+import random
+from typing import Any
+
+import pytest
+
+from enso_nic.config import TINY
+from enso_nic.layouts import PipeOperationKind
+from enso_nic.operation_queue import OperationQueue
+from tests.rtl.stream_bench import Bench, Sink, Source
+
+CHECK, TAIL, READ, RETRY = (
+    PipeOperationKind.HEAD_CHECK,
+    PipeOperationKind.TAIL_WRITE,
+    PipeOperationKind.REGISTER_READ,
+    PipeOperationKind.RETRY,
+)
+Operation = tuple[Any, int, int]  # kind, page, data
+
+
+def play(
+    operations: list[Operation], retries: list[int], *, rate_in: float = 1.0, rate_out: float = 1.0, seed: int = 1
+) -> tuple[Source, Source, Sink]:
+    block = OperationQueue(TINY)
+    offered = [{"kind": kind, "index": page, "data": data} for kind, page, data in operations]
+    source, retry, sink = Source(block.i, offered, rate_in), Source(block.retry, retries, 0.2), Sink(block.o, rate_out)
+    bench = Bench(block, [source, retry, sink], seed)
+
+    async def story() -> None:
+        done = bench.until(
+            lambda: not source.items and not retry.items and bool(bench.context.get(block.idle)), 20_000
+        )
+        await done
+
+    bench.simulate(story)
+    return source, retry, sink
+
+
+def kinds(sink: Sink) -> list[Operation]:
+    return [(operation.kind, operation.index, operation.data) for operation in sink.got]
+
+
+def test_operations_leave_in_order() -> None:
+    operations = [(TAIL, 3, 7), (CHECK, 3, 0), (READ, 9000, 1), (CHECK, 8191, 0)]
+    assert kinds(play(operations, [])[2]) == operations
+
+
+def test_a_retry_leaves_as_one() -> None:
+    assert kinds(play([], [4, 9])[2]) == [(RETRY, 4, 0), (RETRY, 9, 0)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_but_head_checks_is_merged_and_each_pipe_is_checked_after_its_last(seed: int) -> None:
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    operations = [
+        (draw.choice([CHECK, CHECK, CHECK, TAIL, READ]), draw.choice([*range(5), 8000]), number)
+        for number in range(300)
+    ]
+    retries = [draw.randrange(TINY.pipes) for _ in range(20)]
+    source, _, sink = play(operations, retries, rate_out=draw.choice([0.05, 0.3, 1.0]), seed=seed)
+    got = kinds(sink)
+    in_order = [operation for operation in got if operation[0] != RETRY]
+    assert [each for each in in_order if each[0] != CHECK] == [each for each in operations if each[0] != CHECK]
+    assert [each[2] for each in in_order] == sorted(each[2] for each in in_order)
+    for page in {page for kind, page, _ in operations if kind == CHECK}:
+        last = max(at for at, each in zip(source.taken_at, operations, strict=True) if each[:2] == (CHECK, page))
+        left = [at for at, each in zip(sink.got_at, got, strict=True) if each[0] in (CHECK, RETRY) and each[1] == page]
+        assert left[-1] > last
+    checks = [each for each in operations if each[0] == CHECK and each[1] == 8000]
+    assert [each for each in in_order if each[0] == CHECK and each[1] == 8000] == checks, "pipes that do not exist"
+
+
+def test_a_full_queue_merges() -> None:
+    operations = [(CHECK, number % 4, number) for number in range(100)]
+    got = kinds(play(operations, [], rate_out=0.02)[2])
+    assert len(got) < 60
+    assert {page for kind, page, _ in got if kind == RETRY} == {0, 1, 2, 3}

@@ -1,0 +1,128 @@
+"""OwedNotifications: what found no room is checked again when its buffer has some, once, oldest first."""
+
+import random
+
+import pytest
+
+from enso_nic.config import TINY
+from enso_nic.owed_notifications import QUEUE_DEPTH, SETTLE_CYCLES, OwedNotifications
+from tests.rtl.stream_bench import Bench, Sink, Source
+
+SWEEP = max(TINY.pipes, TINY.notification_buffers) + 4
+
+
+class Owing:
+    def __init__(self, seed: int = 1, rate: float = 1.0) -> None:
+        self.block = OwedNotifications(TINY)
+        self.owe, self.freed = Source(self.block.owe), Source(self.block.freed)
+        self.retry = Sink(self.block.retry, rate)
+        self.bench = Bench(self.block, [self.owe, self.freed, self.retry], seed)
+
+    async def owes(self, *owed: tuple[int, int]) -> None:
+        """(pipe, buffer) each."""
+        self.owe.items.extend({"pipe": pipe, "buffer": buffer} for pipe, buffer in owed)
+        await self.settles()
+
+    async def frees(self, *buffers: int) -> list[int]:
+        """Pipes that are checked again because of it."""
+        before = len(self.retry.got)
+        self.freed.items.extend(buffers)
+        await self.settles()
+        return self.retry.got[before:]
+
+    async def settles(self) -> None:
+        await self.bench.until(lambda: not self.owe.items and not self.freed.items, 5000)
+        await self.bench.until(lambda: bool(self.bench.context.get(self.block.idle)), 5000)
+
+
+def test_pipes_leave_when_their_buffer_is_freed_oldest_first_and_once() -> None:
+    it = Owing()
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        await it.owes((5, 1), (3, 2), (9, 1), (5, 1), (0, 1))
+        assert it.retry.got == []
+        assert await it.frees(0) == []
+        assert await it.frees(1) == [5, 9, 0]
+        assert await it.frees(1) == []
+        assert await it.frees(2) == [3]
+
+    it.bench.simulate(story)
+
+
+def test_a_pipe_may_be_owed_again_after_it_left() -> None:
+    it = Owing()
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        for _ in range(3):
+            await it.owes((7, 3))
+            assert await it.frees(3) == [7]
+
+    it.bench.simulate(story)
+
+
+def test_buffers_that_do_not_exist_are_ignored() -> None:
+    it = Owing()
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        await it.owes((7, 0))
+        assert await it.frees(TINY.notification_buffers, 1023) == []
+
+    it.bench.simulate(story)
+
+
+@pytest.mark.parametrize("delay", range(SETTLE_CYCLES + 1))
+def test_a_notification_that_is_told_just_after_its_buffer_was_freed_is_not_forgotten(delay: int) -> None:
+    it = Owing()
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        it.freed.items.append(1)
+        await it.bench.cycles(delay)  # the notifier decided before it saw the write
+        await it.owes((6, 1))
+        assert it.retry.got == [6]
+
+    it.bench.simulate(story)
+
+
+def test_a_burst_fits_while_there_is_room_for_each_stage() -> None:
+    it = Owing()
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        it.owe.items.extend({"pipe": pipe, "buffer": 0} for pipe in range(TINY.pipes))
+        for _ in range(TINY.pipes):
+            await it.bench.cycles(1)
+            level_may_grow = bool(it.bench.context.get(it.block.has_room))
+            it.owe.rate = 1.0 if level_may_grow else 0.0
+        it.owe.rate = 1.0
+        await it.settles()
+        assert await it.frees(0) == list(range(TINY.pipes))
+
+    assert QUEUE_DEPTH >= 16
+    it.bench.simulate(story)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_pipe_stays_owed_when_its_buffer_was_freed_after_it(seed: int) -> None:
+    print(f"seed {seed}")
+    draw = random.Random(seed)
+    it = Owing(seed, rate=0.3)
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        owed: dict[int, list[int]] = {}
+        for _ in range(60):
+            pipes = draw.sample(range(TINY.pipes), draw.randrange(1, 5))
+            # a pipe belongs to one buffer
+            pairs = [(pipe, pipe % TINY.notification_buffers) for pipe in pipes]
+            await it.owes(*pairs)
+            for pipe, buffer in pairs:
+                waiting = owed.setdefault(buffer, [])
+                waiting += [] if pipe in waiting else [pipe]
+            buffer = draw.randrange(TINY.notification_buffers)
+            assert await it.frees(buffer) == owed.pop(buffer, [])
+
+    it.bench.simulate(story)
