@@ -182,27 +182,44 @@ class SendWrong:
 
 @dataclass(frozen=True)
 class Rule:
-    """Frames of a kind to a port go to a pipe, that may not exist."""
+    """Frames of a kind to a port go to a pipe, that may not exist; or no more; or it is asked whether they do."""
 
     buffer: int
     kind: str
     port: int
     pipe: int
+    number: int
 
     async def do(self, run: Run) -> None:
         key = tcp_key(self.port) if self.kind == "tcp" else udp_key(self.port)
-        await run.software.publish(self.buffer, flow_slot(key, self.pipe))
+        await run.software.publish(self.buffer, flow_slot(key, self.pipe, self.number))
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """So many rules at once that others are moved, or that the table is full; or as many are deleted."""
+
+    buffer: int
+    first: int
+    count: int
+    number: int
+
+    async def do(self, run: Run) -> None:
+        for port in range(self.first, self.first + self.count):
+            await run.software.publish(self.buffer, flow_slot(udp_key(port), port % PIPES, self.number))
 
 
 @dataclass(frozen=True)
 class Fallback:
-    """Frames without a rule go to some pipes, or nowhere."""
+    """Frames without a rule go to some pipes, by hash or in turn, or nowhere."""
 
     buffer: int
     pipes: int
+    round_robin: bool
 
     async def do(self, run: Run) -> None:
-        await run.software.publish(self.buffer, fallback_slot(self.pipes, max(self.pipes, 1) - 1))
+        mask = max(self.pipes, 1) - 1
+        await run.software.publish(self.buffer, fallback_slot(self.pipes, mask, round_robin=self.round_robin))
 
 
 @dataclass(frozen=True)
@@ -311,6 +328,7 @@ flits, slots = st.integers(0, RING - 1), st.integers(0, SLOTS - 1)
 sizes = st.one_of(st.integers(42, 200), st.sampled_from([60, 64, 65, 128, 1514, 1515, 600]), st.integers(42, 1514))
 sendable = st.one_of(st.integers(42, 200), st.integers(42, 1514))
 counts = st.sampled_from([1, 1, 2, 3, 8, 30])
+flow_requests = st.sampled_from([0x1, 0x1, 0x1, 0x100, 0x101])
 shares = st.sampled_from([100, 100, 100, 80, 40, 15])
 pages = st.one_of(
     st.integers(0, PIPES),
@@ -336,8 +354,9 @@ actions = st.one_of(
         st.sampled_from(["", "", "", "", "other", "short", "poison", "cut"]),
     ),
     st.builds(SendWrong, buffers, st.sampled_from(["unaligned", "empty", "outside", "config"])),
-    st.builds(Rule, buffers, st.sampled_from(["udp", "tcp"]), ports, st.integers(0, PIPES)),
-    st.builds(Fallback, buffers, st.sampled_from([0, 1, 2, 4])),
+    st.builds(Rule, buffers, st.sampled_from(["udp", "tcp"]), ports, st.integers(0, PIPES), flow_requests),
+    st.builds(Crowd, buffers, st.sampled_from([0, 40, 70]), st.sampled_from([20, 40]), flow_requests),
+    st.builds(Fallback, buffers, st.sampled_from([0, 1, 2, 4]), st.booleans()),
     st.builds(Read, pages, st.integers(0, len(registers.EXTENSION_WORDS))),
     st.builds(Close, pipes),
     st.builds(Move, pipes, st.integers(0, BUFFERS), flits),

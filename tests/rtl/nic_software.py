@@ -39,7 +39,7 @@ def fallback_slot(pipes: int, mask: int, *, round_robin: bool = False) -> bytes:
 
 
 def config_slot(number: int) -> bytes:
-    """A config request without contents."""
+    """A config request of any id, without contents."""
     return _slot(CONFIG, number, None, b"")
 
 

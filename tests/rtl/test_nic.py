@@ -7,13 +7,15 @@ from cosim.build import Model, cocotb_model, run_cocotb, verilog
 from enso_nic.config import FULL, TINY, NicConfig
 from enso_nic.nic import Nic
 
+RULES = "tests.rtl.bench_nic,tests.rtl.bench_nic_config"
+
 
 def verilated(config: NicConfig) -> Model:
     return cocotb_model([verilog(Nic, config)], top="enso_nic")
 
 
 def test_the_rules_one_by_one(tmp_path: Path) -> None:
-    run_cocotb(verilated(replace(TINY, commit_taps=True)), "tests.rtl.bench_nic", folder=tmp_path)
+    run_cocotb(verilated(replace(TINY, commit_taps=True)), RULES, folder=tmp_path)
 
 
 def test_whatever_happens(tmp_path: Path) -> None:
@@ -24,7 +26,7 @@ def test_memories_may_hold_anything_before_reset(tmp_path: Path) -> None:
     """Each table is cleared by hardware."""
     run_cocotb(
         verilated(replace(TINY, commit_taps=True)),
-        "tests.rtl.bench_nic",
+        RULES,
         folder=tmp_path,
         arguments=["+verilator+rand+reset+2"],
     )
