@@ -4,6 +4,8 @@ from amaranth.lib import data, enum
 
 FLOW_TABLES = 4
 """Sub-tables of the flow table: a rule has a place in each, chosen by the hash of its key."""
+MOST_FRAGMENTS = 4
+"""Requests that an unfinished TX frame may hold back."""
 
 # --- the wire ---------------------------------------------------------------------------------------------------------
 
@@ -430,7 +432,8 @@ class TxRegisters(data.Struct):
     head: 32
     address: 64
     enabled: 1
-    pending: 1  # its tail was written since it was last looked at
+    pending: 1  # its tail was written, or it was closed, since it was last looked at
+    closed: 1  # it was closed since
 
 
 class ReadKind(enum.Enum, shape=2):
@@ -469,12 +472,13 @@ class ReadLine(data.Struct):
     error: 1  # the host could not read it: the data is meaningless
 
 
-class TxCompletionCode(enum.Enum, shape=2):
+class TxCompletionCode(enum.Enum, shape=8):
     """What became of a TX request, or of a slot that could not be read; of a config request: ConfigCode."""
 
     OK = 0
     MALFORMED = 1
     READ_ERROR = 2
+    UNFINISHED = 6  # the frame that it left unfinished was dropped before it was whole
 
 
 class TxCompletionLine(data.Struct):
@@ -487,14 +491,50 @@ class TxCompletionLine(data.Struct):
     code: 64  # a TxCompletionCode or a ConfigCode
 
 
-class TxCompletion(data.Struct):
-    """A request whose completion is still to be written."""
+class TxRequest(data.Struct):
+    """A request whose completion is still to be written; or the place where a notification buffer was closed."""
 
     slot: 58  # line address
     address: 64
     length: 20
-    code: 8  # a TxCompletionCode or a ConfigCode
-    has_data: 1  # completes only once its data was read, with the code that this gives
+    framed: 1
+    buffer: 10
+    kind: ReadKind
+    code: 8  # NOTHING: a TxCompletionCode or a ConfigCode
+
+
+class TxResult(data.Struct):
+    """What the packetiser says of a request when it has passed: first what it held back, then itself."""
+
+    released: 3  # completions of its buffer that need not wait any more
+    released_code: TxCompletionCode  # of those that are of data
+    held: 1  # its own completion waits, in ``place``; else it is due with ``code``
+    place: 2
+    code: TxCompletionCode  # of a request with data
+
+
+class Fragment(data.Struct):
+    """Whole flits in host memory that belong to a frame, or are the header line before it."""
+
+    address: 58  # in lines of 64 bytes
+    flits: 8
+
+
+class UnfinishedFrame(data.Struct):
+    """A frame that the requests of a notification buffer have begun and not ended."""
+
+    held: 3  # completions that wait for its end: 0 if there is no such frame, at most 4
+    count: 3  # of the fragments that are valid
+    framed: 1
+    fragments: data.ArrayLayout(Fragment, MOST_FRAGMENTS)
+
+
+class TxRewind(data.Struct):
+    """All jobs from the oldest request without a result on are to be issued again, behind the fragments of its frame."""
+
+    count: 3
+    framed: 1
+    fragments: data.ArrayLayout(Fragment, MOST_FRAGMENTS)
 
 
 class TxFlit(data.Struct):

@@ -29,7 +29,8 @@ FIRST_REQUEST_TAG = 128
 class TransmitPath(wiring.Component):
     """Fetches the slots that software publishes, reads the data they name, sends it as frames, and completes the slots.
 
-    Guarantees: requests complete in the order in which they were fetched; reads of slots go before reads of data;
+    Guarantees: the requests of a notification buffer complete in order, and so do all as long as none leaves a frame
+    unfinished; reads of slots go before reads of data;
     host read completions are always taken; nothing but its outputs' back-pressure can stop it for longer than a host
     read may take (see ReadTags). A reset forgets all but which answers are still to come.
     Latency: 8 cycles from a tx_tail write to its first read request. Throughput: a flit per cycle.
@@ -83,6 +84,7 @@ class TransmitPath(wiring.Component):
         connect(m, data_reader.line, packetiser.line)
         connect(m, packetiser.flit, frame_buffer.flit)
         connect(m, packetiser.done, requests.done)
+        connect(m, packetiser.rewind, requests.rewind)
         connect(m, requests.completion, outer.completion)
         connect(m, frame_buffer.ethernet_tx, outer.ethernet_tx)
 
@@ -133,7 +135,8 @@ class TransmitPath(wiring.Component):
             self.read_timeouts.eq(slot_reader.timed_out + data_reader.timed_out),
             reads_deadline.eq(earlier(slot_reader.deadline, data_reader.deadline)),
             self.deadline.eq(earlier(reads_deadline, frame_buffer.deadline)),
-            self.ready.eq(fetch.ready),
+            data_reader.cancel.eq(requests.cancel),
+            self.ready.eq(fetch.ready & packetiser.ready),
             self.tx_error.eq(packetiser.tx_error),
             self.tx_frames.eq(frame_buffer.tx_frames),
         ]

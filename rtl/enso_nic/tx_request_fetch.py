@@ -5,7 +5,7 @@ from amaranth.lib import enum, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from enso_nic.config import NicConfig
-from enso_nic.layouts import ReadJob, TxRegisterAccess, TxRegisters
+from enso_nic.layouts import ReadJob, ReadKind, TxRegisterAccess, TxRegisters
 
 
 class Step(enum.Enum, shape=2):
@@ -25,7 +25,8 @@ class TxRequestFetch(wiring.Component):
     are asked for on ``slots``, in two jobs where they wrap, and head becomes tail at once.
 
     A write of the low word of tx_mem disables the buffer, one of the high word enables it if the address is then not
-    0. Buffers that do not exist ignore writes and read 0.
+    0. If it was enabled, a job without lines on ``slots`` marks, behind the slots asked for before, where it was
+    closed. Buffers that do not exist ignore writes and read 0.
 
     Guarantees: accesses take effect in order; each read gives one ``answer``, which sees every earlier write. Neither
     waits for host memory: while ``slots`` is stalled, pending buffers just stay pending.
@@ -67,15 +68,18 @@ class TxRequestFetch(wiring.Component):
         # the job of the last buffer served: up to the ring's end, then from its beginning
         ring = self._ring_slots - 1
         base, start, count, wrapped = Signal(58), Signal(range(self._ring_slots)), Signal(15), Signal(15)
-        buffer = Signal(10)
+        buffer, closed = Signal(10), Signal()
         m.d.comb += [
-            self.slots.valid.eq(count != 0),
+            self.slots.valid.eq(closed | (count != 0)),
+            self.slots.payload.kind.eq(Mux(closed, ReadKind.CLOSE, ReadKind.REQUEST)),
             self.slots.payload.address.eq(base + start),
-            self.slots.payload.flits.eq(count),
+            self.slots.payload.flits.eq(Mux(closed, 0, count)),
             self.slots.payload.buffer.eq(buffer),
         ]
         with m.If(self.slots.valid & self.slots.ready):
-            m.d.sync += [start.eq(0), count.eq(wrapped), wrapped.eq(0)]
+            m.d.sync += closed.eq(0)
+            with m.If(~closed):
+                m.d.sync += [start.eq(0), count.eq(wrapped), wrapped.eq(0)]
         with m.If(self.answer.ready):
             m.d.sync += self.answer.valid.eq(0)
 
@@ -127,6 +131,12 @@ class TxRequestFetch(wiring.Component):
                     with m.Else():
                         with m.If(access.enables[0]):
                             m.d.comb += updated.enabled.eq(0)
+                            with m.If(stored.enabled):
+                                m.d.comb += [
+                                    updated.closed.eq(1),
+                                    updated.pending.eq(1),
+                                    pending.w_en.eq(exists & ~stored.pending),
+                                ]
                         with m.If(access.enables[1]):
                             m.d.comb += updated.enabled.eq(address != 0)
                         m.d.comb += updated.address.eq(address)
@@ -136,7 +146,8 @@ class TxRequestFetch(wiring.Component):
 
             with m.Case(Step.SERVE):
                 m.d.sync += step.eq(Step.CHOOSE)
-                m.d.comb += [write.en.eq(1), updated.pending.eq(0)]
+                m.d.comb += [write.en.eq(1), updated.pending.eq(0), updated.closed.eq(0)]
+                m.d.sync += [closed.eq(stored.closed), buffer.eq(row)]
                 head, tail = stored.head & ring, stored.tail & ring
                 with m.If(stored.enabled & (head != tail)):
                     m.d.comb += updated.head.eq(stored.tail)
@@ -145,7 +156,6 @@ class TxRequestFetch(wiring.Component):
                         start.eq(head),
                         count.eq(Mux(head < tail, tail, self._ring_slots) - head),
                         wrapped.eq(Mux(head < tail, 0, tail)),
-                        buffer.eq(row),
                     ]
 
         moves = ~pending.r_rdy & (pending.r_level != 0)  # an entry is on its way through the queue

@@ -45,6 +45,11 @@ class HostReads:
         self.holds = False
         """While set, it gives no lines."""
 
+    @property
+    def unanswered(self) -> int:
+        """Reads whose answers have not ended."""
+        return len(self._unanswered)
+
     def drive(self, context: Any, draw: random.Random) -> None:
         context.set(self._request.ready, self._rate == 1 or draw.random() < self._rate)
         if self._unanswered and (self._tag is None or (self._shuffled and draw.random() < 0.5)):

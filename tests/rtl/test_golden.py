@@ -8,7 +8,7 @@ from enso_nic.config import TINY
 from tests.rtl.golden import GoldenNic
 from tests.rtl.golden.receive import Commit
 from tests.rtl.golden.steering import Key, Steering, drop_cause, lookup3, pipe_flits, steering_key
-from tests.rtl.golden.transmit import SLOT_TAGS, Packetiser
+from tests.rtl.golden.transmit import SLOT_TAGS, Packetiser, Request
 from tests.rtl.nic_frames import DESTINATION, SOURCE, SOURCE_PORT, ipv4, tcp, udp
 
 PORT_80 = Key(destination_port=80, destination_address=0xC0A80000)
@@ -380,22 +380,22 @@ def test_wrong_fetches_reads_and_frames_are_found() -> None:
         it.nic.host_read(TX_RING, 1, 128)
     with pytest.raises(AssertionError, match="no enabled ring"):
         it.nic.host_read(TX_RING + 64 * 3, 1, 129)
-    for address, flits in ((0x2_0000_0000, 3), (0x2_0000_0040, 1)):
+    for address, flits in ((0x2_0000_0000, 3), (0x2_0000_0080, 1)):
         it = Play()
         it.publish([slot(1, 0x2_0000_0000, 100)])
-        with pytest.raises(AssertionError, match="due"):
+        with pytest.raises(AssertionError, match="no request asks for"):
             it.nic.host_read(address, flits, 0)
     with pytest.raises(AssertionError, match="nothing caused"):
         it.nic.frame_out(udp(9))
-    assert "1 completions" in it.nic.waiting()
+    assert "data of 1 requests" in it.nic.waiting()
 
 
 def cut(*requests: tuple[int, bytes], maximum_frame: int = 1514) -> tuple[list[bytes], int]:
     """(frames, errors) of requests (buffer, data)."""
     packetiser = Packetiser(maximum_frame)
     for buffer, data in requests:
-        for start in range(0, len(data), 64):
-            packetiser.line(buffer, data[start : start + 64], len(data) - start, first=start == 0)
+        lines = [data[start : start + 64] for start in range(0, len(data), 64)]
+        packetiser.data(Request(0, buffer, length=len(data), flits=len(lines)), lines)
     return list(packetiser.frames), packetiser.errors
 
 
@@ -411,7 +411,7 @@ def test_frames_are_cut_at_their_ip_length_and_padded() -> None:
 def test_a_frame_goes_on_in_the_next_request_of_its_buffer() -> None:
     frame = udp(1, 300)
     assert cut((0, frame[:128]), (0, frame[128:192]), (0, frame[192:])) == ([frame], 0)
-    assert cut((0, frame[:128]), (1, udp(2))) == ([udp(2)], 1)
+    assert cut((0, frame[:128]), (1, udp(2)), (0, frame[128:])) == ([udp(2), frame], 0)
     assert cut((0, frame[:129]), (0, udp(2))) == ([udp(2)], 1)
 
 

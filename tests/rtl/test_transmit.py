@@ -1,7 +1,6 @@
 """TransmitPath: slots published by tail writes become frames on the wire and completions, exactly and in order."""
 
 import random
-from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from enso_nic.config import TINY
 from enso_nic.transmit import TransmitPath
 from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
+from tests.rtl.golden.transmit import Request
 from tests.rtl.host_reads import HostReads
 from tests.rtl.stream_bench import Bench, Port, Sink, Source
 from tests.rtl.tx_frames import in_flits, ip_frame, other_frame
@@ -19,7 +19,7 @@ from tests.rtl.tx_frames import in_flits, ip_frame, other_frame
 SLOTS, BUFFERS = TINY.notification_slots, TINY.notification_buffers
 RING, DATA = 0x1_0000_0000, 0x2_0000_0000
 INDICES, MEMORY = 0, 1
-OK, MALFORMED, READ_ERROR = range(3)
+OK, MALFORMED, READ_ERROR, UNFINISHED = 0, 1, 2, 6
 CONFIG_CODES = (0, 3, 4, 5, 3, 0, 5)
 """How a config request ends, by its id: the far side of this bench says so."""
 
@@ -67,9 +67,10 @@ class Host:
         self.bench = Bench(shadow.top if shadow else self.block, ports, seed, self.each_cycle)
         self.max_read, self.bus_master = max_read, 1
         self.errors = self.sent = self.idle = 0
+        self.still = 0  # cycles since it did anything or waited for the host
         self.tails = [0] * BUFFERS
-        self.due: deque[tuple[int, int]] = deque()
-        """(line address, contents) of each completion that must come, in order."""
+        self.requests: list[Request] = []
+        """All that were published: some may wait for the rest of an unfinished frame."""
         self.golden = GoldenPacketiser(TINY.maximum_frame)
         self._data = DATA
 
@@ -81,6 +82,7 @@ class Host:
         self.errors += context.get(self.block.tx_error)
         self.sent += context.get(self.block.tx_frames)
         self.idle = context.get(self.block.idle)
+        self.still = self.still + 1 if self.idle and not self.reads.unanswered else 0
         # of the request that is shown
         context.set(self.block.config_code, CONFIG_CODES[context.get(self.block.config.payload.id) % 7])
         if self.shadow:
@@ -100,23 +102,32 @@ class Host:
         """Write the tail behind the slots that were filled."""
         self.write(buffer, INDICES, self.tails[buffer], enables=1)
 
-    def slot(self, buffer: int, signal: int, address: int, length: int, code: int, *, readable: bool = True) -> None:
+    def slot(
+        self, buffer: int, signal: int, address: int, length: int, code: int, *, readable: bool = True, framed: bool = False
+    ) -> Request:
         """Fill the next slot of a ring."""
         line = RING // 64 + (buffer << 14) + self.tails[buffer]
         self.tails[buffer] = (self.tails[buffer] + 1) % SLOTS
-        self.memory[line] = (signal | address << 64 | length << 128 | 0x5A << 200) if readable else None
-        self.due.append((line, address << 64 | length << 128 | code << 192 if readable else READ_ERROR << 192))
+        self.memory[line] = (signal | address << 64 | length << 128 | framed << 160 | 0x5A << 200) if readable else None
+        request = Request(64 * line, buffer, address, length, code=code)
+        if not readable:
+            request = Request(64 * line, buffer, code=READ_ERROR)
+        self.requests.append(request)
+        return request
 
-    def send(self, buffer: int, data: bytes, bad_lines: tuple[int, ...] = ()) -> None:
+    def command(self, buffer: int, signal: int, address: int, length: int, code: int, *, readable: bool = True) -> None:
+        """Fill a slot that asks for no data."""
+        self.golden.nothing(self.slot(buffer, signal, address, length, code, readable=readable))
+
+    def send(self, buffer: int, data: bytes, bad_lines: tuple[int, ...] = (), *, framed: bool = False) -> None:
         """Put data into memory and fill a slot with its address and length."""
         flits = -(-len(data) // 64)
-        for index in range(flits):
-            line = data[64 * index : 64 * index + 64]
-            contents = None if index in bad_lines else line
-            self.memory[self._data // 64 + index] = None if contents is None else int.from_bytes(line, "little")
-            self.golden.line(buffer, contents, len(data) - 64 * index, first=index == 0)
-        is_bad = any(index < flits for index in bad_lines)
-        self.slot(buffer, 1, self._data, len(data), READ_ERROR if is_bad else OK)
+        lines = [None if i in bad_lines else data[64 * i : 64 * i + 64] for i in range(flits)]
+        for index, line in enumerate(lines):
+            self.memory[self._data // 64 + index] = None if line is None else int.from_bytes(line, "little")
+        request = self.slot(buffer, 1, self._data, len(data), OK, framed=framed)
+        request.flits, request.framed = flits, framed
+        self.golden.data(request, lines)
         self._data += 64 * flits
 
     # --- what must come of it -----------------------------------------------------------------------------------------
@@ -125,13 +136,11 @@ class Host:
         self.bench.simulate(story)
 
     def is_done(self) -> bool:
-        return len(self.completion.got) == len(self.due) and self.sent == len(self.golden.frames)
+        return len(self.completion.got) == sum(each.is_due for each in self.requests) and self.sent == len(self.golden.frames)
 
     async def settle(self, limit: int = 4000) -> None:
         await self.bench.until(lambda: not self.access.items, limit)
-        await self.bench.until(self.is_done, limit)
-        await self.bench.cycles(20)
-        assert self.idle
+        await self.bench.until(lambda: self.is_done() and self.still > 20, limit)
 
     def check(self) -> None:
         frames, frame = [], b""
@@ -141,23 +150,34 @@ class Host:
                 frames.append(frame)
                 frame = b""
         assert frames == list(self.golden.frames)
-        assert [(write.address, write.data) for write in self.completion.got] == list(self.due)
+        got = [(64 * write.address, write.data) for write in self.completion.got]
+        for buffer in range(BUFFERS):
+            ring = range(RING + (buffer << 20), RING + (buffer + 1 << 20))
+            due = [
+                (each.slot, int.from_bytes(each.completion, "little"))
+                for each in self.requests
+                if each.buffer == buffer and each.is_due
+            ]
+            assert [(slot, data) for slot, data in got if slot in ring] == due
         assert self.errors == self.golden.errors
 
 
-def random_requests(host: Host, draw: random.Random, count: int) -> None:
-    """Fill and publish slots of random buffers: frames of all kinds, cut anywhere, config requests, wrong ones."""
+def random_requests(host: Host, draw: random.Random, count: int, rests: dict[int, bytes]) -> None:
+    """Fill and publish slots of random buffers: frames of all kinds, cut anywhere, config requests, wrong ones.
+
+    ``rests``: of each buffer, what lacks of its last request; it may follow at once, later or never.
+    """
     for _ in range(count):
         buffer = draw.choice([0, 0, 0, 1, BUFFERS - 1])
         for _ in range(draw.randrange(1, 4)):
             kind = draw.random()
             if kind < 0.1:
                 number = draw.randrange(7)
-                host.slot(buffer, 2, number, 0, CONFIG_CODES[number])
+                host.command(buffer, 2, number, 0, CONFIG_CODES[number])
             elif kind < 0.2:
-                host.slot(buffer, 1, *draw.choice([(DATA + 32, 64), (DATA, 0)]), MALFORMED)
+                host.command(buffer, 1, *draw.choice([(DATA + 32, 64), (DATA, 0)]), MALFORMED)
             elif kind < 0.25:
-                host.slot(buffer, 1, DATA, 64, READ_ERROR, readable=False)
+                host.command(buffer, 1, DATA, 64, READ_ERROR, readable=False)
             else:
                 sizes = draw.choices([34, 60, 64, 65, 300, 1514], k=draw.randrange(1, 5))
                 data = in_flits(*(ip_frame(size, draw.randrange(99)) for size in sizes))
@@ -166,27 +186,29 @@ def random_requests(host: Host, draw: random.Random, count: int) -> None:
                 whole_flits, any_bytes = 64 * draw.randrange(1, len(data) // 64 + 1), draw.randrange(1, len(data) + 1)
                 cut = draw.choice([len(data), whole_flits, any_bytes])
                 bad = (draw.randrange(30),) if draw.random() < 0.1 else ()
-                host.send(buffer, data[:cut], bad)
-                if cut < len(data) and cut % 64 == 0 and draw.random() < 0.7:
-                    host.send(buffer, data[cut:])
+                if draw.random() < 0.6:
+                    data = rests.pop(buffer, b"") or data
+                cut = min(cut, len(data))
+                host.send(buffer, data[:cut], bad, framed=draw.random() < 0.1)
+                rests[buffer] = data[cut:] if cut % 64 == 0 else b""
         host.publish(buffer)
 
 
 @pytest.mark.parametrize(("seed", "max_read"), [(1, 8), (2, 8), (3, 4), (4, 2)])
 def test_frames_and_completions_are_exact_whatever_the_host_and_the_wire_do(seed: int, max_read: int) -> None:
-    draw = random.Random(seed)
+    draw, rests = random.Random(seed), dict[int, bytes]()
     host = Host(seed=seed, rate=0.7, max_read=max_read)
     for buffer in range(BUFFERS):
         host.enable(buffer, start=SLOTS - 3)  # so that rings wrap soon
 
     async def story() -> None:
         for _ in range(18):
-            random_requests(host, draw, 2)  # at most 2 x 6 slots at a time, fewer than a ring has
+            random_requests(host, draw, 2, rests)  # at most 2 x 6 slots at a time, fewer than a ring has
             await host.settle()
 
     host.simulate(story)
     host.check()
-    print(f"seed {seed}: {host.bench.cycle} cycles, {host.sent} frames, {host.errors} drops, {len(host.due)} requests")
+    print(f"seed {seed}: {host.bench.cycle} cycles, {host.sent} frames, {host.errors} drops, {len(host.requests)} requests")
     assert host.errors
     assert {tag < 128 for _, _, tag in host.reads.requests} == {True, False}
 
@@ -222,6 +244,56 @@ def test_a_flit_leaves_in_every_cycle(size: int) -> None:
     cycles = host.wire.got_at[-1] - host.wire.got_at[0] + 1
     print(f"{len(host.wire.got)} beats of {size}-byte frames in {cycles} cycles")
     assert len(host.wire.got) / cycles >= 0.99
+
+
+def test_an_unfinished_frame_stops_only_its_own_buffer_and_is_read_again() -> None:
+    host = Host()
+    for buffer in range(3):
+        host.enable(buffer)
+    data = in_flits(ip_frame(100), ip_frame(1400, 1))
+
+    async def story() -> None:
+        host.send(0, data[:448])
+        host.publish(0)
+        await host.settle()
+        assert not host.completion.got
+        for buffer in (1, 2):
+            host.send(buffer, in_flits(*[ip_frame(300, buffer)] * 5))
+            host.publish(buffer)
+        await host.settle()
+        assert len(host.completion.got) == 2
+        host.send(0, data[448:])
+        host.publish(0)
+        host.send(1, in_flits(ip_frame(400)))
+        host.publish(1)
+        await host.settle()
+
+    host.simulate(story)
+    host.check()
+    assert len(host.completion.got) == 5
+    assert host.errors == 0
+
+
+def test_closing_a_buffer_drops_its_unfinished_frame_and_completes_what_waited() -> None:
+    host = Host()
+    host.enable(0)
+
+    async def story() -> None:
+        host.send(0, ip_frame(1000)[:128])
+        host.publish(0)
+        await host.settle()
+        host.write(0, MEMORY, 0, enables=1)
+        host.golden.close(0)
+        await host.settle()
+        host.enable(0, start=host.tails[0])
+        host.send(0, in_flits(ip_frame(80)))
+        host.publish(0)
+        await host.settle()
+
+    host.simulate(story)
+    host.check()
+    assert [write.data >> 192 for write in host.completion.got] == [UNFINISHED, OK]
+    assert host.errors == 1
 
 
 def test_slots_are_read_before_data() -> None:
@@ -285,7 +357,7 @@ def test_a_wait_for_the_host_is_idle() -> None:
 
 def test_standing_still_while_idle_changes_nothing() -> None:
     """A path whose clock stops whenever it is idle and no input comes cannot be told from one that runs."""
-    draw = random.Random(7)
+    draw, rests = random.Random(7), dict[int, bytes]()
     shadow = Shadow(TransmitPath(TINY))
     host = Host(shadow, seed=7, rate=0.4)
     for buffer in range(BUFFERS):
@@ -293,7 +365,7 @@ def test_standing_still_while_idle_changes_nothing() -> None:
 
     async def story() -> None:
         for _ in range(6):
-            random_requests(host, draw, 2)
+            random_requests(host, draw, 2, rests)
             host.reads.holds = True
             await host.bench.cycles(100)
             host.bus_master, host.reads.holds = 0, False

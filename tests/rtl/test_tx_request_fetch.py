@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from enso_nic.config import TINY
+from enso_nic.layouts import ReadKind
 from enso_nic.tx_request_fetch import TxRequestFetch
 from tests.rtl.stream_bench import Bench, Sink, Source
 
@@ -57,7 +58,12 @@ class Fetching:
     @property
     def jobs(self) -> list[tuple[int, int, int]]:
         """(buffer, line address, slots) of each job."""
-        return [(job.buffer, job.address, job.flits) for job in self.slots.got]
+        return [(job.buffer, job.address, job.flits) for job in self.slots.got if job.kind == ReadKind.REQUEST]
+
+    @property
+    def closed(self) -> list[int]:
+        """Buffers that were closed."""
+        return [job.buffer for job in self.slots.got if job.kind == ReadKind.CLOSE and not job.flits]
 
 
 @pytest.fixture
@@ -155,8 +161,35 @@ def test_a_disabled_buffer_fetches_nothing_and_keeps_its_head(fetching: Fetching
         await fetching.settle()
 
     fetching.simulate(story)
+    assert fetching.closed == [1]
     assert fetching.answer.got == [2]
     assert fetching.jobs == [(1, 0x7_0000_1000 // 64, 2)]
+
+
+def test_closing_an_enabled_buffer_is_marked_behind_the_slots_before(fetching: Fetching) -> None:
+    fetching.write(1, MEMORY, low=0x1000, enables=LOW)
+    fetching.enable(1)
+    fetching.enable(2)
+    fetching.slots.rate = 0
+
+    async def story() -> None:
+        fetching.write_tail(1, 3)
+        await fetching.bench.cycles(40)
+        for _ in range(2):
+            fetching.write(1, MEMORY, low=0x1000, enables=LOW)
+        fetching.write(1, MEMORY, low=0x2000, high=7)
+        fetching.write_tail(1, 5)
+        await fetching.bench.cycles(40)
+        fetching.slots.rate = 1
+        await fetching.settle()
+
+    fetching.simulate(story)
+    assert [(job.kind, job.buffer, job.flits) for job in fetching.slots.got] == [
+        (ReadKind.REQUEST, 1, 3),
+        (ReadKind.CLOSE, 1, 0),
+        (ReadKind.REQUEST, 1, 2),
+    ]
+    assert fetching.jobs[1] == (1, 0x7_0000_2000 // 64 + 3, 2)
 
 
 def test_buffers_wait_their_turn_once_each_while_the_output_is_stalled(fetching: Fetching) -> None:

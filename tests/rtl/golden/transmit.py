@@ -1,7 +1,8 @@
 """TX: slots fetched, data fetched, frames cut and sent, completions written."""
 
 from collections import Counter, deque
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 from enso_nic.config import FLIT_BYTES, MINIMUM_FRAME, NicConfig
 from tests.rtl.golden.configuration import Configuration
@@ -15,8 +16,10 @@ SIGNAL_CONFIG = 2
 MINIMUM_IP_LENGTH = 20
 IPV6 = b"\x86\xdd"
 IPV6_HEADER = 40
-DONE, MALFORMED, READ_ERROR = range(3)
+DONE, MALFORMED, READ_ERROR, UNFINISHED = 0, 1, 2, 6
 """Codes of a completion; those of a config request are its own."""
+MOST_HELD = 4
+"""Completions that an unfinished frame may hold back."""
 
 
 class TransmitRing:
@@ -32,8 +35,9 @@ class TransmitRing:
         The tail was written while the buffer was enabled, and it still is.
     """
 
-    def __init__(self, number: int, slots: int) -> None:
+    def __init__(self, number: int, slots: int, close: Callable[[int], None]) -> None:
         self.number = number
+        self._close = close
         self._slots = slots
         self.tail = 0
         self.memory = Window(f"tx_mem of notification buffer {number}", RingMemory())
@@ -57,6 +61,8 @@ class TransmitRing:
 
     def write_memory(self, access: int, data: int, *, low: bool, high: bool) -> None:
         """Write of tx_mem. What was published to a buffer that is closed need not be fetched."""
+        if low and self.memory.latest.enabled:
+            self._close(self.number)
         memory = self.memory.latest.written(data, low=low, high=high)
         self.memory.write(access, memory)
         self.must_fetch = self.must_fetch and memory.enabled
@@ -88,24 +94,6 @@ class TransmitRing:
         ]
 
 
-class HostRead:
-    """A read of host memory and its answer. An error in one line spoils all of them: they are None."""
-
-    def __init__(self, address: int, flits: int) -> None:
-        self.address = address
-        self.flits = flits
-        self.lines: list[bytes | None] = []
-
-    @property
-    def is_complete(self) -> bool:
-        return len(self.lines) == self.flits
-
-    def lines_in_order(self) -> list[tuple[int, bytes | None]]:
-        """(address, line); complete reads only."""
-        failed = None in self.lines
-        return [(self.address + FLIT_BYTES * i, None if failed else line) for i, line in enumerate(self.lines)]
-
-
 @dataclass
 class Request:
     """A fetched slot, and its completion as far as it is known.
@@ -116,8 +104,14 @@ class Request:
         Address of the slot.
     address, length
         As software wrote them; 0 if the slot could not be read.
-    lines_missing
-        Of its data.
+    flits
+        Lines of data; 0 if it asks for none.
+    asked
+        Lines of its data that the NIC has asked for.
+    lines
+        Those that it was given; None: the host could not read it.
+    is_due
+        Its completion may be written.
     """
 
     slot: int
@@ -127,12 +121,36 @@ class Request:
     is_config: bool = False
     framed: bool = False
     code: int = DONE
-    lines_missing: int = 0
+    flits: int = 0
+    asked: set[int] = field(default_factory=set)
+    lines: dict[int, bytes | None] = field(default_factory=dict)
+    is_due: bool = False
 
     @property
     def completion(self) -> bytes:
         words = (0, self.address, self.length, self.code)
         return b"".join(word.to_bytes(8, "little") for word in words).ljust(FLIT_BYTES, b"\0")
+
+    def covers(self, address: int, flits: int) -> bool:
+        return self.address <= address and address + FLIT_BYTES * flits <= self.address + FLIT_BYTES * self.flits
+
+
+class HostRead:
+    """A read of host memory and its answer: of slots, or of data of ``request``."""
+
+    def __init__(self, address: int, flits: int, request: Request | None = None) -> None:
+        self.address = address
+        self.flits = flits
+        self.request = request
+        self.lines: list[bytes | None] = []
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.lines) == self.flits
+
+    def lines_in_order(self) -> list[tuple[int, bytes | None]]:
+        """(address, line)"""
+        return [(self.address + FLIT_BYTES * i, line) for i, line in enumerate(self.lines)]
 
 
 def stated_length(flit: bytes) -> int | None:
@@ -144,50 +162,91 @@ def stated_length(flit: bytes) -> int | None:
     return None
 
 
+class UnfinishedFrame:
+    """A frame that the requests of one buffer have begun.
+
+    Attributes
+    ----------
+    data
+        What there is of it: whole flits.
+    length
+        Bytes that it will have; 0: none has begun.
+    held
+        Requests whose completions wait for its end.
+    """
+
+    def __init__(self) -> None:
+        self.data = b""
+        self.length = 0
+        self.held: list[Request] = []
+
+    def end(self, code: int = DONE) -> None:
+        """It is whole, or dropped: nothing waits for it any more."""
+        for request in self.held:
+            request.is_due = True
+            if request.flits and code != DONE:
+                request.code = code
+        self.data, self.length, self.held = b"", 0, []
+
+
 class Packetiser:
-    """Cuts the data of requests into frames, line by line."""
+    """Cuts the data of requests into frames, request by request."""
 
     def __init__(self, maximum_frame: int) -> None:
         self._maximum_frame = maximum_frame
-        self._begun = b""  # whole flits of an unfinished frame
-        self._length = 0  # of that frame, once it is known
-        self._buffer = 0  # whose it is
-        self._skip = False  # the rest of this request
+        self._unfinished: dict[int, UnfinishedFrame] = {}  # of each buffer
         self.frames: deque[bytes] = deque()
         self.errors = 0
 
-    def line(self, buffer: int, line: bytes | None, left: int, *, first: bool, framed: bool = False) -> None:
-        """A line of a request; None: the host could not read it. ``left``: bytes of the request from here on."""
-        if first:
-            self._skip = False
-            if self._length and buffer != self._buffer:
-                self._drop()
-        self._buffer = buffer
-        if self._skip:
-            return
-        available = min(left, FLIT_BYTES)
-        flit = (line or b"")[:available].ljust(FLIT_BYTES, b"\0")
-        is_header = framed and not self._length
-        if is_header:
-            self._length = int.from_bytes(flit[:4], "little")
-        elif not self._length:
-            length = stated_length(flit)
-            self._length = left if length is None else length
-        has_end = not is_header and self._length <= len(self._begun) + available
-        is_cut = not has_end and available < FLIT_BYTES
-        if line is None or not 0 < self._length <= self._maximum_frame or is_cut:
-            self._drop()
-            self._skip = True
-        elif has_end:
-            self.frames.append((self._begun + flit)[: self._length].ljust(MINIMUM_FRAME, b"\0"))
-            self._begun, self._length = b"", 0
-        elif not is_header:
-            self._begun += flit
+    def data(self, request: Request, lines: Sequence[bytes | None]) -> None:
+        """A request's data has been read; None: the host could not read that line. Sets ``is_due`` and ``code``."""
+        frame = self._unfinished.setdefault(request.buffer, UnfinishedFrame())
+        if None in lines:
+            request.code = READ_ERROR
+        for index, line in enumerate(lines):
+            left = request.length - FLIT_BYTES * index
+            available = min(left, FLIT_BYTES)
+            flit = (line or b"")[:available].ljust(FLIT_BYTES, b"\0")
+            is_header = request.framed and not frame.length
+            if is_header:
+                frame.length = int.from_bytes(flit[:4], "little")
+            elif not frame.length:
+                length = stated_length(flit)
+                frame.length = left if length is None else length
+            has_end = not is_header and frame.length <= len(frame.data) + available
+            is_cut = not has_end and available < FLIT_BYTES
+            if line is None or not 0 < frame.length <= self._maximum_frame or is_cut:
+                self.errors += 1
+                frame.end()
+                break  # the rest of the request is dropped too
+            if has_end:
+                self.frames.append((frame.data + flit)[: frame.length].ljust(MINIMUM_FRAME, b"\0"))
+                frame.end()
+            elif not is_header:
+                frame.data += flit
+        self._complete(request, frame)
 
-    def _drop(self) -> None:
-        """Forget the frame that has begun, if one has."""
-        self._begun, self._length = b"", 0
-        self.errors += 1
+    def nothing(self, request: Request) -> None:
+        """A request without data: it waits for the unfinished frame of its buffer all the same."""
+        self._complete(request, self._unfinished.setdefault(request.buffer, UnfinishedFrame()))
+
+    def close(self, buffer: int) -> None:
+        """The notification buffer was closed."""
+        frame = self._unfinished.pop(buffer, None)
+        if frame is not None and frame.length:
+            self.errors += 1
+            frame.end(UNFINISHED)
+
+    def _complete(self, request: Request, frame: UnfinishedFrame) -> None:
+        """A request has passed: its completion is due, unless a frame is unfinished, which it may be one too many for."""
+        if not frame.length:
+            request.is_due = True
+        elif len(frame.held) < MOST_HELD:
+            frame.held.append(request)
+        else:
+            frame.held.append(request)
+            self.errors += 1
+            frame.end(UNFINISHED)
 
 
 class Transmit:
@@ -198,13 +257,15 @@ class Transmit:
         self._receive = receive
         self.configuration = Configuration(receive, counters)
         self._counters = counters
-        self.rings = [TransmitRing(number, config.notification_slots) for number in range(config.notification_buffers)]
+        self.rings = [
+            TransmitRing(number, config.notification_slots, self._close)
+            for number in range(config.notification_buffers)
+        ]
         self._packetiser = Packetiser(config.maximum_frame)
         self._reads: dict[int, HostRead] = {}  # by tag, unanswered
-        self._slots: deque[tuple[int, HostRead]] = deque()  # (buffer, read), in the order of the requests
-        self._data: deque[HostRead] = deque()  # likewise
-        self._data_due: deque[tuple[int, int]] = deque()  # (address, flits) of data to be read
-        self._requests: deque[Request] = deque()  # without completion
+        self._slots: deque[tuple[int, HostRead | None]] = deque()  # (buffer, read), in order; None: it was closed
+        self._open: list[Request] = []  # without completion, in the order of fetching
+        self._unread: deque[Request | int] = deque()  # of those, the ones that lack data; a number: a closed buffer
 
     def rest(self, access: int) -> None:
         """Nothing is on its way, and what was written up to this MMIO access can be seen by all that follows."""
@@ -213,13 +274,14 @@ class Transmit:
             ring.memory.settle(access)
 
     def waiting(self) -> str:
-        """What must still happen; empty if nothing must."""
+        """What must still happen; empty if nothing must. Requests may wait for the rest of an unfinished frame."""
         rings = [ring.number for ring in self.rings if ring.waiting()]
+        due = [request for request in self._open if request.is_due]
         states = {
             f"slots published by buffers {rings}": bool(rings),
             f"{len(self._reads)} answers from host memory": bool(self._reads),
-            f"{len(self._data_due)} reads of data": bool(self._data_due),
-            f"{len(self._requests)} completions": bool(self._requests),
+            f"data of {len(self._unread)} requests": bool(self._unread),
+            f"{len(due)} completions": bool(due),
             f"{len(self._packetiser.frames)} frames to be sent": bool(self._packetiser.frames),
         }
         return ", ".join(what for what, is_so in states.items() if is_so)
@@ -227,21 +289,19 @@ class Transmit:
     # --- host memory --------------------------------------------------------------------------------------------------
 
     def read(self, address: int, flits: int, tag: int) -> None:
-        """The NIC asks for lines of host memory."""
+        """The NIC asks for lines of host memory; of data as often as it likes, until the request completes."""
         assert tag not in self._reads, f"tag {tag} used again before its answer ended"
-        self._reads[tag] = read = HostRead(address, flits)
         if tag in SLOT_TAGS:
+            self._reads[tag] = read = HostRead(address, flits)
             owners = [ring for ring in self.rings if ring.take(address, flits)]
             assert owners, f"a fetch of {flits} slots at {address:#x}, where no enabled ring has its next slot"
             self._slots.append((owners[0].number, read))
             return
-        assert self._data_due, f"a read of data at {address:#x} that no request asks for"
-        due, left = self._data_due.popleft()
-        assert address == due, f"a read of data at {address:#x}; due is {due:#x}"
-        assert flits <= left, f"a read of {flits} lines of data at {address:#x}; due are {left}"
-        if flits < left:
-            self._data_due.appendleft((due + FLIT_BYTES * flits, left - flits))
-        self._data.append(read)
+        requests = [request for request in self._open if request.covers(address, flits)]
+        assert requests, f"a read of {flits} lines of data at {address:#x} that no request asks for"
+        request = next((each for each in requests if address not in each.asked), requests[0])
+        request.asked.update(range(address, address + FLIT_BYTES * flits, FLIT_BYTES))
+        self._reads[tag] = HostRead(address, flits, request)
 
     def answer(self, tag: int, line: bytes | None, *, last: bool) -> None:
         """One line of an answer reaches the NIC; None: the host could not read it, nor what it leaves out."""
@@ -251,19 +311,44 @@ class Transmit:
             return
         read.lines += [None] * (read.flits - len(read.lines))
         del self._reads[tag]
-        while self._slots and self._slots[0][1].is_complete:
+        if read.request is not None:
+            for address, data in read.lines_in_order():
+                read.request.lines.setdefault((address - read.request.address) // FLIT_BYTES, data)
+        self._go_on()
+
+    def _close(self, buffer: int) -> None:
+        """A notification buffer was closed."""
+        self._slots.append((buffer, None))
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """Do what can be done with what has been read, in order."""
+        while self._slots and (self._slots[0][1] is None or self._slots[0][1].is_complete):
             buffer, slots = self._slots.popleft()
+            if slots is None:
+                self._unread.append(buffer)
+                continue
             for address, slot in slots.lines_in_order():
                 self._request(Request(address, buffer), slot)
-        while self._data and self._data[0].is_complete:
-            for _, data in self._data.popleft().lines_in_order():
-                self._take_data(data)
+        while self._unread:
+            request = self._unread[0]
+            if isinstance(request, int):
+                self._packetiser.close(request)
+            elif len(request.lines) < request.flits:
+                break
+            elif request.flits:
+                self._packetiser.data(request, [request.lines[index] for index in range(request.flits)])
+            else:
+                self._packetiser.nothing(request)
+            self._unread.popleft()
+        self._counters["tx_error"] = self._packetiser.errors
 
     # --- requests -----------------------------------------------------------------------------------------------------
 
     def _request(self, request: Request, slot: bytes | None) -> None:
         """The next request, in the order of fetching. A config request takes effect here."""
-        self._requests.append(request)
+        self._open.append(request)
+        self._unread.append(request)
         if slot is None:
             request.code = READ_ERROR
             return
@@ -275,33 +360,30 @@ class Transmit:
         elif address % FLIT_BYTES or not request.length:
             request.code = MALFORMED
         else:
-            request.lines_missing = -(-request.length // FLIT_BYTES)
-            self._data_due.append((address, request.lines_missing))
-
-    def _take_data(self, line: bytes | None) -> None:
-        """The next line of data, of the oldest request that lacks some."""
-        request = next(request for request in self._requests if request.lines_missing)
-        first = request.lines_missing == -(-request.length // FLIT_BYTES)
-        left = request.length - FLIT_BYTES * (-(-request.length // FLIT_BYTES) - request.lines_missing)
-        self._packetiser.line(request.buffer, line, left, first=first, framed=request.framed)
-        self._counters["tx_error"] = self._packetiser.errors
-        request.lines_missing -= 1
-        if line is None:
-            request.code = READ_ERROR
+            request.flits = -(-request.length // FLIT_BYTES)
 
     # --- what leaves --------------------------------------------------------------------------------------------------
 
-    def is_completion(self, address: int) -> bool:
-        """Whether a write to ``address`` is the next completion."""
-        return bool(self._requests) and self._requests[0].slot == address
+    def _completing(self, address: int) -> Request | None:
+        """The request at this slot, if it is the oldest of its buffer."""
+        request = next((request for request in self._open if request.slot == address), None)
+        if request is None or any(each.buffer == request.buffer for each in self._open[: self._open.index(request)]):
+            return None
+        return request
 
-    def completion(self, line: bytes) -> None:
-        """The next completion is written."""
-        request = self._requests.popleft()
+    def is_completion(self, address: int) -> bool:
+        """Whether a write to ``address`` is the next completion of a notification buffer."""
+        return self._completing(address) is not None
+
+    def completion(self, address: int, line: bytes) -> None:
+        """The next completion of a notification buffer is written."""
+        request = self._completing(address)
+        assert request is not None, f"no completion is due at {address:#x}"
         where = f"the request at {request.slot:#x}"
-        assert not request.lines_missing, f"{where} was completed before its data was read"
+        assert request.is_due, f"{where} was completed before its data was read and its frame whole"
         due = request.completion
         assert line == due, f"{where} was completed by {line.hex()} instead of {due.hex()}"
+        self._open.remove(request)
         self._receive.configs_complete += request.is_config
 
     def frame(self, frame: bytes) -> None:
