@@ -162,17 +162,21 @@ def test_status_tells_whether_there_is_a_rule_and_changes_none() -> None:
 
 
 def test_rules_make_way_until_the_table_is_full_and_then_nothing_changes() -> None:
-    """Far more rules than the places of all sub-tables, each ending as in the golden model."""
-    seed = 3
+    """More rules than places, and then one that goes for each that comes: each ends as in the golden model."""
+    seed = 11  # here it makes a difference which 64 rules are considered
     draw = random.Random(seed)
     director, steering = Director(), Steering.after_reset(TINY)
-    keys = [random_key(draw) for _ in range(PLACES + 4)]
+    keys = [random_key(draw) for _ in range(PLACES + 12)]
     held_when_first_failed = 0
 
     async def story() -> None:
         nonlocal steering, held_when_first_failed
         await director.opened()
         for pipe, key in enumerate(keys):
+            if pipe >= PLACES:
+                leaving = next(iter(steering.rules.values()))[0]
+                assert await director.operate(DELETE, leaving) == OK
+                steering = steering.without_rule(leaving) or steering
             changed = steering.with_rule(key, pipe)
             code = await director.operate(INSERT, key, pipe)
             assert code == (TABLE_FULL if changed is None else OK), f"rule {pipe} of seed {seed}"
@@ -183,7 +187,7 @@ def test_rules_make_way_until_the_table_is_full_and_then_nothing_changes() -> No
 
     director.bench.simulate(story)
     assert held_when_first_failed >= 0.9 * PLACES
-    assert director.failed == director.codes.count(TABLE_FULL) == len(keys) - len(steering.rules)
+    assert director.failed == director.codes.count(TABLE_FULL)
     taken_at = [director.ready_at[0], *director.operations.taken_at]
     cycles = [after - before for before, after in pairwise(taken_at)]
     assert LONGEST_OPERATION - 10 <= max(cycles) <= LONGEST_OPERATION
