@@ -56,7 +56,9 @@ class NicConfig:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if name not in ("maximum_frame", "read_timeout_cycles", "commit_taps") and (value < 2 or value & (value - 1)):
+            if name in ("maximum_frame", "read_timeout_cycles", "commit_taps"):
+                continue
+            if value < 2 or value & (value - 1):
                 raise ValueError(f"NicConfig.{name} is {value}; accepted is a power of two from 2 up")
         if self.pipes > 8192 or self.notification_buffers > 1024:
             raise ValueError("NicConfig has room for at most 8192 pipes and 1024 notification buffers")

@@ -530,7 +530,7 @@ class UnfinishedFrame(data.Struct):
 
 
 class TxRewind(data.Struct):
-    """All jobs from the oldest request without a result on are to be issued again, behind the fragments of its frame."""
+    """All jobs from the oldest request without a result on are to be issued again, behind fragments of its frame."""
 
     count: 3
     framed: 1

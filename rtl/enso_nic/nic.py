@@ -67,6 +67,10 @@ class NicCore(wiring.Component):
             receive.bus_master.eq(host.bus_master),
             transmit.max_read.eq(host.max_read),
             transmit.bus_master.eq(host.bus_master),
+            transmit.cycle.eq(self.cycle),
+            transmit.tick.eq(self.tick),
+            transmit.timestamp.eq(configurator.timestamp),
+            transmit.rate_limit.eq(configurator.rate_limit),
             counters.word.eq(mmio.extension_word),
             mmio.extension_data.eq(counters.data),
             counters.dropped.eq(receive.dropped),
@@ -79,8 +83,7 @@ class NicCore(wiring.Component):
             self.quiescent.eq(
                 self.ready & receive.idle & transmit.idle & mmio.idle & counters.idle & ~host.to_host.valid
             ),
-            # nothing in this NIC is driven by time
-            self.wake_at.eq(~0),
+            self.wake_at.eq(transmit.deadline),
         ]
         if config.commit_taps:
             wiring.connect(m, receive.commit_tap, wiring.flipped(self.commit_tap))

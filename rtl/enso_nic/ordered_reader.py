@@ -171,7 +171,8 @@ class OrderedReader(wiring.Component):
             self.timed_out.eq(guard.expires),
             self.deadline.eq(guard.deadline),
         ]
-        m.d.sync += complete.eq((complete & ~(issue << next_tag)) | (end_write.en << tag) | ((issue & ~asks) << next_tag))
+        begun, ended = issue << next_tag, end_write.en << tag
+        m.d.sync += complete.eq((complete & ~begun) | ended | Mux(asks, 0, begun))
         with m.If(guard.expires):
             m.d.sync += gave_up.eq(1)
 

@@ -66,11 +66,10 @@ class TransmitPath(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.fetch = fetch = TxRequestFetch(self._config)
-        m.submodules.slot_reader = slot_reader = OrderedReader(
-            self._config.request_tags, FIRST_REQUEST_TAG, self._config.read_timeout_cycles
-        )
+        timeout = self._config.read_timeout_cycles
+        m.submodules.slot_reader = slot_reader = OrderedReader(self._config.request_tags, FIRST_REQUEST_TAG, timeout)
         m.submodules.requests = requests = TxRequests(self._config)
-        m.submodules.data_reader = data_reader = OrderedReader(self._config.data_tags, 0, self._config.read_timeout_cycles)
+        m.submodules.data_reader = data_reader = OrderedReader(self._config.data_tags, 0, timeout)
         m.submodules.packetiser = packetiser = Packetiser(self._config)
         m.submodules.frame_buffer = frame_buffer = TxFrameBuffer(self._config)
 

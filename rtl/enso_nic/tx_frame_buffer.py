@@ -25,8 +25,9 @@ class TxFrameBuffer(wiring.Component):
     """A ring of flits, of which only whole frames are shown, each when its rate limit lets it go, with a time stamp.
 
     A flit that is ``first`` takes the place of a frame that did not end: so an unfinished frame costs nothing, and
-    blocks nothing. A frame begins only when one of the maximum length has room, so that it never waits half way. The stamp is the low 32 bits of ``tick`` in the cycle before a frame's first
-    beat is shown; the setting of that cycle counts.
+    blocks nothing. A frame begins only when one of the maximum length has room, so that it never waits half way. The
+    stamp is the low 32 bits of ``tick`` in the cycle before a frame's first beat is shown; the setting of that cycle
+    counts.
 
     Guarantees: frames leave in order; ``ethernet_tx.valid`` holds from a frame's first beat to its last; ``tx_frames``
     pulses with each last beat taken.

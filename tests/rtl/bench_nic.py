@@ -12,7 +12,7 @@ from tests.rtl.golden.steering import Key
 from tests.rtl.host_model import BASE
 from tests.rtl.nic_bench import BOTH, HIGH, IDEAL, LOW, Conditions, NicBench, start_clock
 from tests.rtl.nic_frames import DESTINATION, MACS, ipv4, udp
-from tests.rtl.nic_software import Software, config_slot, data_slot, flow_slot, timestamp_slot
+from tests.rtl.nic_software import Software, config_slot, data_slot, flow_slot, rate_limit_slot, timestamp_slot
 
 CONFIG = dataclasses.replace(TINY, commit_taps=True)
 PORT = 1000
@@ -442,7 +442,7 @@ async def frames_are_cut_from_requests_padded_and_sent_in_order(dut: Any) -> Non
 
 
 @cocotb.test()
-async def a_frame_goes_on_in_the_next_request_of_its_buffer_only(dut: Any) -> None:
+async def a_frame_goes_on_in_the_next_request_of_its_buffer(dut: Any) -> None:
     it = await nic(dut)
     it.software.open_buffer(1)
     frame = udp(5, 300)
@@ -456,7 +456,107 @@ async def a_frame_goes_on_in_the_next_request_of_its_buffer_only(dut: Any) -> No
     await it.software.publish(1, data_slot(*it.software.place(udp(6, 100))))
     await it.bench.settle()
     assert it.bench.sent == [frame, udp(6, 100)]
-    await it.counts(tx_frames=2, tx_error=1)
+    await it.software.publish(0, rest)
+    await it.bench.settle()
+    assert it.bench.sent == [frame, udp(6, 100), frame]
+    await it.counts(tx_frames=3, tx_error=0)
+
+
+@cocotb.test()
+async def an_unfinished_frame_that_holds_back_too_much_or_loses_its_buffer_is_dropped(dut: Any) -> None:
+    it = await nic(dut)
+    it.software.open_buffer(1)
+    address, _ = it.software.place(udp(5, 1000))
+    start = it.golden.transmit.rings[0].fetched
+    for part in range(5):
+        await it.software.publish(0, data_slot(address + 64 * part, 64))
+        await it.software.publish(1, data_slot(*it.software.place(udp(6, 100))))
+    await it.bench.settle()
+    lines = [it.bench.host.load(it.software.slot_address(0, start + i, tx=True)) for i in range(5)]
+    assert [line[24] for line in lines] == [6] * 5
+    await it.software.publish(0, data_slot(address, 64))
+    await it.bench.settle()
+    it.bench.write(registers.notification_buffer_register(0, registers.TX_MEM_LOW), 0)
+    await it.bench.settle()
+    assert it.bench.host.load(it.software.slot_address(0, start + 5, tx=True))[24] == 6
+    assert it.bench.sent == [udp(6, 100)] * 5
+    await it.counts(tx_frames=5, tx_error=2)
+
+
+@cocotb.test()
+async def framed_requests_send_any_frame_behind_its_header_line(dut: Any) -> None:
+    it = await nic(dut)
+    frames = [MACS[:12] + b"\x88\xb5" + bytes(range(size)) for size in (1, 50, 51, 200)] + [udp(5, 1514)]
+    lines = [piece for frame in frames for piece in (len(frame).to_bytes(4, "little") + bytes(60), frame)]
+    await it.software.publish(0, data_slot(*it.software.place(*lines), framed=True))
+    await it.bench.settle()
+    assert it.bench.sent == [frame.ljust(60, b"\0") for frame in frames]
+    ipv6 = MACS[:12] + b"\x86\xdd\x60\0\0\0" + (100).to_bytes(2, "big") + bytes(134)
+    await it.software.publish(0, data_slot(*it.software.place(ipv6, udp(5, 80))))
+    await it.bench.settle()
+    assert it.bench.sent[-2:] == [ipv6, udp(5, 80)]
+
+
+@cocotb.test()
+async def frames_carry_time_stamps_once_asked_to(dut: Any) -> None:
+    it = await nic(dut)
+    request = data_slot(*it.software.place(udp(5, 60), udp(5, 1000)))
+    for slot in (timestamp_slot(enable=True, offset=18), timestamp_slot(enable=False, offset=0)):
+        await it.software.publish(0, request, slot, request)
+        await it.bench.settle()
+    assert [frame[18:22] == udp(5, 60)[18:22] for frame in it.bench.sent[-2:]] == [True, True]
+    assert any(frame[18:22] != udp(5, 60)[18:22] for frame in it.bench.sent)
+
+
+@cocotb.test()
+async def frames_leave_no_faster_than_their_limit(dut: Any) -> None:
+    it = await nic(dut)
+    request = data_slot(*it.software.place(*(udp(5, 60, number) for number in range(64))))
+    await it.software.publish(0, rate_limit_slot(enable=True, numerator=1, denominator=10))
+    await it.bench.settle()
+    begin = it.bench.now
+    await it.software.publish(0, request)
+    await it.bench.settle()
+    assert len(it.bench.sent) == 64
+    cycles = it.bench.now - begin
+    assert 60 * 10 * 5 / 4 < cycles < 70 * 10 * 5 / 4, f"64 flits at one in ten ticks took {cycles} cycles"
+
+
+@cocotb.test()
+async def a_host_that_never_answers_costs_a_request_not_the_nic(dut: Any) -> None:
+    it = await nic(dut)
+    request = data_slot(*it.software.place(udp(5, 60)))
+    start = it.golden.transmit.rings[0].fetched
+    it.bench.hold("read_completion")
+    await it.software.publish(0, request)
+    await it.bench.cycles(CONFIG.read_timeout_cycles - 200)
+    it.bench.lose_answers()
+    await it.bench.cycles(400)
+    it.bench.release()
+    await it.bench.settle()
+    assert it.bench.host.load(it.software.slot_address(0, start, tx=True)) == bytes(24) + b"\x02" + bytes(39)
+    await it.software.publish(0, request, request)
+    await it.bench.settle()
+    assert it.bench.sent == [udp(5, 60)] * 2
+
+
+@cocotb.test()
+async def a_reset_does_not_take_old_answers_for_new_ones(dut: Any) -> None:
+    """Whether they come late or never."""
+    it = await nic(dut)
+    for pin in ("rst", "host__reset"):
+        for answers in (True, False):
+            it.bench.hold("read_completion")
+            await it.software.publish(0, *[data_slot(*it.software.place(udp(6, 1500)))] * 6)
+            await it.bench.cycles(100)
+            await it.bench.reset(pin, answers=answers)
+            it.software.open_buffer(0)
+            it.bench.sent.clear()
+            await it.software.publish(0, *[data_slot(*it.software.place(udp(5, 1500)))] * 6)
+            await it.bench.cycles(100)
+            it.bench.release()
+            await it.bench.settle()
+            assert it.bench.sent == [udp(5, 1500)] * 6
 
 
 @cocotb.test()

@@ -21,7 +21,7 @@ from tests.rtl.golden.steering import Key
 from tests.rtl.host_model import BASE
 from tests.rtl.nic_bench import BOTH, HIGH, LOW, Conditions, NicBench, start_clock
 from tests.rtl.nic_frames import DESTINATION, MACS, SOURCE, SOURCE_PORT, counting, ipv4, tcp, udp
-from tests.rtl.nic_software import Software, config_slot, data_slot, fallback_slot, flow_slot
+from tests.rtl.nic_software import Software, config_slot, data_slot, fallback_slot, flow_slot, rate_limit_slot, timestamp_slot
 
 CONFIG = dataclasses.replace(TINY, commit_taps=True)
 RING, SLOTS = CONFIG.pipe_flits, CONFIG.notification_slots
@@ -37,16 +37,19 @@ class Run:
         self.bench = NicBench(dut, CONFIG, conditions)
         self.software = Software(self.bench, CONFIG)
         self.frames = 0
+        self.rests: dict[int, bytes] = {}
+        """Requests that go on with the frame which a buffer left unfinished."""
 
     @property
     def golden(self) -> GoldenNic:
         assert self.bench.golden is not None
         return self.bench.golden
 
-    async def begin(self, pin: str, start: int, slot: int) -> None:
+    async def begin(self, pin: str, start: int, slot: int, *, answers: bool = True) -> None:
         """Reset, and open all rings at these indices."""
-        await self.bench.reset(pin)
+        await self.bench.reset(pin, answers=answers)
         self.software = Software(self.bench, CONFIG)
+        self.rests.clear()
         for buffer in range(BUFFERS):
             self.software.open_buffer(buffer, start=slot, tx_start=slot)
         for pipe in range(PIPES):
@@ -143,9 +146,14 @@ class Send:
     sizes: tuple[int, ...]
     cuts: tuple[int, ...] = ()
     spoil: str = ""
+    keeps: bool = False
+    """The last request comes later, or never."""
+    framed: bool = False
 
     async def do(self, run: Run) -> None:
         frames = [udp(9, size, run.number()) for size in self.sizes]
+        if self.framed:
+            frames = [piece for frame in frames for piece in (len(frame).to_bytes(4, "little") + bytes(60), frame)]
         if self.spoil == "other":
             frames[-1] = MACS[:12] + b"\x88\xb5" + frames[-1][14:]
         if self.spoil == "short":
@@ -157,9 +165,48 @@ class Send:
         if self.spoil == "cut":
             length -= 1
         requests = [
-            data_slot(address + start, end - start) for start, end in zip(cuts, [*cuts[1:], length], strict=True)
+            data_slot(address + start, end - start, framed=self.framed)
+            for start, end in zip(cuts, [*cuts[1:], length], strict=True)
         ]
+        if self.keeps and len(requests) > 1:
+            run.rests[self.buffer] = requests.pop()
         await run.software.publish(self.buffer, *requests)
+
+
+@dataclass(frozen=True)
+class GoOn:
+    """What a frame lacked is published."""
+
+    buffer: int
+
+    async def do(self, run: Run) -> None:
+        if self.buffer in run.rests:
+            await run.software.publish(self.buffer, run.rests.pop(self.buffer))
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Time stamps are switched on or off."""
+
+    buffer: int
+    enable: bool
+    offset: int
+
+    async def do(self, run: Run) -> None:
+        await run.software.publish(self.buffer, timestamp_slot(enable=self.enable, offset=self.offset))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """TX is slowed down, or not."""
+
+    buffer: int
+    enable: bool
+    denominator: int
+
+    async def do(self, run: Run) -> None:
+        request = rate_limit_slot(enable=self.enable, numerator=10, denominator=self.denominator)
+        await run.software.publish(self.buffer, request)
 
 
 @dataclass(frozen=True)
@@ -303,14 +350,15 @@ class Settle:
 
 @dataclass(frozen=True)
 class Reset:
-    """Reset in the middle of everything."""
+    """Reset in the middle of everything; reads under way are answered late, or never."""
 
     pin: str
     start: int
     slot: int
+    answers: bool
 
     async def do(self, run: Run) -> None:
-        await run.begin(self.pin, self.start, self.slot)
+        await run.begin(self.pin, self.start, self.slot, answers=self.answers)
 
 
 @dataclass(frozen=True)
@@ -352,7 +400,12 @@ actions = st.one_of(
         st.lists(sendable, min_size=1, max_size=5).map(tuple),
         st.lists(st.integers(0, 60), max_size=3).map(tuple),
         st.sampled_from(["", "", "", "", "other", "short", "poison", "cut"]),
+        st.booleans(),
+        st.sampled_from([False, False, True]),
     ),
+    st.builds(GoOn, buffers),
+    st.builds(Stamp, buffers, st.booleans(), st.integers(0, 70)),
+    st.builds(Limit, buffers, st.booleans(), st.sampled_from([10, 20, 40])),
     st.builds(SendWrong, buffers, st.sampled_from(["unaligned", "empty", "outside", "config"])),
     st.builds(Rule, buffers, st.sampled_from(["udp", "tcp"]), ports, st.integers(0, PIPES), flow_requests),
     st.builds(Crowd, buffers, st.sampled_from([0, 40, 70]), st.sampled_from([20, 40]), flow_requests),
@@ -366,7 +419,7 @@ actions = st.one_of(
     ),
     st.builds(Pause, st.integers(1, 40)),
     st.builds(Settle),
-    st.builds(Reset, st.sampled_from(["rst", "host__reset"]), flits, slots),
+    st.builds(Reset, st.sampled_from(["rst", "host__reset"]), flits, slots, st.booleans()),
 )
 conditions = st.builds(
     Conditions,

@@ -10,18 +10,23 @@ BASE = 0x1_0000_0000
 
 @dataclass(frozen=True)
 class Answer:
-    """A line of an answer; ``line`` None: an error. ``last``: no more lines of this tag."""
+    """A line of an answer; ``line`` None: an error. ``last``: no more lines of this tag.
+
+    ``is_stray``: of a read from before a reset.
+    """
 
     tag: int
     index: int
     line: bytes | None
     last: bool
+    is_stray: bool = False
 
 
 class _Read:
     def __init__(self, address: int, flits: int, tag: int, due: int) -> None:
         self.address, self.flits, self.tag, self.due = address, flits, tag, due
         self.index = 0
+        self.is_stray = False
 
 
 class HostModel:
@@ -67,9 +72,18 @@ class HostModel:
         assert self.contains(address, len(content)), f"no host memory at {address:#x}"
         self.memory[address - BASE : address - BASE + len(content)] = content
 
-    def forget(self) -> None:
-        """The NIC was reset: nobody waits for answers."""
+    def lose(self) -> list[int]:
+        """Never answer the reads under way; their tags."""
+        tags = [read.tag for read in self._reads]
         self._reads.clear()
+        return tags
+
+    def forget(self, *, answers: bool) -> None:
+        """The NIC was reset: nobody waits for answers. They may come all the same, or never."""
+        for read in self._reads:
+            read.is_stray = True
+        if not answers:
+            self._reads.clear()
 
     @property
     def unanswered(self) -> int:
@@ -90,9 +104,10 @@ class HostModel:
         address, index = read.address + FLIT_BYTES * read.index, read.index
         if not self.contains(address):
             self._reads.remove(read)
-            return Answer(read.tag, index, None, last=True)
+            return Answer(read.tag, index, None, True, read.is_stray)
         read.index += 1
         last = read.index == read.flits
         if last:
             self._reads.remove(read)
-        return Answer(read.tag, index, None if address in self.poisoned else self.load(address), last)
+        line = None if address in self.poisoned else self.load(address)
+        return Answer(read.tag, index, line, last, read.is_stray)

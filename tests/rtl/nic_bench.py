@@ -25,12 +25,14 @@ from enso_nic.layouts import (
 )
 from tests.rtl.golden import GoldenNic
 from tests.rtl.golden.receive import Commit
-from tests.rtl.host_model import HostModel
+from tests.rtl.host_model import Answer, HostModel
 from tests.rtl.nic_pins import NicInput, NicOutput
 
 PERIOD_NS = 4
 HOST_BYTES = 1 << 20
 FOREVER = 1 << 62
+NEVER = (1 << 64) - 1
+"""``wake_at`` of a NIC that waits for no time."""
 ALL_KEPT = (1 << FLIT_BYTES) - 1
 LOW, HIGH, BOTH = 0x0F, 0xF0, 0xFF
 """Byte enables of an MMIO write."""
@@ -91,6 +93,7 @@ class NicBench:
         self.reads = self.writes = 0
         self.digest = hashlib.sha256()
         self.is_quiescent = self.is_ready = False
+        self.wake_at = NEVER
 
         self._wire_in = NicInput(dut, "ethernet_rx", EthernetRx, always_ready=True)
         self._mmio = NicInput(dut, "host__mmio_request", MmioRequest)
@@ -112,12 +115,13 @@ class NicBench:
         self._entered = 0  # bytes of it that were offered
         self._accesses: deque[dict[str, int]] = deque()  # MMIO to come
         self._access: dict[str, int] = {}  # offered
-        self._answer_offered: tuple[int, bytes | None, bool] | None = None
+        self._answer_offered: Answer | None = None
         self._next_tag = 0
         self._answers: dict[int, int] = {}
         self._write: dict[str, int] = {}  # first beat of the write under way
         self._write_beats = 0
         self._leaving = b""
+        self._is_shown, self._shown_at = False, 0  # the frame that leaves; the cycle before
         self._was_silent = False
         self.set_host(bus_master=True)
         dut.rst.value = 0
@@ -164,6 +168,12 @@ class NicBench:
         """Do not take "to_host", "read_request" or "ethernet_tx", or give no "read_completion", for so many cycles."""
         self._held.update(dict.fromkeys(what, self.now + cycles))
 
+    def lose_answers(self) -> None:
+        """The host will answer none of the reads that it has taken, and the NIC must give them up by now."""
+        for tag in self.host.lose():
+            if self.golden is not None:
+                self.golden.host_read_answer(tag, None, last=True)
+
     def release(self) -> None:
         """Hold nothing any more."""
         self._held.clear()
@@ -174,27 +184,32 @@ class NicBench:
         self._dut.host__max_read.value = self._conditions.max_read
         self._was_silent = False
 
-    async def reset(self, pin: str = "rst", cycles: int = 2) -> None:
+    async def reset(self, pin: str = "rst", cycles: int = 2, *, answers: bool = True) -> None:
         """Hold ``rst`` or ``host__reset``: all that was under way is forgotten, and what comes then is judged anew.
 
+        With ``answers`` the host still answers the reads that it has taken, when the NIC is out of reset again.
         The wire goes on. Frames that end while the reset holds are not counted; one that it cuts is dropped.
         """
         getattr(self._dut, pin).value = 1
-        for each in (self._mmio, self._completion):
-            each.withdraw()
-        self.host.forget()
+        self._mmio.withdraw()
         self._accesses.clear()
         self._answers.clear()
         self.golden = None
         if not self.now:
             # a bench that failed before may have left a frame unfinished
             self._wire_in.offer(keep=1, last=1)
-        for _ in range(cycles):
+        for number in range(cycles):
             await self._edge
             self.now += 1
-            self._wire_in.sample()
+            request = self._read_request.sample() if self.now > 1 and not number else None
+            if request is not None:
+                self.host.read(self.now, request["address"] * FLIT_BYTES, request["flits"], request["tag"])
+            for each in (self._wire_in, self._completion):
+                each.sample()
             self._drive_wire()
-            self._wire_in.rest()
+            for each in (self._wire_in, self._completion):
+                each.rest()
+        self.host.forget(answers=answers)
         getattr(self._dut, pin).value = 0
         self.is_ready = False
         if self._config.commit_taps:
@@ -204,6 +219,7 @@ class NicBench:
         for output in (*self._outputs, *self._taps):
             output.forget()
         self._write, self._write_beats, self._leaving, self._was_silent = {}, 0, b"", False
+        self._is_shown = False
 
     # --- a cycle ------------------------------------------------------------------------------------------------------
 
@@ -225,7 +241,8 @@ class NicBench:
         resting = 0
         for _ in range(limit):
             has_input = self._frames or self._entered or self._accesses or any(each.is_offered for each in self._inputs)
-            resting = 0 if has_input or self.host.unanswered or not self.is_quiescent else resting + 1
+            waits = self.host.unanswered or self.wake_at != NEVER
+            resting = 0 if has_input or waits or not self.is_quiescent else resting + 1
             if resting > 3:
                 if self.golden is not None:
                     self.golden.finish()
@@ -244,7 +261,8 @@ class NicBench:
         self.is_ready = bool(self._dut.ready.value)
         has_input = any(each.is_offered for each in self._inputs)
         if self._was_silent and not has_input:
-            assert self.is_quiescent, "the NIC woke by itself"
+            assert self.is_quiescent or int(self._dut.cycle.value) >= self.wake_at, "the NIC woke by itself"
+        self.wake_at = int(self._dut.wake_at.value)
         self._was_silent = self.is_quiescent and not has_input
 
     def _take_inputs(self) -> None:
@@ -257,9 +275,10 @@ class NicBench:
             else:
                 golden.mmio_read(access["address"] * 8, access["tag"])
         if self._completion.sample() and golden is not None:
-            assert self._answer_offered is not None
-            tag, line, last = self._answer_offered
-            golden.host_read_answer(tag, line, last=last)
+            answer = self._answer_offered
+            assert answer is not None
+            if not answer.is_stray:
+                golden.host_read_answer(answer.tag, answer.line, last=answer.last)
 
     def _take_outputs(self) -> None:
         transfers = [output.sample() for output in (*self._outputs, *self._taps)]
@@ -268,6 +287,8 @@ class NicBench:
             assert all(payload is None for payload in shown), "a quiescent NIC offers something"
         offered = [each.is_offered for each in self._inputs]
         self.digest.update(repr((shown, offered, self.is_quiescent, self.is_ready)).encode())
+        if self._wire_out.payload is not None and not self._is_shown and not self._leaving:
+            self._is_shown, self._shown_at = True, self.now - 2
         to_host, request, beat, *taps = transfers
         golden = self.golden
         if golden is not None:
@@ -324,6 +345,7 @@ class NicBench:
 
     def _take_beat(self, beat: dict[str, int]) -> None:
         size = beat["keep"].bit_length()
+        self._is_shown = False
         assert beat["keep"] == (1 << size) - 1, f"keep has gaps: {beat['keep']:#x}"
         assert size, "a beat without bytes"
         assert beat["last"] or size == FLIT_BYTES, "a short beat that is not the last"
@@ -331,7 +353,7 @@ class NicBench:
         if beat["last"]:
             self.sent.append(self._leaving)
             if self.golden is not None:
-                self.golden.frame_out(self._leaving)
+                self.golden.frame_out(self._leaving, self._shown_at * 4 // 5)
             self._leaving = b""
 
     # --- what is offered next -----------------------------------------------------------------------------------------
@@ -363,7 +385,7 @@ class NicBench:
                 data = int.from_bytes(answer.line or b"", "little")
                 failed = answer.line is None
                 self._completion.offer(data=data, tag=answer.tag, index=answer.index, last=answer.last, error=failed)
-                self._answer_offered = (answer.tag, answer.line, answer.last)
+                self._answer_offered = answer
         for each in self._inputs:
             each.rest()
 

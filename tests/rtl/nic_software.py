@@ -9,9 +9,9 @@ DATA, CONFIG = 1, 2
 """Signals of a TX slot."""
 
 
-def data_slot(address: int, length: int) -> bytes:
+def data_slot(address: int, length: int, *, framed: bool = False) -> bytes:
     """A request to send ``length`` bytes at ``address``; the padding is stale, as software leaves it."""
-    return _slot(DATA, address, length, b"")
+    return _slot(DATA, address, length | framed << 32, b"")
 
 
 def flow_slot(key: Key, pipe: int, number: int = 1) -> bytes:

@@ -135,7 +135,7 @@ class Cutting:
         self.requests.append(request)
         self.golden.data(request, contents)
 
-    def mark(self, kind: ReadKind, buffer: int = 0) -> None:
+    def mark(self, kind: int, buffer: int = 0) -> None:
         """Queue a request without data, or a mark that the buffer was closed."""
         self.lines.requests.append([{"kind": kind, "buffer": buffer, "first": 1, "last": 1}])
         request = Request(len(self.requests), buffer)

@@ -103,7 +103,15 @@ class Host:
         self.write(buffer, INDICES, self.tails[buffer], enables=1)
 
     def slot(
-        self, buffer: int, signal: int, address: int, length: int, code: int, *, readable: bool = True, framed: bool = False
+        self,
+        buffer: int,
+        signal: int,
+        address: int,
+        length: int,
+        code: int,
+        *,
+        readable: bool = True,
+        framed: bool = False,
     ) -> Request:
         """Fill the next slot of a ring."""
         line = RING // 64 + (buffer << 14) + self.tails[buffer]
@@ -136,7 +144,8 @@ class Host:
         self.bench.simulate(story)
 
     def is_done(self) -> bool:
-        return len(self.completion.got) == sum(each.is_due for each in self.requests) and self.sent == len(self.golden.frames)
+        completions = sum(each.is_due for each in self.requests)
+        return len(self.completion.got) == completions and self.sent == len(self.golden.frames)
 
     async def settle(self, limit: int = 4000) -> None:
         await self.bench.until(lambda: not self.access.items, limit)
@@ -208,7 +217,8 @@ def test_frames_and_completions_are_exact_whatever_the_host_and_the_wire_do(seed
 
     host.simulate(story)
     host.check()
-    print(f"seed {seed}: {host.bench.cycle} cycles, {host.sent} frames, {host.errors} drops, {len(host.requests)} requests")
+    counts = f"{host.sent} frames, {host.errors} drops, {len(host.requests)} requests"
+    print(f"seed {seed}: {host.bench.cycle} cycles, {counts}")
     assert host.errors
     assert {tag < 128 for _, _, tag in host.reads.requests} == {True, False}
 

@@ -224,7 +224,7 @@ class GoldenNic:
         """The answer of an MMIO read was taken."""
         self.to_host.answer(tag, value)
 
-    def frame_out(self, frame: bytes) -> None:
-        """A frame left for the wire."""
+    def frame_out(self, frame: bytes, tick: int = 0) -> None:
+        """A frame left for the wire; ``tick`` is that of the cycle before its first beat was shown."""
         self._events += 1
-        self.transmit.frame(frame)
+        self.transmit.frame(frame, tick)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from enso_nic.config import FLIT_BYTES, MINIMUM_FRAME, NicConfig
-from tests.rtl.golden.configuration import Configuration
+from tests.rtl.golden.configuration import Configuration, Timestamp
 from tests.rtl.golden.receive import Receive
 from tests.rtl.golden.registers import RingMemory, Window
 from tests.rtl.golden.steering import ETHERNET_HEADER, ip_end, is_ipv4
@@ -110,6 +110,10 @@ class Request:
         Lines of its data that the NIC has asked for.
     lines
         Those that it was given; None: the host could not read it.
+    taken
+        How many of these have been cut into frames.
+    is_skipped
+        The rest of them is dropped.
     is_due
         Its completion may be written.
     """
@@ -124,6 +128,8 @@ class Request:
     flits: int = 0
     asked: set[int] = field(default_factory=set)
     lines: dict[int, bytes | None] = field(default_factory=dict)
+    taken: int = 0
+    is_skipped: bool = False
     is_due: bool = False
 
     @property
@@ -154,7 +160,7 @@ class HostRead:
 
 
 def stated_length(flit: bytes) -> int | None:
-    """Bytes of the frame that begins with ``flit``, by its IP header; None if it has none. 0: a length that cannot be."""
+    """Bytes of the frame that begins with ``flit``, by its IP header; None without one, 0 if that cannot be."""
     if is_ipv4(flit):
         return ip_end(flit) if ip_end(flit) >= ETHERNET_HEADER + MINIMUM_IP_LENGTH else 0
     if flit[12:14] == IPV6 and flit[14] >> 4 == 6:
@@ -199,32 +205,43 @@ class Packetiser:
         self.errors = 0
 
     def data(self, request: Request, lines: Sequence[bytes | None]) -> None:
-        """A request's data has been read; None: the host could not read that line. Sets ``is_due`` and ``code``."""
+        """All of a request's data. Sets its ``is_due`` and ``code``."""
+        for line in lines:
+            self.line(request, line)
+
+    def line(self, request: Request, line: bytes | None) -> None:
+        """The next line of a request's data; None: the host could not read it."""
         frame = self._unfinished.setdefault(request.buffer, UnfinishedFrame())
-        if None in lines:
+        left = request.length - FLIT_BYTES * request.taken
+        request.taken += 1
+        if line is None:
             request.code = READ_ERROR
-        for index, line in enumerate(lines):
-            left = request.length - FLIT_BYTES * index
-            available = min(left, FLIT_BYTES)
-            flit = (line or b"")[:available].ljust(FLIT_BYTES, b"\0")
-            is_header = request.framed and not frame.length
-            if is_header:
-                frame.length = int.from_bytes(flit[:4], "little")
-            elif not frame.length:
-                length = stated_length(flit)
-                frame.length = left if length is None else length
-            has_end = not is_header and frame.length <= len(frame.data) + available
-            is_cut = not has_end and available < FLIT_BYTES
-            if line is None or not 0 < frame.length <= self._maximum_frame or is_cut:
-                self.errors += 1
-                frame.end()
-                break  # the rest of the request is dropped too
-            if has_end:
-                self.frames.append((frame.data + flit)[: frame.length].ljust(MINIMUM_FRAME, b"\0"))
-                frame.end()
-            elif not is_header:
-                frame.data += flit
-        self._complete(request, frame)
+        if not request.is_skipped:
+            self._flit(request, frame, line, left)
+        if request.taken == request.flits:
+            self._complete(request, frame)
+
+    def _flit(self, request: Request, frame: UnfinishedFrame, line: bytes | None, left: int) -> None:
+        """``left``: bytes of the request from here on."""
+        available = min(left, FLIT_BYTES)
+        flit = (line or b"")[:available].ljust(FLIT_BYTES, b"\0")
+        is_header = request.framed and not frame.length
+        if is_header:
+            frame.length = int.from_bytes(flit[:4], "little")
+        elif not frame.length:
+            length = stated_length(flit)
+            frame.length = left if length is None else length
+        has_end = not is_header and frame.length <= len(frame.data) + available
+        is_cut = not has_end and available < FLIT_BYTES
+        if line is None or not 0 < frame.length <= self._maximum_frame or is_cut:
+            self.errors += 1
+            frame.end()
+            request.is_skipped = True
+        elif has_end:
+            self.frames.append((frame.data + flit)[: frame.length].ljust(MINIMUM_FRAME, b"\0"))
+            frame.end()
+        elif not is_header:
+            frame.data += flit
 
     def nothing(self, request: Request) -> None:
         """A request without data: it waits for the unfinished frame of its buffer all the same."""
@@ -238,7 +255,7 @@ class Packetiser:
             frame.end(UNFINISHED)
 
     def _complete(self, request: Request, frame: UnfinishedFrame) -> None:
-        """A request has passed: its completion is due, unless a frame is unfinished, which it may be one too many for."""
+        """A request has passed: it completes, unless a frame is unfinished; that one it may be one too many for."""
         if not frame.length:
             request.is_due = True
         elif len(frame.held) < MOST_HELD:
@@ -262,6 +279,7 @@ class Transmit:
             for number in range(config.notification_buffers)
         ]
         self._packetiser = Packetiser(config.maximum_frame)
+        self._timestamps = deque([self.configuration.timestamp])  # settings that the next frame may meet
         self._reads: dict[int, HostRead] = {}  # by tag, unanswered
         self._slots: deque[tuple[int, HostRead | None]] = deque()  # (buffer, read), in order; None: it was closed
         self._open: list[Request] = []  # without completion, in the order of fetching
@@ -272,6 +290,7 @@ class Transmit:
         for ring in self.rings:
             ring.rest()
             ring.memory.settle(access)
+        self._timestamps = deque([self.configuration.timestamp])
 
     def waiting(self) -> str:
         """What must still happen; empty if nothing must. Requests may wait for the rest of an unfinished frame."""
@@ -334,12 +353,13 @@ class Transmit:
             request = self._unread[0]
             if isinstance(request, int):
                 self._packetiser.close(request)
-            elif len(request.lines) < request.flits:
-                break
-            elif request.flits:
-                self._packetiser.data(request, [request.lines[index] for index in range(request.flits)])
-            else:
+            elif not request.flits:
                 self._packetiser.nothing(request)
+            else:
+                while request.taken in request.lines:
+                    self._packetiser.line(request, request.lines[request.taken])
+                if request.taken < request.flits:
+                    break
             self._unread.popleft()
         self._counters["tx_error"] = self._packetiser.errors
 
@@ -357,10 +377,18 @@ class Transmit:
         if signal == SIGNAL_CONFIG:
             request.is_config = True
             request.code = self.configuration.request(slot)
+            self._timestamps.append(self.configuration.timestamp)
         elif address % FLIT_BYTES or not request.length:
             request.code = MALFORMED
         else:
             request.flits = -(-request.length // FLIT_BYTES)
+
+    @staticmethod
+    def _stamped(frame: bytes, timestamp: Timestamp, tick: int) -> bytes:
+        if not timestamp.enabled:
+            return frame
+        stamp = (tick & 0xFFFFFFFF).to_bytes(4, "big")
+        return (frame[: timestamp.offset] + stamp + frame[timestamp.offset + 4 :])[: len(frame)]
 
     # --- what leaves --------------------------------------------------------------------------------------------------
 
@@ -386,9 +414,12 @@ class Transmit:
         self._open.remove(request)
         self._receive.configs_complete += request.is_config
 
-    def frame(self, frame: bytes) -> None:
-        """A frame left."""
+    def frame(self, frame: bytes, tick: int = 0) -> None:
+        """A frame left. ``tick`` in the cycle before it was shown is its time stamp, if it carries one."""
         assert self._packetiser.frames, f"a frame of {len(frame)} bytes that nothing caused: {frame.hex()}"
         due = self._packetiser.frames.popleft()
+        while frame != self._stamped(due, self._timestamps[0], tick) and len(self._timestamps) > 1:
+            self._timestamps.popleft()
+        due = self._stamped(due, self._timestamps[0], tick)
         assert frame == due, f"sent {frame.hex()} instead of {due.hex()}"
         self._counters["tx_frames"] += 1
