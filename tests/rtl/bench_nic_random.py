@@ -21,7 +21,15 @@ from tests.rtl.golden.steering import Key
 from tests.rtl.host_model import BASE
 from tests.rtl.nic_bench import BOTH, HIGH, LOW, Conditions, NicBench, start_clock
 from tests.rtl.nic_frames import DESTINATION, MACS, SOURCE, SOURCE_PORT, counting, ipv4, tcp, udp
-from tests.rtl.nic_software import Software, config_slot, data_slot, fallback_slot, flow_slot, rate_limit_slot, timestamp_slot
+from tests.rtl.nic_software import (
+    Software,
+    config_slot,
+    data_slot,
+    fallback_slot,
+    flow_slot,
+    rate_limit_slot,
+    timestamp_slot,
+)
 
 CONFIG = dataclasses.replace(TINY, commit_taps=True)
 RING, SLOTS = CONFIG.pipe_flits, CONFIG.notification_slots

@@ -261,3 +261,24 @@ def test_where_the_clock_stands_still_is_not_seen() -> None:
         it.check()
         shown.append(it.shown_at)
     assert shown[0] == shown[1]
+
+
+def test_no_more_than_16_ticks_of_credit_are_saved_while_nothing_is_sent() -> None:
+    """Nor is anything saved, or owed, from when there was no limit."""
+    it = Buffering()
+    for seed in range(20):
+        it.put(random.Random(seed).randbytes(60))
+
+    async def story() -> None:
+        await it.bench.until(it.has_all)
+        it.rate_limit = {"numerator": 1, "denominator": 10, "enable": 1}
+        it.now += 1_000_000
+        await it.bench.cycles(5)
+        for seed in range(20):
+            it.put(random.Random(seed).randbytes(60))
+        await it.bench.until(it.has_all)
+
+    it.bench.simulate(story)
+    it.check()
+    cycles = it.shown_at[-1] - it.shown_at[20]
+    assert 17 * 10 * 5 / 4 <= cycles <= 19 * 10 * 5 / 4 + 5
