@@ -166,6 +166,11 @@ class Simulation:
         self._measured_until: int | None = None
         self._answer = (NEVER, 0)  # of a register read: when, and the word
 
+    @property
+    def time(self) -> int:
+        """Host time in ps up to which all has been simulated."""
+        return self._time
+
     async def prepare(self) -> int:
         """Open devices, bind flows, start the software; the host time from which on frames may reach the NIC."""
         await self._execute(self._system.set_up())

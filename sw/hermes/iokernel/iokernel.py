@@ -80,6 +80,8 @@ class IOKernel:
         Taken so far, by register.
     notifications, completions
         Taken so far.
+    walk
+        Its loop while it finds nothing; set by ``serve``.
     """
 
     def __init__(self, world: World, core: Core, device: Device) -> None:
@@ -114,13 +116,12 @@ class IOKernel:
         self._requester = [(self._clients[0], 0)] * self._own.slots
         count = len(queues)
         first = (OVERFLOW, RECEIVE, COMPLETE)
-        self.core.walk(
-            Walk(
-                (costs.iok_loop, *[costs.poll_clean] * (2 + count)),
-                tuple((*first, *(MESSAGES + (lap + i) % count for i in range(count))) for lap in range(count)),
-                POLL,
-            )
+        self.walk = Walk(
+            (costs.iok_loop, *[costs.poll_clean] * (2 + count)),
+            tuple((*first, *(MESSAGES + (lap + i) % count for i in range(count))) for lap in range(count)),
+            POLL,
         )
+        self.core.walk(self.walk)
         size = self._own.slots * SLOT_BYTES
         world.watch(self._own.address, size, self.core.index, RECEIVE)
         world.watch(self._own.tx_address, size, self.core.index, COMPLETE)

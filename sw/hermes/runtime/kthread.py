@@ -27,7 +27,7 @@ SOFTIRQ_BUDGET = 16
 WATCHDOG_PS = 50_000_000
 """After this long without a look at its softIRQ queue, a kthread looks there before its runqueue."""
 
-_SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED = range(6)
+_BEGIN, _SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED = range(7)
 
 
 class Kthread:
@@ -59,7 +59,7 @@ class Kthread:
         self._lines = world.lines
         self._costs = world.costs
         self._runtime = runtime
-        self._state = _SEARCH
+        self._state = _BEGIN
         self._current: Uthread | None = None
         self._victim = self
         self._items: list[Item] = []
@@ -95,7 +95,9 @@ class Kthread:
             return self._handled()
         if state == _STEAL:
             return self._stole()
-        if self.runqueue or self.softirqs:  # it waited for its lock, or begins
+        if state == _BEGIN:
+            self._looked = self._clock.now
+        if self.runqueue or self.softirqs:  # else a thief was here before it got its lock
             return self._take_own(0)
         return self._search(0)
 
