@@ -606,6 +606,22 @@ async def writes_and_reads_respect_what_the_host_negotiated(dut: Any) -> None:
 
 
 @cocotb.test()
+async def what_is_offered_does_not_wait_to_be_taken(dut: Any) -> None:
+    it = await nic(dut)
+    it.bench.hold("read_request")
+    await it.software.publish(0, data_slot(*it.software.place(udp(6, 100))))
+    await it.bench.cycles(50)
+    assert it.bench.offers() == ["host__read_request"]
+    it.bench.release()
+    it.bench.hold("ethernet_tx", "to_host")
+    it.bench.receive(udp(PORT + 1))
+    await it.bench.cycles(100)
+    assert it.bench.offers() == ["host__to_host", "ethernet_tx"]
+    it.bench.release()
+    await it.bench.settle()
+
+
+@cocotb.test()
 async def without_bus_master_nothing_moves_but_registers(dut: Any) -> None:
     it = await nic(dut)
     it.bench.set_host(bus_master=False)

@@ -126,6 +126,17 @@ class WildHead:
 
 
 @dataclass(frozen=True)
+class WildIndices:
+    """Software writes tail and head of a pipe at once, and they may be anywhere."""
+
+    pipe: int
+    indices: int
+
+    async def do(self, run: Run) -> None:
+        run.bench.write(registers.pipe_register(self.pipe, registers.RX_TAIL), self.indices, BOTH)
+
+
+@dataclass(frozen=True)
 class TakeNotifications:
     """Software has read all notifications of a buffer."""
 
@@ -160,6 +171,18 @@ class Send:
             data_slot(address + start, end - start) for start, end in zip(cuts, [*cuts[1:], length], strict=True)
         ]
         await run.software.publish(self.buffer, *requests)
+
+
+@dataclass(frozen=True)
+class SendEach:
+    """Frames that are requests of their own, published at once."""
+
+    buffer: int
+    sizes: tuple[int, ...]
+
+    async def do(self, run: Run) -> None:
+        places = [run.software.place(udp(9, size, run.number())) for size in self.sizes]
+        await run.software.publish(self.buffer, *(data_slot(*place) for place in places))
 
 
 @dataclass(frozen=True)
@@ -200,9 +223,10 @@ class Fallback:
 
     buffer: int
     pipes: int
+    mask: int
 
     async def do(self, run: Run) -> None:
-        await run.software.publish(self.buffer, fallback_slot(self.pipes, max(self.pipes, 1) - 1))
+        await run.software.publish(self.buffer, fallback_slot(self.pipes, self.mask))
 
 
 @dataclass(frozen=True)
@@ -267,6 +291,18 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class TakeBusMaster:
+    """The host forbids the NIC its memory for a while."""
+
+    cycles: int
+
+    async def do(self, run: Run) -> None:
+        run.bench.set_host(bus_master=False)
+        await run.bench.cycles(self.cycles)
+        run.bench.set_host(bus_master=True)
+
+
+@dataclass(frozen=True)
 class Pause:
     """Time goes by."""
 
@@ -326,6 +362,7 @@ actions = st.one_of(
     st.builds(Head, pipes, st.one_of(st.none(), st.integers(0, 9), flits)),
     st.builds(Head, pipes, st.just(0)),
     st.builds(WildHead, pipes, st.integers(0, (1 << 32) - 1)),
+    st.builds(WildIndices, pipes, st.integers(0, (1 << 64) - 1)),
     st.builds(TakeNotifications, buffers),
     st.builds(TakeNotifications, buffers),
     st.builds(
@@ -335,9 +372,10 @@ actions = st.one_of(
         st.lists(st.integers(0, 60), max_size=3).map(tuple),
         st.sampled_from(["", "", "", "", "other", "short", "poison", "cut"]),
     ),
+    st.builds(SendEach, buffers, st.lists(sendable, min_size=1, max_size=SLOTS - 1).map(tuple)),
     st.builds(SendWrong, buffers, st.sampled_from(["unaligned", "empty", "outside", "config"])),
     st.builds(Rule, buffers, st.sampled_from(["udp", "tcp"]), ports, st.integers(0, PIPES)),
-    st.builds(Fallback, buffers, st.sampled_from([0, 1, 2, 4])),
+    st.builds(Fallback, buffers, st.sampled_from([0, 1, 1]), st.sampled_from([0, 1, 3, 0xFFFFFFFF])),
     st.builds(Read, pages, st.integers(0, len(registers.EXTENSION_WORDS))),
     st.builds(Close, pipes),
     st.builds(Move, pipes, st.integers(0, BUFFERS), flits),
@@ -345,6 +383,7 @@ actions = st.one_of(
     st.builds(
         Hold, st.sampled_from(["to_host", "read_request", "ethernet_tx", "read_completion"]), st.integers(1, 400)
     ),
+    st.builds(TakeBusMaster, st.integers(1, 60)),
     st.builds(Pause, st.integers(1, 40)),
     st.builds(Settle),
     st.builds(Reset, st.sampled_from(["rst", "host__reset"]), flits, slots),

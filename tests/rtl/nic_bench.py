@@ -163,6 +163,10 @@ class NicBench:
         """Hold nothing any more."""
         self._held.clear()
 
+    def offers(self) -> list[str]:
+        """Outputs that were valid in the last cycle."""
+        return [output.name for output in self._outputs if output.payload is not None]
+
     def set_host(self, *, bus_master: bool) -> None:
         self._dut.host__bus_master.value = bus_master
         self._dut.host__max_payload.value = self._conditions.max_payload
