@@ -16,7 +16,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from cosim.config import RunConfig
-from cosim.measure.accounting import AccountingError
+from cosim.measure.accounting import DROP_CAUSES, AccountingError
 from cosim.measure.files import staged, write_json
 from cosim.measure.result import Outcome, measured
 from cosim.nic.rtl import LOG, SimulatorError, nic_model
@@ -168,8 +168,8 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
     counted = slice(counters["tx_frames"])  # what left the NIC after it had told how much had
     returned = Frames(sent.data, sent.offsets[counted], sent.lengths[counted].astype(np.int32))
     outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, simulation.report())
-    if expected > len(returned):
-        simulation.require_progress(expected - len(returned))
+    dropped = sum(counters[cause] for cause in DROP_CAUSES)
+    await simulation.require_progress(max(0, len(frames) - nic.frames_sent - dropped))
     return outcome
 
 
