@@ -153,12 +153,12 @@ def test_a_line_leaves_in_at_least_99_of_100_cycles_while_frames_come(size: int,
     assert share >= 0.99
 
 
-@pytest.mark.parametrize("sizes", [[60], [60, 100, 600, 1514]])
-def test_back_pressure_drops_whole_frames_at_the_door_and_no_others(sizes: list[int]) -> None:
+@pytest.mark.parametrize(("count", "sizes"), [(200, [60]), (100, [60, 100, 600, 1514])])
+def test_back_pressure_drops_whole_frames_at_the_door_and_no_others(count: int, sizes: list[int]) -> None:
     seed = 5
     draw = random.Random(seed)
     receiving = Receiving(pipes=2, rate=0.3, seed=seed)
-    frames = [(i % 2, udp(FIRST_PORT + i % 2, draw.choice(sizes), number=i)) for i in range(130)]
+    frames = [(i % 2, udp(FIRST_PORT + i % 2, draw.choice(sizes), number=i)) for i in range(count)]
 
     async def story() -> None:
         for _, frame in frames:
