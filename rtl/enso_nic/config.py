@@ -59,6 +59,11 @@ class NicConfig:
             raise ValueError("NicConfig has room for at most 8192 pipes and 1024 notification buffers")
         if self.data_tags > 128 or self.request_tags > 128:
             raise ValueError("NicConfig has tags for at most 128 host reads of data and 128 of TX requests")
+        if self.packet_buffer_flits < self.maximum_frame_flits:
+            raise ValueError(
+                f"NicConfig.packet_buffer_flits is {self.packet_buffer_flits}; accepted is a power of two from "
+                f"{self.maximum_frame_flits} up: a frame of maximum_frame"
+            )
         if self.tx_buffer_flits < 2 * self.maximum_frame_flits:
             raise ValueError(
                 f"NicConfig.tx_buffer_flits is {self.tx_buffer_flits}; accepted is a power of two from "
