@@ -203,6 +203,28 @@ def test_a_full_softirq_queue_holds_items_back_in_order_and_stops_nothing_else(m
     assert len(queue) == 0
 
 
+def test_what_comes_behind_held_items_does_not_overtake_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hermes.queues.CAPACITY", 2)
+    for offset in range(0, lap(1), 4 * NS):
+        host = IndirectHost()
+        own = host.system.iokernel.device.notifications
+        for tail in range(1, 5):
+            own.deliver(0, tail)
+        begin = host.start(0)
+        queue = host.system.runtime.kthreads[0].softirqs
+        host.run(begin + 2_000 * NS + offset)
+        host.engine.now = host.time
+        own.deliver(0, 5)
+        host.machine.cores[0].wake(RECEIVE)
+        queue.pop()
+        for _ in range(4):
+            host.run(host.time + 1_000 * NS)
+            host.engine.now = host.time
+            queue.pop()
+        tails = [effect[3] & 0xFFFFFFFF for effect in host.effects if effect[1] == QUEUE_POP]
+        assert tails == [1, 2, 3, 4, 5], offset
+
+
 def test_with_too_many_held_back_it_takes_no_more_notifications(monkeypatch: pytest.MonkeyPatch) -> None:
     assert HELD_LIMIT == 4096
     monkeypatch.setattr("hermes.queues.CAPACITY", 1)

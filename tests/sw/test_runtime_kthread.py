@@ -82,6 +82,32 @@ def test_a_thief_pays_for_probe_lines_lock_and_taking() -> None:
     assert host.times(UTHREAD_START) == [switched]
 
 
+def test_a_thief_pays_for_its_own_line_if_others_looked_at_it() -> None:
+    times = []
+    for has_looked in (False, True):
+        host = IndirectHost(cores=2, uthreads=1)
+        make_runnable(host, 0, 0)
+        if has_looked:
+            host.machine.lines.read(1, host.system.runtime.kthreads[1].line)
+        begin = host.start(2)
+        host.run(begin + 1_000 * NS)
+        times += host.times(UTHREAD_START)
+    assert times[1] - times[0] == C.line_dirty
+
+
+def test_a_search_looks_at_the_own_softirq_queue_all_the_time() -> None:
+    host = IndirectHost(cores=2, uthreads=2, service_ps=2_000 * NS)
+    begin = host.start(2)
+    host.run(begin + WATCHDOG_PS + 10_000 * NS)
+    host.engine.now = host.time
+    make_runnable(host, 0, 0)
+    host.run(host.time + 200 * NS)  # the thief is taking it
+    host.system.runtime.kthreads[1].softirqs.push(host.put_packet(1))
+    host.run(host.time + 10_000 * NS)
+    assert started(host) == [(0, 2), (1, 2)]
+    assert host.times(QUEUE_POP)[0] > host.times(UTHREAD_START)[0], "the watchdog is not due"
+
+
 def test_a_thief_handles_another_ones_softirqs_and_keeps_what_becomes_runnable() -> None:
     host = IndirectHost(cores=3, uthreads=2)
     host.system.runtime.kthreads[2].softirqs.push(host.put_packet(0))

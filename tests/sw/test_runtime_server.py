@@ -84,6 +84,23 @@ def test_it_waits_for_its_lock_and_then_sees_what_the_holder_did() -> None:
     assert uthread.waiting
 
 
+def test_its_last_look_holds_the_lock() -> None:
+    host = IndirectHost()
+    fill(host, 1)
+    begin = host.start(1)
+    host.run(begin + 2_000 * NS)
+    (parked,) = host.times(UTHREAD_END)
+    look = C.lock + 2 * C.poll_clean
+
+    again = IndirectHost()
+    fill(again, 1)
+    assert again.start(1) == begin
+    lock = again.system.uthreads[0].lock
+    for time, wait in [(parked - look - 1, 0), (parked - look, look), (parked - 1, 1), (parked, 0)]:
+        again.run(time)
+        assert lock.wait(time, contended=0) == wait
+
+
 def test_without_room_in_the_message_queue_it_spins_and_the_time_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hermes.queues.CAPACITY", 1)
     host = IndirectHost()
