@@ -18,7 +18,7 @@ import pytest
 from cosim.nic.base import NEVER, Effect
 from cosim.pcie.bridge import LATEST, Bridge, BridgeError
 from cosim.pcie.link import LinkParameters
-from tests.sim.mirror import ALARM, BURST, LINE, READ
+from tests.sim.mirror import ALARM, BURST, LINE, READ, SIZES
 
 MEMORY = 1 << 22
 PAGE = 4096
@@ -115,6 +115,15 @@ async def a_write_of_four_bytes_enables_its_half(top: Any) -> None:
     # 28 bytes take 1778 ps: the second is at the NIC at 1000 + 2 * 1778 + WAY
     bridge.mmio_read(5_000_000, 0, 1)
     assert bridge.counters().bytes_down == 2 * 28
+
+
+@cocotb.test()
+async def the_nic_is_told_what_the_link_takes(top: Any) -> None:
+    bridge = bridge_of(top, max_payload_bytes=128, max_read_bytes=256)
+    await until(bridge, 1000)
+    bridge.mmio_read(1000, SIZES, 0)
+    ((_, _, sizes),) = await until(bridge, 5_000_000)
+    assert sizes == 2 + 16 * 4 + 256 * 1 + 512 * 0
 
 
 @cocotb.test()
@@ -456,7 +465,7 @@ async def a_story(top: Any) -> None:
     def act(now: int) -> None:
         """One random thing that software may do."""
         line = base + 64 * draw.randrange(32 * PAGE // 64 - 200)
-        choice = draw.randrange(6)
+        choice = draw.randrange(7)
         if choice == 0:
             bridge.mmio_write(now, LINE, line, 8)
         elif choice == 1:
@@ -467,6 +476,8 @@ async def a_story(top: Any) -> None:
             bridge.mmio_write(now, BURST, command(line, 1, draw.randint(1, 99)), 8)
         elif choice == 4:
             bridge.mmio_write(now, READ, command(line // 512 * 512, draw.randint(1, 8)), 8)
+        elif choice == 5:
+            bridge.mmio_write(now, ALARM, now // 4000 + draw.randrange(5000), 8)
         else:
             start = (line - base) // 8
             bridge.memory.words[start] = now
