@@ -162,6 +162,28 @@ def test_completions_go_to_the_uthread_whose_request_it_was() -> None:
     assert host.machine.cores[0].times_at(host.time)[TX_COMPLETION] == 2 * each + C.poll_clean
 
 
+def test_a_visit_takes_at_most_64_completions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hermes.iokernel.iokernel.COMPLETE_BUDGET", 3)
+    host = IndirectHost()
+    client, own = host.system.uthreads[0].device.notifications, host.system.iokernel.device.notifications
+    for _ in range(7):
+        client.post(0x100000, 64)
+    host.system.queues[0].push((TX_TAIL, 0, 7, 0))
+    first = own.tx_tail
+    begin = host.start(0)
+    host.run(begin + 1_000 * NS)
+    for i in range(7):
+        own.complete((first + i) % 16)
+    host.engine.now = host.time
+    host.machine.cores[0].wake(COMPLETE)
+    host.effects.clear()
+    host.run(begin + 5_000 * NS)
+    each = C.line_dma + C.completion_route + C.softirq_push + C.line_dirty
+    pushes = host.times(QUEUE_PUSH)
+    gaps = [later - earlier for earlier, later in itertools.pairwise(pushes)]
+    assert gaps == [each, each, each + lap(1) - C.poll_clean] * 2
+
+
 def test_requests_without_room_in_the_own_ring_stay_unread_until_there_is() -> None:
     host = IndirectHost(cores=2, uthreads=2)
     own = host.system.iokernel.device.notifications
@@ -201,6 +223,28 @@ def test_a_full_softirq_queue_holds_items_back_in_order_and_stops_nothing_else(m
         host.run(host.time + 1_000 * NS)
     assert [effect[3] >> 32 for effect in host.effects if effect[1:3] == (QUEUE_PUSH, queue.number)] == [0] * 4
     assert len(queue) == 0
+
+
+def test_a_visit_retries_at_most_64_held_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hermes.queues.CAPACITY", 5)
+    monkeypatch.setattr("hermes.iokernel.iokernel.OVERFLOW_BUDGET", 2)
+    host = IndirectHost()
+    notify(host, *[0] * 10)
+    begin = host.start(0)
+    host.run(begin + 5_000 * NS)
+    host.engine.now = host.time
+    host.effects.clear()
+    for _ in range(5):
+        host.system.runtime.kthreads[0].softirqs.pop()
+    host.run(begin + 9_000 * NS)
+    pushes = host.times(QUEUE_PUSH)
+    each = C.softirq_push + C.line_dirty
+    assert [later - earlier for earlier, later in itertools.pairwise(pushes)] == [
+        each,
+        each + lap(1),
+        each,
+        each + lap(1),
+    ]
 
 
 def test_what_comes_behind_held_items_does_not_overtake_them(monkeypatch: pytest.MonkeyPatch) -> None:

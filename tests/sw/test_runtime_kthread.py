@@ -117,6 +117,43 @@ def test_a_thief_handles_another_ones_softirqs_and_keeps_what_becomes_runnable()
     assert started(host) == [(0, 1), (1, 1)]
 
 
+@pytest.mark.parametrize("holder", ["nobody", "somebody"])
+def test_a_handler_pays_for_the_lines_that_it_writes(holder: str) -> None:
+    host = IndirectHost(cores=2, uthreads=2)
+    victim, thief = host.system.runtime.kthreads
+    for uthread in (0, 1):
+        victim.softirqs.push(host.put_packet(uthread))
+    more = 0
+    if holder == "somebody":
+        for line in (victim.line, thief.line):
+            host.machine.lines.read(1, line)
+        more = C.line_dirty
+    begin = host.start(2)
+    found = begin + OWN + C.line_dirty
+    item = C.softirq_item + C.lock + 2 * C.line_dirty
+    first = found + PROBE + C.line_dirty + C.softirq_call + C.lock + 2 * C.line_dirty + item + 2 * more
+    host.run(first)
+    assert host.times(QUEUE_POP) == [first, first]
+    second = first + item
+    host.run(second - 1)
+    assert len(thief.runqueue) == 1
+    host.run(second)
+    assert len(thief.runqueue) == 2
+
+
+def test_a_switch_writes_the_line_that_others_poll() -> None:
+    host = IndirectHost(cores=2, uthreads=1)
+    make_runnable(host, 0, 0)
+    line = host.system.runtime.kthreads[0].line
+    host.machine.lines.read(2, line)
+    begin = host.start(1)
+    host.run(begin + 50 * NS)
+    assert host.machine.lines.read_cost(2, line) == 0
+    host.run(begin + 300 * NS)
+    assert len(host.times(UTHREAD_START)) == 1
+    assert host.machine.lines.read_cost(2, line) == C.line_dirty
+
+
 def test_a_search_begins_after_the_own_index() -> None:
     for thief, victim_first in [(0, 1), (1, 2), (2, 0)]:
         host = IndirectHost(cores=3, uthreads=3, service_ps=20_000 * NS)

@@ -217,8 +217,7 @@ class Kthread:
         self._item += 1
         if self._item == len(self._items):
             return self._schedule()
-        cost = self._lines.write_cost(self.core.index, self.line)
-        self.core.spend(SOFTIRQ, cost + runtime.handler.begin(self.core, self._items[self._item], cost))
+        self.core.spend(SOFTIRQ, runtime.handler.begin(self.core, self._items[self._item], 0))
         return True
 
     def push(self, uthread: Uthread) -> None:
