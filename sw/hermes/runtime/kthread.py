@@ -97,7 +97,7 @@ class Kthread:
             return self._stole()
         if state == _BEGIN:
             self._looked = self._clock.now
-        if self.runqueue or self.softirqs:  # else a thief was here before it got its lock
+        if self._has_work():  # else a thief was here before it got its lock
             return self._take_own(0)
         return self._search(0)
 
@@ -106,7 +106,7 @@ class Kthread:
         if self._state == _RUN:
             return self._after_uthread(self._running().poll(self.core))
         if source == self.index:
-            if self.runqueue or self.softirqs:
+            if self._has_work():
                 self._end_search()
                 return self._take_own(0)
             self.core.spend(STEAL, 2 * self._costs.poll_clean + self._lines.read(self.core.index, self.line))
@@ -141,9 +141,12 @@ class Kthread:
         assert self._current is not None
         return self._current
 
+    def _has_work(self) -> bool:
+        return bool(self._runtime.with_work >> self.index & 1)
+
     def _schedule(self) -> bool:
         """The core is free: enter the scheduler."""
-        if self.runqueue or self.softirqs:
+        if self._has_work():
             return self._take_own(self._costs.scheduler_entry)
         return self._search(self._costs.scheduler_entry)
 
@@ -233,7 +236,7 @@ class Kthread:
         core, costs = self.core, self._costs
         spent = costs.steal_probe + 2 * costs.poll_clean + self._lines.read(core.index, victim.line)
         core.spend(STEAL, spent)
-        if victim.lock.held or not (victim.runqueue or victim.softirqs):
+        if victim.lock.held or not victim._has_work():
             return False
         self._end_search()
         if not victim.runqueue:
