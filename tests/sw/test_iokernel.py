@@ -46,10 +46,15 @@ def test_notifications_go_to_kthreads_one_by_one_and_then_one_doorbell_rings() -
     notify(host, 2, 0, 1, 2)
     begin = host.start(0)
     host.run(begin + 10_000 * NS)
-    assert softirqs(host, 0) == [rx_softirq(2, 2, 1), rx_softirq(1, 1, 1), rx_softirq(2, 2, 1)]
-    assert softirqs(host, 1) == [rx_softirq(0, 0, 1)]
     each = C.line_dma + C.notification_route + C.softirq_push + C.line_dirty
-    first = begin + C.iok_loop + each
+    look = begin + C.iok_loop
+    first = look + each
+    assert softirqs(host, 0) == [
+        rx_softirq(2, 2, 1, look),
+        rx_softirq(1, 1, 1, look + 2 * each),
+        rx_softirq(2, 2, 1, look + 3 * each),
+    ]
+    assert softirqs(host, 1) == [rx_softirq(0, 0, 1, first)]
     assert host.times(QUEUE_PUSH) == [first, first + each, first + 2 * each, first + 3 * each]
     host.nic.settle()
     assert host.nic.register(OWN_BUFFER + RX_HEAD) == 4
@@ -95,7 +100,7 @@ def test_one_message_of_each_core_is_taken_per_visit_in_rotating_order() -> None
     host = IndirectHost(cores=3, uthreads=1)
     for queue in host.system.queues:
         for value in range(3):
-            queue.push((RX_HEAD, 0, value, 0))
+            queue.push((RX_HEAD, 0, value, 0, 0))
     host.effects.clear()
     host.run(host.start(0) + 10_000 * NS)
     assert [effect[2:] for effect in host.effects if effect[1] == QUEUE_POP] == [
@@ -114,7 +119,7 @@ def test_a_tail_message_is_forwarded_slot_by_slot_and_rings_one_doorbell() -> No
     addresses = [0x100000 + 64 * i for i in range(3)]
     for address in addresses:
         client.post(address, 64)
-    host.system.queues[0].push((TX_TAIL, 1, client.tx_tail, 0))
+    host.system.queues[0].push((TX_TAIL, 1, client.tx_tail, 0, 0))
     own = host.system.iokernel.device.notifications
     first = own.tx_tail
     begin = host.start(0)
@@ -133,8 +138,8 @@ def test_a_tail_that_was_overtaken_changes_nothing() -> None:
     client = host.system.uthreads[0].device.notifications
     for i in range(3):
         client.post(0x100000 + 64 * i, 64)
-    host.system.queues[0].push((TX_TAIL, 0, 3, 0))
-    host.system.queues[1].push((TX_TAIL, 0, 2, 0))
+    host.system.queues[0].push((TX_TAIL, 0, 3, 0, 0))
+    host.system.queues[1].push((TX_TAIL, 0, 2, 0, 0))
     own = host.system.iokernel.device.notifications
     first = own.tx_tail
     host.run(host.start(0) + 1_000 * NS)
@@ -147,7 +152,7 @@ def test_completions_go_to_the_uthread_whose_request_it_was() -> None:
     for number in (1, 0):
         client = host.system.uthreads[number].device.notifications
         client.post(0x100000, 64)
-        host.system.queues[0].push((TX_TAIL, number, client.tx_tail, 0))
+        host.system.queues[0].push((TX_TAIL, number, client.tx_tail, 0, 0))
     own = host.system.iokernel.device.notifications
     first = own.tx_tail
     begin = host.start(0)
@@ -157,8 +162,9 @@ def test_completions_go_to_the_uthread_whose_request_it_was() -> None:
     host.engine.now = host.time
     host.machine.cores[0].wake(COMPLETE)
     host.run(begin + 2_000 * NS)
-    assert softirqs(host, 0) == [tx_done_softirq(1, 0), tx_done_softirq(0, 0)]
     each = C.line_dma + C.completion_route + C.softirq_push + C.line_dirty
+    second = host.times(QUEUE_PUSH)[-1] - each
+    assert softirqs(host, 0) == [tx_done_softirq(1, 0, second - each), tx_done_softirq(0, 0, second)]
     assert host.machine.cores[0].times_at(host.time)[TX_COMPLETION] == 2 * each + C.poll_clean
 
 
@@ -168,7 +174,7 @@ def test_a_visit_takes_at_most_64_completions(monkeypatch: pytest.MonkeyPatch) -
     client, own = host.system.uthreads[0].device.notifications, host.system.iokernel.device.notifications
     for _ in range(7):
         client.post(0x100000, 64)
-    host.system.queues[0].push((TX_TAIL, 0, 7, 0))
+    host.system.queues[0].push((TX_TAIL, 0, 7, 0, 0))
     first = own.tx_tail
     begin = host.start(0)
     host.run(begin + 1_000 * NS)
@@ -191,8 +197,8 @@ def test_requests_without_room_in_the_own_ring_stay_unread_until_there_is() -> N
         client = host.system.uthreads[number].device.notifications
         for _ in range(count):
             client.post(0x100000, 64)
-        host.system.queues[number].push((TX_TAIL, number, client.tx_tail, 0))
-    host.system.queues[1].push((RX_HEAD, 1, 0, 0))
+        host.system.queues[number].push((TX_TAIL, number, client.tx_tail, 0, 0))
+    host.system.queues[1].push((RX_HEAD, 1, 0, 0, 0))
     first = own.tx_tail
     begin = host.start(0)
     host.run(begin + 1_000 * NS)
@@ -308,4 +314,4 @@ def test_a_pipe_is_learned_from_its_registration() -> None:
     host.system.iokernel.control(RegisterPipe(pipe=9, notification_buffer=1))
     notify(host, 9)
     host.run(host.start(0) + 1_000 * NS)
-    assert softirqs(host, 0) == [rx_softirq(1, 9, 1)]
+    assert [item[:4] for item in softirqs(host, 0)] == [rx_softirq(1, 9, 1, 0)[:4]]

@@ -12,7 +12,7 @@ def test_a_notification_lands_in_the_ring_and_wakes_who_waits() -> None:
     uthread = Named(0, host)
     handler, core = NotificationHandler(host.machine, [uthread]), host.machine.cores[1]
     assert uthread.waiting
-    item = rx_softirq(uthread=0, pipe=4, tail=9)
+    item = rx_softirq(uthread=0, pipe=4, tail=9, stamp=0)
     handler.begin(core, item, 0)
     assert not uthread.device.notifications.has_notification(), "effects land at the end"
     assert handler.finish(core, item) is uthread
@@ -26,7 +26,7 @@ def test_a_completion_clears_the_request_and_wakes_who_waits() -> None:
     uthread = Named(0, host)
     handler, core = NotificationHandler(host.machine, [uthread]), host.machine.cores[1]
     slot = uthread.device.notifications.post(0x1000, 64)
-    item = tx_done_softirq(uthread=0, slot=slot)
+    item = tx_done_softirq(uthread=0, slot=slot, stamp=0)
     handler.begin(core, item, 0)
     assert handler.finish(core, item) is uthread
     assert uthread.device.notifications.has_completion()
@@ -37,7 +37,7 @@ def test_who_runs_or_is_runnable_is_not_woken_again() -> None:
     uthread = Named(0, host)
     handler, core = NotificationHandler(host.machine, [uthread]), host.machine.cores[1]
     uthread.waiting = False
-    item = rx_softirq(0, 4, 9)
+    item = rx_softirq(0, 4, 9, 0)
     handler.begin(core, item, 0)
     assert handler.finish(core, item) is None
     assert uthread.device.notifications.has_notification()
@@ -47,7 +47,7 @@ def test_lines_cost_only_when_they_change_hands() -> None:
     host = Host(cores=2)
     handler = NotificationHandler(host.machine, [Named(0, host)])
     first, second = host.machine.cores[1:]
-    item = rx_softirq(0, 0, 1)
+    item = rx_softirq(0, 0, 1, 0)
     costs = []
     for core in (first, first, second, first):
         costs.append(handler.begin(core, item, 0))
@@ -62,8 +62,8 @@ def test_handlers_of_one_uthread_wait_for_each_other() -> None:
     host = Host(cores=2)
     handler = NotificationHandler(host.machine, [Named(0, host)])
     first, second = host.machine.cores[1:]
-    alone = handler.begin(first, rx_softirq(0, 0, 1), 1_000)
+    alone = handler.begin(first, rx_softirq(0, 0, 1, 0), 1_000)
     ends = 1_000 + alone
-    later = handler.begin(second, rx_softirq(0, 0, 2), 5_000)
+    later = handler.begin(second, rx_softirq(0, 0, 2, 0), 5_000)
     own = ITEM + COSTS.line_dirty  # the lock's line; the slot is that of the first until its notification lands
     assert later == ends - 5_000 + COSTS.lock_contended + own + COSTS.line_dirty

@@ -119,7 +119,7 @@ class IndirectHost(Host):
         pipe = self.system.uthreads[uthread].device.pipes[uthread]
         at = pipe.address - self.memory.base + pipe.notified_tail * 64
         self.memory.bytes[at : at + length] = udp_frame(uthread, length)
-        return rx_softirq(uthread, uthread, (pipe.notified_tail + -(-length // 64)) % SMALL.pipe_flits)
+        return rx_softirq(uthread, uthread, (pipe.notified_tail + -(-length // 64)) % SMALL.pipe_flits, self.engine.now)
 
 
 def udp_frame(port: int, length: int = 60) -> bytes:

@@ -42,7 +42,7 @@ class Indirect:
         self.uthreads: list[Server] = []
 
         queues = [SpscQueue(world, index, self.iokernel) for index in range(len(cores))]
-        backend = Hybrid(world.costs, [None, *queues])
+        backend = Hybrid(world.costs, world.clock, [None, *queues])
         for number in range(workload.uthreads):
             device = Device(backend, NotificationBuffer(world.memory, workload.rings, f"uthread {number}"))
             pipe = RxTxPipe(world.memory, workload.rings, number)
