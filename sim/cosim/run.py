@@ -21,7 +21,7 @@ from cosim.measure.files import staged, write_json
 from cosim.measure.result import Outcome, measured
 from cosim.nic.rtl import LOG, SimulatorError, nic_model
 from cosim.nic.rtl import simulate as simulate_in_child
-from cosim.pcie.bridge import Bridge
+from cosim.pcie.bridge import Bridge, BridgeError
 from cosim.pcie.link import NIC_CYCLE_PS
 from cosim.simulation import Options, Simulation, memory_bytes
 from cosim.toolchain import ToolError, find_verilator
@@ -123,7 +123,12 @@ async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], Non
     )
     began = time.monotonic()
     outcome = await simulate(nic, config, task.requests, lambda done, total: say(f"{done} {total}"))
-    how_it_went = {"simulation_s": round(time.monotonic() - began, 3), "bridge": asdict(nic.counters())}
+    counters = nic.counters()
+    if counters.writes_outside:
+        raise BridgeError(
+            f"{counters.writes_outside} writes of the NIC went outside host memory, the first to {counters.first_outside:#x}"
+        )
+    how_it_went = {"simulation_s": round(time.monotonic() - began, 3), "bridge": asdict(counters)}
     task_file.with_name(_OUTCOME).write_bytes(pickle.dumps((outcome, how_it_went)))
 
 
