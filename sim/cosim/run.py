@@ -126,7 +126,7 @@ async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], Non
     counters = nic.counters()
     if counters.writes_outside:
         raise BridgeError(
-            f"{counters.writes_outside} writes of the NIC went outside host memory, the first to {counters.first_outside:#x}"
+            f"{counters.writes_outside} writes of the NIC outside host memory, the first to {counters.first_outside:#x}"
         )
     how_it_went = {"simulation_s": round(time.monotonic() - began, 3), "bridge": asdict(counters)}
     task_file.with_name(_OUTCOME).write_bytes(pickle.dumps((outcome, how_it_went)))
