@@ -41,9 +41,6 @@ class Toy:
     def ready(self) -> int:
         return sum(1 << source for source in range(3) if self.items[source]) & ~self.dishonest
 
-    def waits_for(self) -> str:
-        return ""
-
 
 def make(*, is_naive: bool, start: int = 0) -> Toy:
     nic = ReferenceNic(1 << 16, SMALL)

@@ -204,7 +204,7 @@ class IOKernel:
         return False
 
     def waits_for(self) -> str:
-        """See hermes.world.Software."""
+        """What would make it go on; empty if nothing need to."""
         outstanding = (self._own.tx_tail - self._own.tx_head) & (self._own.slots - 1)
         return f"{outstanding} completions of the NIC" if outstanding else ""
 

@@ -119,10 +119,6 @@ class Kthread:
             return self._running().ready(self.core)
         return self._runtime.with_work
 
-    def waits_for(self) -> str:
-        """See hermes.world.Software."""
-        return self._current.waits_for() if self._current is not None else ""
-
     def queue_changed(self, queue: int) -> None:  # noqa: ARG002  (it produces for one queue)
         """The core's message queue has room; its uthread may wait for that."""
         if self._state == _RUN:
