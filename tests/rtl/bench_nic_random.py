@@ -103,15 +103,25 @@ class Receive:
 
 @dataclass(frozen=True)
 class Head:
-    """Software gives room back, up to some flits before the newest tail; or writes its last head again."""
+    """Software gives room back, up to some flits before the newest tail."""
 
     pipe: int
-    keep: int | None
+    keep: int
 
     async def do(self, run: Run) -> None:
-        pipe = run.golden.receive.pipes[self.pipe]
-        head = pipe.head.latest if self.keep is None else (pipe.tail - self.keep) % RING
-        run.software.write_head(self.pipe, head)
+        run.software.write_head(self.pipe, (run.golden.receive.pipes[self.pipe].tail - self.keep) % RING)
+
+
+@dataclass(frozen=True)
+class SameHead:
+    """Software writes its last head again, perhaps often: each time it is told of what lies there."""
+
+    pipe: int
+    times: int
+
+    async def do(self, run: Run) -> None:
+        for _ in range(self.times):
+            run.software.write_head(self.pipe, run.golden.receive.pipes[self.pipe].head.latest)
 
 
 @dataclass(frozen=True)
@@ -359,7 +369,9 @@ actions = st.one_of(
     st.builds(Receive, st.just("udp"), pipes, st.just(60), counts),
     st.builds(Receive, st.sampled_from(sorted(FRAMES)), ports, sizes, counts),
     st.builds(Receive, st.sampled_from(sorted(FRAMES)), ports, sizes, counts, st.just(1), st.booleans()),
-    st.builds(Head, pipes, st.one_of(st.none(), st.integers(0, 9), flits)),
+    st.builds(Head, pipes, st.one_of(st.integers(0, 9), flits)),
+    st.builds(SameHead, pipes, st.sampled_from([1, 2, SLOTS, 2 * SLOTS])),
+    st.builds(SameHead, pipes, st.sampled_from([1, 2, SLOTS, 2 * SLOTS])),
     st.builds(Head, pipes, st.just(0)),
     st.builds(WildHead, pipes, st.integers(0, (1 << 32) - 1)),
     st.builds(WildIndices, pipes, st.integers(0, (1 << 64) - 1)),
