@@ -158,7 +158,7 @@ class TakeNotifications:
 
 @dataclass(frozen=True)
 class Send:
-    """Frames lie one after the other; requests are cut at a flit of the first ones, and published at once."""
+    """Frames lie one after the other, perhaps cut into several requests, published at once; the last may be spoilt."""
 
     buffer: int
     sizes: tuple[int, ...]
@@ -172,11 +172,13 @@ class Send:
         if self.spoil == "short":
             frames[-1] = frames[-1][:16] + b"\0\x10" + frames[-1][18:]
         address, length = run.software.place(*frames)
+        if self.spoil == "cut":
+            length -= 1
+        if self.spoil == "unfinished":
+            length = max(length - 1, FLIT_BYTES) // FLIT_BYTES * FLIT_BYTES
         cuts = sorted({cut * FLIT_BYTES for cut in self.cuts if cut * FLIT_BYTES < length} | {0})
         if self.spoil == "poison":
             run.bench.host.poisoned.add(address + cuts[-1])
-        if self.spoil == "cut":
-            length -= 1
         requests = [
             data_slot(address + start, end - start) for start, end in zip(cuts, [*cuts[1:], length], strict=True)
         ]
@@ -382,7 +384,7 @@ actions = st.one_of(
         buffers,
         st.lists(sendable, min_size=1, max_size=5).map(tuple),
         st.lists(st.integers(0, 60), max_size=3).map(tuple),
-        st.sampled_from(["", "", "", "", "other", "short", "poison", "cut"]),
+        st.sampled_from(["", "", "", "", "other", "short", "poison", "cut", "unfinished", "unfinished"]),
     ),
     st.builds(SendEach, buffers, st.lists(sendable, min_size=1, max_size=SLOTS - 1).map(tuple)),
     st.builds(SendWrong, buffers, st.sampled_from(["unaligned", "empty", "outside", "config"])),
