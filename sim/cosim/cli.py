@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -21,6 +21,15 @@ INTERRUPTED = 130
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
+Text = str | None
+"""Of a flag: the configuration says what it takes, and has the defaults."""
+
+
+def option(metavar: str, text: str) -> Any:  # noqa: ANN401 (what typer.Option gives is whatever it stands for)
+    """A flag that takes a value."""
+    return typer.Option(metavar=metavar, help=text)
+
+
 @app.callback()
 def hermes() -> None:
     """A laboratory for streaming NICs, their software, and what lies between."""
@@ -29,25 +38,26 @@ def hermes() -> None:
 @app.command(name="run")
 def run_command(
     *,
-    system: Annotated[str | None, typer.Option(help="The evaluated system: indirect.")] = None,
-    nic: Annotated[str | None, typer.Option(help="Which NIC: rtl, the Verilog itself.")] = None,
-    workload: Annotated[str | None, typer.Option(help="What the application does: echo.")] = None,
-    service: Annotated[str | None, typer.Option(help="Computing time per request [constant:0].")] = None,
-    cores: Annotated[str | None, typer.Option(help="Application cores, the IOKernel's not counted [4].")] = None,
-    uthreads: Annotated[str | None, typer.Option(help="User-level threads, each with a pipe [8].")] = None,
-    flows: Annotated[str | None, typer.Option(help="Connections of generated load [one per uthread].")] = None,
-    batch: Annotated[bool, typer.Option("--batch", help="Let a batch application use idle cores.")] = False,
-    rate: Annotated[str | None, typer.Option(help="Frames per second: 2500, 100k, 1M, or line [1M].")] = None,
-    requests: Annotated[str | None, typer.Option(help="Number of generated requests [20000].")] = None,
-    pcap: Annotated[str | None, typer.Option(help="Send the frames of this capture instead.")] = None,
-    rtt: Annotated[str | None, typer.Option(help="PCIe propagation, both ways together [800ns].")] = None,
-    seed: Annotated[str | None, typer.Option(help="Of everything that is drawn [1].")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("out"),
+    system: Annotated[Text, option("NAME", "The evaluated system: indirect.")] = None,
+    nic: Annotated[Text, option("NAME", "Which NIC: rtl, the Verilog itself.")] = None,
+    workload: Annotated[Text, option("NAME", "What the application does: echo.")] = None,
+    service: Annotated[Text, option("KIND:TIME", "Computing time per request [constant:0].")] = None,
+    cores: Annotated[Text, option("N", "Application cores, the IOKernel's not counted [4].")] = None,
+    uthreads: Annotated[Text, option("N", "User-level threads, each with a pipe [8].")] = None,
+    flows: Annotated[Text, option("N", "Connections of generated load [one per uthread].")] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="A batch application on idle cores: none yet.")] = False,
+    rate: Annotated[Text, option("R", "Frames per second: 2500, 100k, 1M, or line [1M].")] = None,
+    requests: Annotated[Text, option("N", "Number of generated requests [20000].")] = None,
+    pcap: Annotated[Text, option("FILE", "Send the frames of this capture instead.")] = None,
+    rtt: Annotated[Text, option("TIME", "PCIe propagation, both ways together [800ns].")] = None,
+    seed: Annotated[Text, option("N", "Of everything that is drawn [1].")] = None,
+    out: Annotated[Path, option("DIR", "Folder for the results.")] = Path("out"),
     waves: Annotated[bool, typer.Option("--waves", help="Also write waves.vcd.")] = False,
-    trace: Annotated[bool, typer.Option("--trace", help="Also write trace.perfetto.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="A trace of the stages: none yet.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     assignments: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE: drain, idle_skip, lookahead, polling, link.*.")
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Also: drain, idle_skip, lookahead, polling, link.*"),
     ] = None,
 ) -> None:
     """Send requests through NIC and software, and tell what became of them."""

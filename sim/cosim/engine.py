@@ -55,14 +55,19 @@ class Engine:
     def run(self, safe: int) -> int:
         """Handle all events with time <= ``safe``; the time of the next one after that."""
         heap, handlers, nic = self._heap, self._handlers, self._nic
-        while heap and heap[0][0] <= safe:
+        now, count = self.now, 0
+        while heap:
             time, order, kind, a, b = heappop(heap)
-            if time < self.now:
-                raise ValueError(f"event {(time, order, kind, a, b)} lies before the present, {self.now} ps")
-            self.now = time
+            if time > safe:
+                heappush(heap, (time, order, kind, a, b))
+                break
+            if time < now:
+                raise ValueError(f"event {(time, order, kind, a, b)} lies before the present, {now} ps")
+            self.now = now = time
             self.order = order
-            self.events += 1
+            count += 1
             if nic.next_change <= time:
                 nic.advance(time)
             handlers[kind](a, b)
+        self.events += count
         return heap[0][0] if heap else NEVER

@@ -16,12 +16,12 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from cosim.config import RunConfig
-from cosim.measure.accounting import AccountingError
+from cosim.measure.accounting import DROP_CAUSES, AccountingError
 from cosim.measure.files import staged, write_json
 from cosim.measure.result import Outcome, measured
 from cosim.nic.rtl import LOG, SimulatorError, nic_model
 from cosim.nic.rtl import simulate as simulate_in_child
-from cosim.pcie.bridge import Bridge
+from cosim.pcie.bridge import Bridge, BridgeError
 from cosim.pcie.link import NIC_CYCLE_PS
 from cosim.simulation import Options, Simulation, memory_bytes
 from cosim.toolchain import ToolError, find_verilator
@@ -123,7 +123,12 @@ async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], Non
     )
     began = time.monotonic()
     outcome = await simulate(nic, config, task.requests, lambda done, total: say(f"{done} {total}"))
-    how_it_went = {"simulation_s": round(time.monotonic() - began, 3), "bridge": asdict(nic.counters())}
+    counters = nic.counters()
+    if counters.writes_outside:
+        raise BridgeError(
+            f"{counters.writes_outside} writes of the NIC outside host memory, the first to {counters.first_outside:#x}"
+        )
+    how_it_went = {"simulation_s": round(time.monotonic() - began, 3), "bridge": asdict(counters)}
     task_file.with_name(_OUTCOME).write_bytes(pickle.dumps((outcome, how_it_went)))
 
 
@@ -168,8 +173,8 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
     counted = slice(counters["tx_frames"])  # what left the NIC after it had told how much had
     returned = Frames(sent.data, sent.offsets[counted], sent.lengths[counted].astype(np.int32))
     outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, simulation.report())
-    if expected > len(returned):
-        simulation.require_progress(expected - len(returned))
+    dropped = sum(counters[cause] for cause in DROP_CAUSES)
+    await simulation.require_progress(max(0, len(frames) - nic.frames_sent - dropped))
     return outcome
 
 

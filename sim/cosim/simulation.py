@@ -7,7 +7,7 @@
     nic.load_frames(...)                            # the caller's: times not before `ready`
     await simulation.run(measured_until, end)       # to the host time `end`; may be called again with a later one
     word = await simulation.read_register(address)  # 64 bits, for counters
-    simulation.require_progress(outstanding)        # DeadlockError, who waits for what, if nothing moves any more
+    await simulation.require_progress(outstanding)  # DeadlockError, who waits for what, if nothing moves any more
     report = simulation.report()
 
 A flow's key is (destination_port, source_port, destination_address, source_address), unused fields 0. Times are integer
@@ -55,6 +55,7 @@ DEFAULT_COSTS: Final = cost_profiles.load()
 ANSWER_PS: Final = 10_000_000_000
 """Longest that set-up waits for an answer of the NIC: 10 ms."""
 _LOOK_PS: Final = 1_000_000
+_PATIENCE: Final = 100  # round trips; a request takes less than ten
 _ANSWER: Final = (1 << 31) - 1  # source of the answers to register reads
 _PAGE = 4096
 
@@ -166,6 +167,11 @@ class Simulation:
         self._measured_until: int | None = None
         self._answer = (NEVER, 0)  # of a register read: when, and the word
 
+    @property
+    def time(self) -> int:
+        """Host time in ps up to which all has been simulated."""
+        return self._time
+
     async def prepare(self) -> int:
         """Open devices, bind flows, start the software; the host time from which on frames may reach the NIC."""
         await self._execute(self._system.set_up())
@@ -197,13 +203,21 @@ class Simulation:
         self._round_trip = self._time - began
         return word
 
-    def require_progress(self, outstanding: int) -> None:
-        """Raise DeadlockError if requests are outstanding, of which the NIC dropped none, and nothing moves."""
-        if outstanding and self._machine.is_quiet:
-            waiting = "; ".join(self._system.waiting()) or "no software waits for anything"
-            raise DeadlockError(
-                f"at {self._time} ps nothing moves and {outstanding} requests are outstanding: {waiting}"
-            )
+    async def require_progress(self, outstanding: int) -> None:
+        """Raise DeadlockError if requests are outstanding, of which the NIC dropped none, and nothing moves any more.
+
+        If so it seems, time goes on for many round trips, for the NIC to prove the contrary.
+        """
+        if not outstanding:
+            return
+        since = self._time
+        while self._machine.is_quiet and self._machine.effects.last_time <= since:
+            if self._time >= since + _PATIENCE * self._round_trip:
+                waiting = "; ".join(self._system.waiting()) or "no software waits for anything"
+                raise DeadlockError(
+                    f"at {since} ps nothing moves and {outstanding} requests are outstanding: {waiting}"
+                )
+            await self._advance(since + _PATIENCE * self._round_trip)
 
     def report(self) -> Report:
         """What came out so far."""

@@ -8,7 +8,8 @@ from hermes.world import QUEUE_POP, QUEUE_PUSH, World
 CAPACITY = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
-Item = tuple[int, int, int, int]
+Item = tuple[int, int, int, int, int]
+"""Kind, whom it is about, its main value, another one, and when it was made (picoseconds)."""
 
 
 class End(Protocol):

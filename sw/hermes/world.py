@@ -91,9 +91,6 @@ class Software(Protocol):
     def ready(self) -> int:
         """Bit s is 1 if a look at source s, now, might find something, or cost more than walk and polled line say."""
 
-    def waits_for(self) -> str:
-        """For the message of a run that stands still: what would wake this software; empty if nothing need to."""
-
 
 class Core(Protocol):
     """A core, as its software sees it.

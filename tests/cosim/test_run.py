@@ -164,3 +164,57 @@ def test_a_longer_link_takes_longer(tmp_path: Path, small: dict[str, bytes]) -> 
     far = run(tmp_path / "out", *SMALL, "--rtt", "8us")
     assert far["echoed"] == 150
     assert far["simulated_ns"] > near + 3 * 7_200  # notification and packet up, request and data each way
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--rtt", "0"),
+        ("--cores", "1", "--uthreads", "1"),
+        ("--cores", "14", "--uthreads", "64", "--rate", "2M"),
+        ("--uthreads", "5", "--flows", "300"),
+        ("--rate", "line"),
+        # a host whose completions are cut, late and out of order, and which often cannot take a write
+        tuple(
+            f"--set=link.{setting}"
+            for setting in (
+                "cut_completions=1",
+                "completion_jitter_ps=2000000",
+                "to_host_stall_percent=50",
+                "tx_stall_percent=30",
+            )
+        ),
+    ],
+)
+def test_every_packet_comes_back_whatever_the_machine(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    result = run(tmp_path / "out", "--requests", "400", *arguments)
+    assert (result["offered"], result["echoed"], dropped(result)) == (400, 400, {})
+    assert assert_echoed_in_order(tmp_path / "out", tmp_path / "out" / "sent.pcap") == 400
+
+
+def test_a_run_that_cannot_keep_up_says_what_is_unfinished(tmp_path: Path) -> None:
+    overload = ("--service", "constant:20us", "--set", "drain=100us")
+    result = run(tmp_path / "out", "--requests", "1000", "--rate", "1M", *overload)
+    assert result["offered"] == 1000
+    assert result["unfinished"] > 500
+    assert result["echoed"] + result["unfinished"] == 1000
+    assert result["latency_ns"]["p50"] > 500_000  # most have waited since they came
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["idle_skip=off", "lookahead=1", "polling=naive"])
+def test_how_a_long_run_is_carried_out_changes_no_byte_of_its_files(tmp_path: Path, how: str) -> None:
+    run(tmp_path / "one")
+    run(tmp_path / "other", "--set", how)
+    assert files(tmp_path / "one") == files(tmp_path / "other")
+
+
+@pytest.mark.long
+def test_waves_are_written_and_change_no_result(tmp_path: Path) -> None:
+    run(tmp_path / "one", "--requests", "20")
+    run(tmp_path / "other", "--requests", "20", "--waves")
+    assert files(tmp_path / "one") == files(tmp_path / "other")
+    with (tmp_path / "other" / "waves.vcd").open() as file:
+        head = file.read(1_000_000)
+    assert "$timescale" in head
+    assert "pipe_manager" in head

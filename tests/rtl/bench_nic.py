@@ -25,7 +25,7 @@ def key_of(port: int) -> Key:
     return Key(destination_port=port, destination_address=DESTINATION)
 
 
-class Nic:
+class OpenNic:
     """A NIC after reset, with notification buffer 0 open, and pipes 1 and 2 that belong to it and have a flow each."""
 
     def __init__(self, dut: Any, conditions: Conditions) -> None:
@@ -66,8 +66,8 @@ class Nic:
         await self.bench.settle()
 
 
-async def nic(dut: Any, conditions: Conditions = IDEAL, *, start: int = 0, slot: int = 0) -> Nic:
-    it = Nic(dut, conditions)
+async def nic(dut: Any, conditions: Conditions = IDEAL, *, start: int = 0, slot: int = 0) -> OpenNic:
+    it = OpenNic(dut, conditions)
     await it.begin(start=start, slot=slot)
     return it
 
@@ -77,7 +77,7 @@ async def nic(dut: Any, conditions: Conditions = IDEAL, *, start: int = 0, slot:
 
 @cocotb.test()
 async def after_reset_all_registers_read_0_and_the_extension_page_tells_what_it_is(dut: Any) -> None:
-    it = Nic(dut, IDEAL)
+    it = OpenNic(dut, IDEAL)
     await it.bench.reset()
     for page in (0, 1, CONFIG.pipes - 1):
         for word in range(0, 64, 8):
@@ -91,7 +91,7 @@ async def after_reset_all_registers_read_0_and_the_extension_page_tells_what_it_
 
 @cocotb.test()
 async def registers_read_back_and_repeat_every_64_bytes(dut: Any) -> None:
-    it = Nic(dut, IDEAL)
+    it = OpenNic(dut, IDEAL)
     await it.bench.reset()
     for base in (registers.pipe_register(3, 0), registers.notification_buffer_register(2, 0)):
         words = 2 if base < registers.notification_buffer_register(0, 0) else 4
@@ -104,7 +104,7 @@ async def registers_read_back_and_repeat_every_64_bytes(dut: Any) -> None:
 
 @cocotb.test()
 async def a_register_is_written_only_with_all_of_its_byte_enables(dut: Any) -> None:
-    it = Nic(dut, IDEAL)
+    it = OpenNic(dut, IDEAL)
     await it.bench.reset()
     value = 0x8877_6655_4433_2211
     for base in (registers.pipe_register(3, 0), registers.notification_buffer_register(2, 0)):
@@ -125,7 +125,7 @@ async def a_register_is_written_only_with_all_of_its_byte_enables(dut: Any) -> N
 
 @cocotb.test()
 async def pages_that_nobody_owns_ignore_writes_and_read_0(dut: Any) -> None:
-    it = Nic(dut, IDEAL)
+    it = OpenNic(dut, IDEAL)
     await it.bench.reset()
     last_page = (1 << 27) // registers.PAGE_BYTES - 1
     nobodys = (
@@ -649,6 +649,22 @@ async def writes_and_reads_respect_what_the_host_negotiated(dut: Any) -> None:
         await it.software.publish(0, data_slot(*it.software.place(*frames)))
         await it.receive(*frames)
         assert it.bench.sent == frames
+
+
+@cocotb.test()
+async def what_is_offered_does_not_wait_to_be_taken(dut: Any) -> None:
+    it = await nic(dut)
+    it.bench.hold("read_request")
+    await it.software.publish(0, data_slot(*it.software.place(udp(6, 100))))
+    await it.bench.cycles(50)
+    assert it.bench.offers() == ["host__read_request"]
+    it.bench.release()
+    it.bench.hold("ethernet_tx", "to_host")
+    it.bench.receive(udp(PORT + 1))
+    await it.bench.cycles(100)
+    assert it.bench.offers() == ["host__to_host", "ethernet_tx"]
+    it.bench.release()
+    await it.bench.settle()
 
 
 @cocotb.test()

@@ -4,7 +4,7 @@ from typing import Any
 
 import cocotb
 
-from tests.rtl.bench_nic import CONFIG, PORT, SLOTS, Nic, key_of, nic
+from tests.rtl.bench_nic import CONFIG, PORT, SLOTS, OpenNic, key_of, nic
 from tests.rtl.golden.steering import steering_key
 from tests.rtl.nic_bench import Conditions
 from tests.rtl.nic_frames import ipv4, tcp, udp
@@ -15,7 +15,7 @@ OK, UNKNOWN, TABLE_FULL, NOT_FOUND = 0, 3, 4, 5
 PLACES = 4 * CONFIG.flow_entries
 
 
-async def codes(it: Nic, *requests: bytes) -> list[int]:
+async def codes(it: OpenNic, *requests: bytes) -> list[int]:
     """The codes with which these requests complete, the rest of their completions being as it must."""
     start = it.golden.transmit.rings[0].fetched
     await it.software.publish(0, *requests)

@@ -114,15 +114,25 @@ class Receive:
 
 @dataclass(frozen=True)
 class Head:
-    """Software gives room back, up to some flits before the newest tail; or writes its last head again."""
+    """Software gives room back, up to some flits before the newest tail."""
 
     pipe: int
-    keep: int | None
+    keep: int
 
     async def do(self, run: Run) -> None:
-        pipe = run.golden.receive.pipes[self.pipe]
-        head = pipe.head.latest if self.keep is None else (pipe.tail - self.keep) % RING
-        run.software.write_head(self.pipe, head)
+        run.software.write_head(self.pipe, (run.golden.receive.pipes[self.pipe].tail - self.keep) % RING)
+
+
+@dataclass(frozen=True)
+class SameHead:
+    """Software writes its last head again, perhaps often: each time it is told of what lies there."""
+
+    pipe: int
+    times: int
+
+    async def do(self, run: Run) -> None:
+        for _ in range(self.times):
+            run.software.write_head(self.pipe, run.golden.receive.pipes[self.pipe].head.latest)
 
 
 @dataclass(frozen=True)
@@ -137,6 +147,17 @@ class WildHead:
 
 
 @dataclass(frozen=True)
+class WildIndices:
+    """Software writes tail and head of a pipe at once, and they may be anywhere."""
+
+    pipe: int
+    indices: int
+
+    async def do(self, run: Run) -> None:
+        run.bench.write(registers.pipe_register(self.pipe, registers.RX_TAIL), self.indices, BOTH)
+
+
+@dataclass(frozen=True)
 class TakeNotifications:
     """Software has read all notifications of a buffer."""
 
@@ -148,7 +169,7 @@ class TakeNotifications:
 
 @dataclass(frozen=True)
 class Send:
-    """Frames lie one after the other; requests are cut at a flit of the first ones, and published at once."""
+    """Frames lie one after the other, perhaps cut into several requests, published at once; the last may be spoilt."""
 
     buffer: int
     sizes: tuple[int, ...]
@@ -167,11 +188,13 @@ class Send:
         if self.spoil == "short":
             frames[-1] = frames[-1][:16] + b"\0\x10" + frames[-1][18:]
         address, length = run.software.place(*frames)
+        if self.spoil == "cut":
+            length -= 1
+        if self.spoil == "unfinished":
+            length = max(length - 1, FLIT_BYTES) // FLIT_BYTES * FLIT_BYTES
         cuts = sorted({cut * FLIT_BYTES for cut in self.cuts if cut * FLIT_BYTES < length} | {0})
         if self.spoil == "poison":
             run.bench.host.poisoned.add(address + cuts[-1])
-        if self.spoil == "cut":
-            length -= 1
         requests = [
             data_slot(address + start, end - start, framed=self.framed)
             for start, end in zip(cuts, [*cuts[1:], length], strict=True)
@@ -215,6 +238,18 @@ class Limit:
     async def do(self, run: Run) -> None:
         request = rate_limit_slot(enable=self.enable, numerator=10, denominator=self.denominator)
         await run.software.publish(self.buffer, request)
+
+
+@dataclass(frozen=True)
+class SendEach:
+    """Frames that are requests of their own, published at once."""
+
+    buffer: int
+    sizes: tuple[int, ...]
+
+    async def do(self, run: Run) -> None:
+        places = [run.software.place(udp(9, size, run.number())) for size in self.sizes]
+        await run.software.publish(self.buffer, *(data_slot(*place) for place in places))
 
 
 @dataclass(frozen=True)
@@ -270,11 +305,11 @@ class Fallback:
 
     buffer: int
     pipes: int
+    mask: int
     round_robin: bool
 
     async def do(self, run: Run) -> None:
-        mask = max(self.pipes, 1) - 1
-        await run.software.publish(self.buffer, fallback_slot(self.pipes, mask, round_robin=self.round_robin))
+        await run.software.publish(self.buffer, fallback_slot(self.pipes, self.mask, round_robin=self.round_robin))
 
 
 @dataclass(frozen=True)
@@ -339,6 +374,18 @@ class Hold:
 
 
 @dataclass(frozen=True)
+class TakeBusMaster:
+    """The host forbids the NIC its memory for a while."""
+
+    cycles: int
+
+    async def do(self, run: Run) -> None:
+        run.bench.set_host(bus_master=False)
+        await run.bench.cycles(self.cycles)
+        run.bench.set_host(bus_master=True)
+
+
+@dataclass(frozen=True)
 class Pause:
     """Time goes by."""
 
@@ -397,9 +444,12 @@ actions = st.one_of(
     st.builds(Receive, st.just("udp"), pipes, st.just(60), counts),
     st.builds(Receive, st.sampled_from(sorted(FRAMES)), ports, sizes, counts),
     st.builds(Receive, st.sampled_from(sorted(FRAMES)), ports, sizes, counts, st.just(1), st.booleans()),
-    st.builds(Head, pipes, st.one_of(st.none(), st.integers(0, 9), flits)),
+    st.builds(Head, pipes, st.one_of(st.integers(0, 9), flits)),
+    st.builds(SameHead, pipes, st.sampled_from([1, 2, SLOTS, 2 * SLOTS])),
+    st.builds(SameHead, pipes, st.sampled_from([1, 2, SLOTS, 2 * SLOTS])),
     st.builds(Head, pipes, st.just(0)),
     st.builds(WildHead, pipes, st.integers(0, (1 << 32) - 1)),
+    st.builds(WildIndices, pipes, st.integers(0, (1 << 64) - 1)),
     st.builds(TakeNotifications, buffers),
     st.builds(TakeNotifications, buffers),
     st.builds(
@@ -407,17 +457,18 @@ actions = st.one_of(
         buffers,
         st.lists(sendable, min_size=1, max_size=5).map(tuple),
         st.lists(st.integers(0, 60), max_size=3).map(tuple),
-        st.sampled_from(["", "", "", "", "other", "short", "poison", "cut"]),
+        st.sampled_from(["", "", "", "", "other", "short", "poison", "cut", "unfinished", "unfinished"]),
         st.booleans(),
         st.sampled_from([False, False, True]),
     ),
+    st.builds(SendEach, buffers, st.lists(sendable, min_size=1, max_size=SLOTS - 1).map(tuple)),
     st.builds(GoOn, buffers),
     st.builds(Stamp, buffers, st.booleans(), st.integers(0, 70)),
     st.builds(Limit, buffers, st.booleans(), st.sampled_from([10, 20, 40])),
     st.builds(SendWrong, buffers, st.sampled_from(["unaligned", "empty", "outside", "config"])),
     st.builds(Rule, buffers, st.sampled_from(["udp", "tcp"]), ports, st.integers(0, PIPES), flow_requests),
     st.builds(Crowd, buffers, st.sampled_from([0, 40, 70]), st.sampled_from([20, 40]), flow_requests),
-    st.builds(Fallback, buffers, st.sampled_from([0, 1, 2, 4]), st.booleans()),
+    st.builds(Fallback, buffers, st.sampled_from([0, 1, 1]), st.sampled_from([0, 1, 3, 0xFFFFFFFF]), st.booleans()),
     st.builds(Read, pages, st.integers(0, len(registers.EXTENSION_WORDS))),
     st.builds(Close, pipes),
     st.builds(Move, pipes, st.integers(0, BUFFERS), flits),
@@ -425,6 +476,7 @@ actions = st.one_of(
     st.builds(
         Hold, st.sampled_from(["to_host", "read_request", "ethernet_tx", "read_completion"]), st.integers(1, 400)
     ),
+    st.builds(TakeBusMaster, st.integers(1, 60)),
     st.builds(Pause, st.integers(1, 40)),
     st.builds(Settle),
     st.builds(Reset, st.sampled_from(["rst", "host__reset"]), flits, slots, st.booleans()),

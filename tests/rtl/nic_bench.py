@@ -82,10 +82,8 @@ class NicBench:
     ) -> None:
         self._dut, self._config, self._conditions = dut, config, conditions
         self._edge = RisingEdge(dut.clk)
-        self.draw = random.Random(conditions.seed)
-        self.host = HostModel(
-            host_bytes, self.draw, longest_delay=conditions.read_delay, shuffled=conditions.shuffled
-        )
+        self._draw = random.Random(conditions.seed)
+        self.host = HostModel(host_bytes, self._draw, longest_delay=conditions.read_delay, shuffled=conditions.shuffled)
         self.golden = GoldenNic(config) if config.commit_taps else None
         self.now = 0
         self._held: dict[str, int] = {}  # until which cycle
@@ -177,6 +175,10 @@ class NicBench:
     def release(self) -> None:
         """Hold nothing any more."""
         self._held.clear()
+
+    def offers(self) -> list[str]:
+        """Outputs that were valid in the last cycle."""
+        return [output.name for output in self._outputs if output.payload is not None]
 
     def set_host(self, *, bus_master: bool) -> None:
         self._dut.host__bus_master.value = bus_master
@@ -362,7 +364,7 @@ class NicBench:
         return self._held.get(name, 0) <= self.now
 
     def _chance(self, percent: int) -> bool:
-        return percent == 100 or self.draw.random() * 100 < percent
+        return percent == 100 or self._draw.random() * 100 < percent
 
     def _offer(self) -> None:
         conditions = self._conditions

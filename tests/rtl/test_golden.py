@@ -1,6 +1,5 @@
 """The golden model by itself: it allows what the specification says, and nothing else."""
 
-
 import pytest
 
 from enso_nic import registers

@@ -38,10 +38,10 @@ def test_the_last_pipe_and_buffer_of_the_full_configuration(tmp_path: Path) -> N
 
 def test_taps_change_nothing(tmp_path: Path) -> None:
     digests = []
-    for taps in (False, True):
+    for taps, model in [(taps, verilated(replace(TINY, commit_taps=taps))) for taps in (False, True)]:
         digest = tmp_path / f"digest{taps:d}"
         run_cocotb(
-            verilated(replace(TINY, commit_taps=taps)),
+            model,
             "tests.rtl.bench_nic_outputs",
             folder=tmp_path / f"taps{taps:d}",
             environment={"BENCH_TAPS": f"{taps:d}", "BENCH_DIGEST": str(digest)},

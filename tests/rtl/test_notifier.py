@@ -12,7 +12,7 @@ from enso_nic.config import TINY
 from enso_nic.layouts import RxCommandKind
 from enso_nic.notifier import QUEUE_DEPTH, Notifier
 from enso_nic.registers import FIRST_EXTENSION_PAGE, FIRST_NOTIFICATION_BUFFER_PAGE
-from tests.rtl.stream_bench import Bench, Sink, Source
+from tests.rtl.stream_bench import Bench, Port, Sink, Source
 
 LATENCY = 4
 SLOTS = TINY.notification_slots
@@ -142,7 +142,7 @@ class Notifying:
         self.is_ready = False
         self.can_owe = 1
         self.owed = Sink(self.block.owe)
-        ports = [self.commands, self.out, self.owed]
+        ports: list[Port] = [self.commands, self.out, self.owed]
         self.bench = Bench(ResetInserter(self.reset)(self.block), ports, seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:

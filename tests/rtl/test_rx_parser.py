@@ -9,6 +9,7 @@ from amaranth.hdl import ResetInserter, Signal
 from enso_nic.config import FLIT_BYTES, TINY
 from enso_nic.layouts import DropCause
 from enso_nic.rx_parser import RxParser
+from tests.rtl.ethernet_beats import beats
 from tests.rtl.golden.steering import TCP, UDP, Key, drop_cause, pipe_flits, steering_key
 from tests.rtl.stream_bench import Bench, Port, Sink, Source, fields
 
@@ -16,8 +17,6 @@ LATENCY = 2
 SYN, ACK = 0x02, 0x10
 SOURCE, DESTINATION = 0xC0A80102, 0x0A000001
 ICMP = 1
-GARBAGE = 0x45
-"""What the MAC has on its wires beyond the end of a frame; it looks like the beginning of an IP header."""
 
 
 def ip_frame(
@@ -44,19 +43,6 @@ def ip_frame(
     layer4 = bytes.fromhex("12345678") + bytes(9) + bytes([flags])
     frame = bytes(12) + ethertype.to_bytes(2, "big") + header + layer4
     return (frame + bytes(i % 251 for i in range(len(frame), size)))[:size]
-
-
-def beats(frame: bytes, *, error: bool = False) -> list[dict[str, int]]:
-    pieces = [frame[start : start + FLIT_BYTES] for start in range(0, len(frame), FLIT_BYTES)]
-    return [
-        {
-            "data": int.from_bytes(piece.ljust(FLIT_BYTES, bytes([GARBAGE])), "little"),
-            "keep": (1 << len(piece)) - 1,
-            "last": i == len(pieces) - 1,
-            "error": error and i == len(pieces) - 1,
-        }
-        for i, piece in enumerate(pieces)
-    ]
 
 
 class Door:

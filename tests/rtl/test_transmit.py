@@ -5,14 +5,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from amaranth.hdl import EnableInserter, Module, Signal
-from amaranth.lib.wiring import In, Out
 
 from enso_nic.config import TINY
 from enso_nic.transmit import TransmitPath
 from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
 from tests.rtl.golden.transmit import Request
 from tests.rtl.host_reads import HostReads
+from tests.rtl.shadow import Shadow
 from tests.rtl.stream_bench import Bench, Port, Sink, Source
 from tests.rtl.tx_frames import in_flits, ip_frame, other_frame
 
@@ -24,36 +23,12 @@ CONFIG_CODES = (0, 3, 4, 5, 3, 0, 5)
 """How a config request ends, by its id: the far side of this bench says so."""
 
 
-class Shadow:
-    """A second TX path with the inputs of ``original``, whose clock stops while it is idle and no input comes."""
-
-    def __init__(self, original: TransmitPath) -> None:
-        self.original, self.path, self._runs = original, TransmitPath(TINY), Signal()
-        self.top = Module()
-        self.top.submodules.original = original
-        self.top.submodules.shadow = EnableInserter(self._runs)(self.path)
-        self.stopped = 0
-
-    def follow(self, context: Any) -> None:
-        """Give it this cycle's inputs, stop it or not, and compare all outputs that mean something."""
-        members = list(zip(*(each.signature.flatten(each) for each in (self.original, self.path)), strict=True))
-        for (_, member, mine), (_, _, its) in members:
-            if member.flow == In:
-                context.set(its, context.get(mine))
-        input_comes = context.get(self.path.access.valid) or context.get(self.path.read_completion.valid)
-        stops = context.get(self.path.idle) and not input_comes
-        context.set(self._runs, not stops)
-        self.stopped += stops
-        for (path, member, mine), (_, _, its) in members:
-            has_meaning = path[-1] != "payload" or context.get(getattr(self.path, path[0]).valid)
-            if member.flow == Out and has_meaning:
-                assert context.get(mine) == context.get(its), f"{path} differs after {self.stopped} stops"
-
-
 class Host:
     """TransmitPath, the host memory it reads, and what must come of the slots that were published."""
 
-    def __init__(self, shadow: Shadow | None = None, seed: int = 1, rate: float = 1.0, max_read: int = 8) -> None:
+    def __init__(
+        self, shadow: Shadow[TransmitPath] | None = None, seed: int = 1, rate: float = 1.0, max_read: int = 8
+    ) -> None:
         self.shadow = shadow
         self.block = shadow.original if shadow else TransmitPath(TINY)
         self.memory: dict[int, int | None] = {}
@@ -368,7 +343,7 @@ def test_a_wait_for_the_host_is_idle() -> None:
 def test_standing_still_while_idle_changes_nothing() -> None:
     """A path whose clock stops whenever it is idle and no input comes cannot be told from one that runs."""
     draw, rests = random.Random(7), dict[int, bytes]()
-    shadow = Shadow(TransmitPath(TINY))
+    shadow = Shadow(TransmitPath(TINY), TransmitPath(TINY))
     host = Host(shadow, seed=7, rate=0.4)
     for buffer in range(BUFFERS):
         host.enable(buffer)

@@ -18,7 +18,7 @@ import pytest
 from cosim.nic.base import NEVER, Effect
 from cosim.pcie.bridge import LATEST, Bridge, BridgeError
 from cosim.pcie.link import LinkParameters
-from tests.sim.mirror import ALARM, BURST, LINE, READ
+from tests.sim.mirror import ALARM, BURST, LINE, READ, SIZES
 
 MEMORY = 1 << 22
 PAGE = 4096
@@ -118,6 +118,15 @@ async def a_write_of_four_bytes_enables_its_half(top: Any) -> None:
 
 
 @cocotb.test()
+async def the_nic_is_told_what_the_link_takes(top: Any) -> None:
+    bridge = bridge_of(top, max_payload_bytes=128, max_read_bytes=256)
+    await until(bridge, 1000)
+    bridge.mmio_read(1000, SIZES, 0)
+    ((_, _, sizes),) = await until(bridge, 5_000_000)
+    assert sizes == 2 + 16 * 4 + 256 * 1 + 512 * 0
+
+
+@cocotb.test()
 async def a_read_samples_memory_and_comes_back_a_line_per_cycle(top: Any) -> None:
     bridge = bridge_of(top)
     source = bridge.memory.base + 3 * 512
@@ -143,7 +152,8 @@ async def a_register_write_waits_behind_a_completion_that_left_before_it(top: An
     await until(bridge, 1000)
     bridge.mmio_write(1000, READ, command(bridge.memory.base, 8), 8)
     sample = 4000 * 102 + 1524 + WAY + 100_000
-    await until(bridge, sample)
+    assert await bridge.run(sample - 1) > sample
+    assert bridge.next_change == sample, "what happens at that time is still to come"
     bridge.mmio_read(sample, 0, 5)  # at the same time the NIC comes first
     (effect,) = await until(bridge, 5_000_000)
     assert effect[2] == -(-(sample + 34_032 + 1524 + WAY) // 4000)
@@ -172,14 +182,15 @@ async def the_link_takes_what_its_rate_allows(top: Any) -> None:
 async def the_host_port_stalls_while_too_much_waits_for_the_link(top: Any) -> None:
     bridge = bridge_of(top, up_queue_bytes=1024)
     await until(bridge, 1000)
-    bridge.mmio_write(1000, BURST, command(bridge.memory.base, 8, 100), 8)
-    bridge.mmio_read(1000, 0, 2)  # the mirror takes it after the burst's last beat is in its queue of 64 lines
-    (answer,) = await until(bridge, 10_000_000)
-    # of 800 lines at most 64 are in the mirror and 1024 bytes plus one TLP in the link when the last went in
-    link_ps = 100 * 34_032
-    assert answer[0] > 4000 * 102 + link_ps + WAY, "it does not pass the writes"
-    assert 4000 * answer[2] > 4000 * 102 + link_ps - 8 * 34_032 - 3 * 34_032
-    assert answer[0] < 4000 * 110 + link_ps + 2 * 34_032 + WAY
+    bridge.mmio_write(1000, BURST, command(bridge.memory.base, 1, 500), 8)
+    bridge.mmio_read(1000, 0, 2)  # the mirror takes it when the last line is in its queue of 64
+    ((time, _, cycle),) = await until(bridge, 10_000_000)
+    # the first line leaves in cycle 103, and each takes the link 5588 ps; the NIC alone would need 4000
+    sent = 4000 * 103 + 500 * 5588
+    assert sent + 2032 + WAY == time, "the answer comes right behind the last write"
+    # then at most 64 lines are in the mirror, and 1024 bytes and one line more wait for the link
+    waiting = 64 * 5588 + 65_016 + 5588
+    assert sent - waiting <= 4000 * cycle <= sent - waiting + 3 * 5588
 
 
 @cocotb.test()
@@ -373,12 +384,15 @@ async def software_that_breaks_a_rule_is_told(top: Any) -> None:
         bridge.mmio_read(safe + 1, 0, 1)
     with pytest.raises(BridgeError, match="looked at"):
         bridge.advance(safe + 1)
+    bridge.mmio_write(1_000_001, LINE, 0, 8)
+    with pytest.raises(BridgeError, match=r"MMIO write at 1000000 ps; .* from 1000001 to"):
+        bridge.mmio_write(1_000_000, LINE, 0, 8)
     with pytest.raises(BridgeError, match="MMIO write of 2 bytes; accepted are 4 and 8"):
-        bridge.mmio_write(1_000_000, 0, 0, 2)
+        bridge.mmio_write(1_000_001, 0, 0, 2)
     with pytest.raises(BridgeError, match="at 0x4; accepted are multiples"):
-        bridge.mmio_write(1_000_000, 4, 0, 8)
+        bridge.mmio_write(1_000_001, 4, 0, 8)
     with pytest.raises(BridgeError, match="below 0x8000000"):
-        bridge.mmio_read(1_000_000, 1 << 27, 0)
+        bridge.mmio_read(1_000_001, 1 << 27, 0)
     for address, length, source in ((base + 64, PAGE, 0), (base, 64, 0), (base + MEMORY, PAGE, 0), (base, PAGE, -1)):
         with pytest.raises(BridgeError, match="accepted are whole pages of host memory, and sources from 0 up"):
             bridge.watch(address, length, source)
@@ -393,9 +407,9 @@ async def software_that_breaks_a_rule_is_told(top: Any) -> None:
     with pytest.raises(BridgeError, match="accepted is a time up to"):
         await bridge.run(LATEST + 1)
     for _ in range(256):
-        bridge.mmio_read(1_000_000, 0, 1)
+        bridge.mmio_read(1_000_001, 0, 1)
     with pytest.raises(BridgeError, match="256 others wait"):
-        bridge.mmio_read(1_000_000, 0, 1)
+        bridge.mmio_read(1_000_001, 0, 1)
     await bridge.run(10_000_000)
     with pytest.raises(BridgeError, match="effects not taken"):
         await bridge.run(20_000_000)
@@ -456,7 +470,7 @@ async def a_story(top: Any) -> None:
     def act(now: int) -> None:
         """One random thing that software may do."""
         line = base + 64 * draw.randrange(32 * PAGE // 64 - 200)
-        choice = draw.randrange(6)
+        choice = draw.randrange(7)
         if choice == 0:
             bridge.mmio_write(now, LINE, line, 8)
         elif choice == 1:
@@ -467,6 +481,8 @@ async def a_story(top: Any) -> None:
             bridge.mmio_write(now, BURST, command(line, 1, draw.randint(1, 99)), 8)
         elif choice == 4:
             bridge.mmio_write(now, READ, command(line // 512 * 512, draw.randint(1, 8)), 8)
+        elif choice == 5:
+            bridge.mmio_write(now, ALARM, now // 4000 + draw.randrange(5000), 8)
         else:
             start = (line - base) // 8
             bridge.memory.words[start] = now

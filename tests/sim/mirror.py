@@ -9,6 +9,8 @@ from enso_nic.ports import NicSignature
 
 # registers: byte addresses of the 8-byte words that may be written
 LINE, READ, BURST, ALARM = 0, 8, 16, 24
+SIZES = 32
+"""Reads as max_payload + 16 * max_read + 256 * bus_master + 512 * reset; each other word as the cycle."""
 
 
 class Command(data.Struct):
@@ -28,7 +30,7 @@ class Mirror(wiring.Component):
       are, from bit 0, the cycle (32 bits), tag (8), index (3), last and error.
     - BURST: ``count`` writes of ``flits`` lines; all lines are numbered from 0 on, in their first 8 bytes.
     - ALARM: when ``cycle`` reaches the value, a line that holds the cycle is written as for a frame.
-    - Each MMIO read is answered by the cycle in which it came; an MMIO write to another word is ignored.
+    - Each MMIO read but that of SIZES is answered by the cycle in which it came; other MMIO writes are ignored.
     """
 
     def __init__(self) -> None:
@@ -45,6 +47,7 @@ class Mirror(wiring.Component):
         line, seen, alarm = Signal(58), Signal(64), Signal(64, init=(1 << 64) - 1)
         burst, burst_flit, number = Signal(Command), Signal(8), Signal(64)
         tag = Signal(8)
+        sizes = Cat(host.max_payload, host.max_read, host.bus_master, host.reset)
         request = data.View(ReadRequest, reads.w_data)
 
         m.d.comb += [
@@ -104,7 +107,7 @@ class Mirror(wiring.Component):
                     out.w_en.eq(1),
                     item.kind.eq(HostWriteKind.MMIO_RESPONSE),
                     item.tag.eq(mmio.payload.tag),
-                    item.data.eq(self.cycle),
+                    item.data.eq(Mux(mmio.payload.address == SIZES // 8, sizes, self.cycle)),
                 ]
             with m.Elif(mmio.payload.enables.all()), m.Switch(mmio.payload.address):
                 with m.Case(LINE // 8):

@@ -85,7 +85,7 @@ def test_recorded_pins_give_the_same_outputs_in_the_bare_model(tmp_path: Path) -
     source = PROJECT / "sim" / "cosim"
     replay, pins_of = source / "bench" / "replay.cpp", source / "pcie" / "pins.hpp"
     model = bare_model([verilog(Mirror)], top="enso_nic", cpp=[replay], headers=[pins_of])
-    command = [model, pins, "0", str(1 << 62)]
+    command: list[str | Path] = [model, pins, "0", str(1 << 62)]
     outputs = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
     assert int(outputs) == int(pins.with_suffix(".hash").read_text())
     assert pins.stat().st_size > 1000 * 176

@@ -33,14 +33,15 @@ def test_direct_writes_all_registers_by_mmio() -> None:
 def test_hybrid_writes_pipes_by_mmio_and_tells_the_rest_on_the_cores_own_queue() -> None:
     host = Host(cores=2)
     queues = [SpscQueue(host.machine, index, Listener()) for index in range(2)]
-    backend = Hybrid(COSTS, [None, *queues])
+    backend = Hybrid(COSTS, host.engine, [None, *queues])
+    host.engine.now = 7
     backend.write_pipe(host.machine.cores[2], 5, RX_HEAD, 40)
     backend.write_notification_buffer(host.machine.cores[2], 700, RX_HEAD, 3)
     backend.write_notification_buffer(host.machine.cores[1], 700, TX_TAIL, 8)
     assert arrived(host, pipe_register(5, RX_HEAD)) == 40
     assert arrived(host, notification_buffer_register(700, RX_HEAD)) == 0
-    assert queues[1].pop() == (RX_HEAD, 700, 3, 0)
-    assert queues[0].pop() == (TX_TAIL, 700, 8, 0)
+    assert queues[1].pop() == (RX_HEAD, 700, 3, 0, 7)
+    assert queues[0].pop() == (TX_TAIL, 700, 8, 0, 7)
     assert backend.pipe_write == COSTS.mmio_issue
     assert backend.notification_write == COSTS.message_send + COSTS.line_dirty
 
@@ -48,7 +49,7 @@ def test_hybrid_writes_pipes_by_mmio_and_tells_the_rest_on_the_cores_own_queue()
 def test_hybrid_has_room_while_the_cores_queue_has() -> None:
     host = Host()
     queue = SpscQueue(host.machine, 0, Listener())
-    backend = Hybrid(COSTS, [None, queue])
+    backend = Hybrid(COSTS, host.engine, [None, queue])
     core = host.machine.cores[1]
     for _ in range(CAPACITY):
         assert backend.has_room(core)
@@ -59,4 +60,4 @@ def test_hybrid_has_room_while_the_cores_queue_has() -> None:
 def test_the_iokernels_core_has_no_queue() -> None:
     host = Host()
     with pytest.raises(ValueError, match="core 0 has no message queue; accepted are cores that run applications"):
-        Hybrid(COSTS, [None]).has_room(host.machine.cores[0])
+        Hybrid(COSTS, host.engine, [None]).has_room(host.machine.cores[0])

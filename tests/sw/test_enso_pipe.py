@@ -53,6 +53,14 @@ def test_news_that_were_overtaken_change_nothing() -> None:
         assert pipe.notified_tail == expected
 
 
+def test_news_of_what_was_taken_already_change_nothing() -> None:
+    pipe = RxTxPipe(Host().memory, SMALL, 0)
+    pipe.notified(10)
+    pipe.send(10)
+    pipe.notified(5)
+    assert (pipe.notified_tail, pipe.available()) == (10, 0)
+
+
 def test_a_send_is_cut_at_the_rings_end() -> None:
     pipe = RxTxPipe(Host().memory, SMALL, 0)
     pipe.rx_head = pipe.rx_tail = 60

@@ -16,10 +16,10 @@ class End:
 def test_items_come_out_in_order_and_each_is_an_effect() -> None:
     host = Host()
     queue = SpscQueue(host.machine, 7, End())
-    queue.push((0, 1, 2, 3))
-    queue.push((4, 5, 6, 7))
-    assert (len(queue), queue[0], queue[1]) == (2, (0, 1, 2, 3), (4, 5, 6, 7))
-    assert [queue.pop(), queue.pop()] == [(0, 1, 2, 3), (4, 5, 6, 7)]
+    queue.push((0, 1, 2, 3, 9))
+    queue.push((4, 5, 6, 7, 9))
+    assert (len(queue), queue[0], queue[1]) == (2, (0, 1, 2, 3, 9), (4, 5, 6, 7, 9))
+    assert [queue.pop(), queue.pop()] == [(0, 1, 2, 3, 9), (4, 5, 6, 7, 9)]
     assert [effect[1:3] for effect in host.effects] == [
         (QUEUE_PUSH, 7),
         (QUEUE_PUSH, 7),
@@ -32,8 +32,8 @@ def test_items_come_out_in_order_and_each_is_an_effect() -> None:
 def test_the_consumer_is_told_of_each_item() -> None:
     consumer = End()
     queue = SpscQueue(Host().machine, 3, consumer)
-    queue.push((0, 0, 0, 0))
-    queue.push((0, 0, 0, 0))
+    queue.push((0, 0, 0, 0, 0))
+    queue.push((0, 0, 0, 0, 0))
     assert consumer.told == [3, 3]
 
 
@@ -43,7 +43,7 @@ def test_the_producer_of_a_full_queue_is_told_of_room_once() -> None:
     queue.producer = producer
     for _ in range(CAPACITY):
         assert not queue.is_full()
-        queue.push((0, 0, 0, 0))
+        queue.push((0, 0, 0, 0, 0))
     assert queue.is_full()
     queue.pop()
     assert not queue.is_full()

@@ -58,6 +58,8 @@ class ReferenceNic:
         32-bit registers by address.
     flows, fallback
         Pipe by key, and the mask for other keys; None: they are dropped.
+    fault
+        "notification" or "completion": from now on the NIC loses those.
     runs
         Times that ``run`` was called.
     """
@@ -66,6 +68,7 @@ class ReferenceNic:
         self.memory = HostMemory(memoryview(mmap.mmap(-1, memory_bytes)))
         self.sent: list[tuple[int, bytes]] = []
         self.drops: dict[str, int] = {}
+        self.fault = ""
         self.runs = 0
         self._rings = rings or RingSizes()
         self._lookahead = lookahead_ps
@@ -193,7 +196,8 @@ class ReferenceNic:
         self._effects.append((time, source, value))
         self._first_effect = min(self._first_effect, time)
 
-    def _write_host(self, address: int, data: bytes) -> None:
+    def write_host(self, address: int, data: bytes) -> None:
+        """Send a write up, now."""
         time = self._up(len(data))
         at = address - self.memory.base
         assert 0 <= at <= self.memory.size - len(data), f"a write to {address:#x}, outside host memory"
@@ -266,7 +270,7 @@ class ReferenceNic:
             return
         for index in range(flits):
             line = kept[index * FLIT_BYTES : (index + 1) * FLIT_BYTES].ljust(FLIT_BYTES, b"\0")
-            self._write_host(ring + (tail + index) % size * FLIT_BYTES, line)
+            self.write_host(ring + (tail + index) % size * FLIT_BYTES, line)
         self.registers[pipe * PAGE_BYTES + RX_TAIL] = (tail + flits) % size
         if pipe not in self._armed:
             self._notify(pipe)
@@ -275,12 +279,12 @@ class ReferenceNic:
         self._armed.add(pipe)
         page = PIPES + (self._of_page(pipe, RX_MEM_LOW) & BUFFER_ID_MASK)
         tail, slots, ring = self._of_page(page, RX_TAIL), self._rings.notification_slots, self._memory_of(page)
-        if not ring:
+        if not ring or self.fault == "notification":
             return
         assert (self._of_page(page, RX_HEAD) - tail - 1) % slots, "a notification ring is full"
         words = (1, pipe, self._of_page(pipe, RX_TAIL))
         line = b"".join(word.to_bytes(8, "little") for word in words).ljust(SLOT_BYTES, b"\0")
-        self._write_host(ring + tail * SLOT_BYTES, line)
+        self.write_host(ring + tail * SLOT_BYTES, line)
         self.registers[page * PAGE_BYTES + RX_TAIL] = (tail + 1) % slots
 
     # --- TX -----------------------------------------------------------------------------------------------------------
@@ -305,13 +309,14 @@ class ReferenceNic:
 
         def send(data: bytes) -> None:
             self._send(page, data)
-            self._complete(slot, line)
+            if self.fault != "completion":
+                self._complete(slot, line)
 
         assert length, "a request without bytes"
         self._read_host(address, length, send)
 
     def _complete(self, slot: int, line: bytes) -> None:
-        self._write_host(slot, (bytes(8) + line[8:24]).ljust(SLOT_BYTES, b"\0"))
+        self.write_host(slot, (bytes(8) + line[8:24]).ljust(SLOT_BYTES, b"\0"))
 
     def _configure(self, config: int, line: bytes) -> None:
         def field(at: int, size: int) -> int:

@@ -27,7 +27,7 @@ class Core:
     times
         Picoseconds by activity, up to ``busy_until``.
     busy_until
-        End of the action that is under way; where a core polls: from when on.
+        End of the action or look that is under way; where a core polls, it may lie in the past.
     """
 
     __slots__ = (
@@ -43,9 +43,9 @@ class Core:
         "_poll_lap",
         "_poll_source",
         "_poll_time",
-        "_polled_last",
         "_position",
         "_software",
+        "_spent",
         "_spinning",
         "_step_kind",
         "_tables",
@@ -70,10 +70,10 @@ class Core:
         self._poll_kind = engine.kind(self._poll)
         self._generation = 0
         self._began = 0
+        self._spent: list[tuple[int, int]] = []  # since the last event: what can still be under way
         self._tables: dict[int, WalkTable] = {}  # by id() of the walk, which its table keeps alive
         self._position = Position()
         self._spinning = False
-        self._polled_last = False
         self._poll_time = NEVER
         self._poll_source = self._poll_lap = 0
 
@@ -83,6 +83,7 @@ class Core:
         """See hermes.world.Core."""
         self.times[activity] += duration
         self.busy_until += duration
+        self._spent.append((activity, duration))
 
     def walk(self, walk: Walk) -> None:
         """See hermes.world.Core."""
@@ -117,7 +118,7 @@ class Core:
         return self._spinning and not self._software.ready()
 
     def times_at(self, end: int) -> list[int]:
-        """Picoseconds by activity from the start to ``end``; an action under way counts whole, a look up to ``end``.
+        """Picoseconds by activity from the start to ``end``, behind all events up to then.
 
         Raises
         ------
@@ -125,13 +126,18 @@ class Core:
             They do not add up to the time that passed.
         """
         times = list(self.times)
-        elapsed = self.busy_until - self._began
-        if self._spinning and (end > self.busy_until or self._polled_last):
+        if self._spinning and end > self.busy_until:
             times[self._position.table.activity] += end - self.busy_until
-            elapsed = end - self._began
-        if sum(times) != elapsed or min(times) < 0:
+        beyond = max(0, self.busy_until - end)
+        for activity, duration in reversed(self._spent):
+            cut = min(beyond, duration)
+            times[activity] -= cut
+            beyond -= cut
+        if sum(times) != end - self._began:
             split = ", ".join(f"{name} {time}" for name, time in zip(ACTIVITIES, times, strict=True) if time)
-            raise AccountingError(f"core {self.index}: {elapsed} ps passed, accounted for are {sum(times)} ps: {split}")
+            raise AccountingError(
+                f"core {self.index}: {end - self._began} ps passed, accounted for are {sum(times)} ps: {split}"
+            )
         return times
 
     # --- inside -------------------------------------------------------------------------------------------------------
@@ -140,7 +146,7 @@ class Core:
         """Event: an action ended."""
         if generation != self._generation:
             return
-        self._polled_last = False
+        self._spent.clear()
         if self._software.step():
             self._act()
         else:
@@ -159,7 +165,7 @@ class Core:
         if self.busy_until != now:
             raise AccountingError(f"core {self.index} looks at {now} ps, but its time adds up to {self.busy_until} ps")
         self._spinning = False
-        self._polled_last = True
+        self._spent.clear()
         ready = software.ready()
         if ready >> source & 1:
             if software.poll(source):
@@ -178,8 +184,7 @@ class Core:
         else:
             if table.first_line >= 0:
                 cost += self._lines.read(self.index, table.first_line + source)
-            self.times[table.activity] += cost
-            self.busy_until += cost
+            self.spend(table.activity, cost)
         self._spin(ready)
 
     def _act(self) -> None:

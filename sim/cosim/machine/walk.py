@@ -61,18 +61,18 @@ class Position:
         self.lap = self.start = self.offset = 0
 
     def visit(self, source: int, earliest: int) -> tuple[int, int]:
-        """(time, lap) of the first look at a source that begins at ``earliest`` or later, if all before are clean."""
+        """(time, lap) of the first look at a source that begins at ``earliest`` or later, if all before are clean.
+
+        ``earliest`` is not before the next look.
+        """
         table = self.table
-        lap, start, offset = self.lap, self.start, self.offset
-        passed = (earliest - start) // table.length
-        if passed > 0:
-            lap += passed
-            start += passed * table.length
-            offset = 0
-        place = table.offsets[lap % table.laps][source]
-        if place >= offset and start + place >= earliest:
-            return start + place, lap
-        return start + table.length + table.offsets[(lap + 1) % table.laps][source], lap + 1
+        passed = (earliest - self.start) // table.length
+        lap = self.lap + passed
+        time = self.start + passed * table.length + table.offsets[lap % table.laps][source]
+        if time < earliest:
+            lap += 1
+            time = self.start + (passed + 1) * table.length + table.offsets[lap % table.laps][source]
+        return time, lap
 
     def first(self, sources: int) -> int:
         """Which of a set of sources, not empty, has its turn first: a bit for each."""

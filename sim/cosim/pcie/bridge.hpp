@@ -109,6 +109,10 @@ struct Bridge {
     void to_host(int64_t at, const Word *words) {
         transfer(TransferHash::kToHost, at, words, kHostWriteWords);
         const HostWritePins beat{words};
+        const bool inside = write_beats < write_flits;
+        if (inside == (beat.first() || beat.is_mmio_response()))
+            return fail("cycle %ld: a beat with first=%d kind=%d, after %d of %d beats of a write", cycle, beat.first(),
+                        beat.is_mmio_response(), write_beats, write_flits);
         if (beat.is_mmio_response()) {
             const int32_t from = mmio_sources[beat.tag()];
             if (from < 0) return fail("cycle %ld: the NIC answers MMIO tag %d, which waits for none", cycle, beat.tag());
@@ -116,15 +120,16 @@ struct Bridge {
             return add_effect(send_up(8), from, two_words(words));
         }
         if (beat.first()) {
-            write_address = beat.byte_address(), write_flits = beat.flits(), write_beats = 0;
-            const uint64_t end = write_address % link.max_payload_bytes + write_flits * kLineBytes;
-            if (write_flits < 1 || end > static_cast<uint64_t>(link.max_payload_bytes))
+            const uint64_t address = beat.byte_address();
+            const int64_t end = static_cast<int64_t>(address % link.max_payload_bytes) + beat.flits() * kLineBytes;
+            if (beat.flits() < 1 || end > link.max_payload_bytes)
                 return fail("cycle %ld: a write of %d flits at %#lx; accepted are 1 up to the next multiple of %ld bytes",
-                            cycle, write_flits, write_address, link.max_payload_bytes);
+                            cycle, beat.flits(), address, link.max_payload_bytes);
+            write_address = address, write_flits = beat.flits(), write_beats = 0;
         }
-        if (write_beats == write_flits || beat.last() != (write_beats + 1 == write_flits))
-            return fail("cycle %ld: beat %d of a write of %d flits has last=%d", cycle, write_beats, write_flits, beat.last());
         std::memcpy(write_data + write_beats++ * kLineBytes, words, kLineBytes);
+        if (beat.last() != (write_beats == write_flits))
+            return fail("cycle %ld: beat %d of a write of %d flits has last=%d", cycle, write_beats, write_flits, beat.last());
         if (!beat.last()) return;
         const Time time = send_up(write_flits * kLineBytes);
         host.write(time, write_address, write_flits, write_data, silent());
@@ -137,8 +142,8 @@ struct Bridge {
         const ReadRequestPins request{words};
         const uint64_t address = request.byte_address();
         const int flits = request.flits();
-        const uint64_t end = address % link.max_read_bytes + flits * kLineBytes;
-        if (flits < 1 || end > static_cast<uint64_t>(link.max_read_bytes))
+        const int64_t end = static_cast<int64_t>(address % link.max_read_bytes) + flits * kLineBytes;
+        if (flits < 1 || end > link.max_read_bytes)
             return fail("cycle %ld: a read of %d flits at %#lx; accepted are 1 up to the next multiple of %ld bytes", cycle,
                         flits, address, link.max_read_bytes);
         host.read(send_up(0), address, flits, request.tag());

@@ -23,7 +23,7 @@ module bridge;
   longint cycle = -1, next_call;
   bit [63:0] tick;
   int events /*verilator public_flat_rd*/;
-  wire [3:0] max_payload = 4'(bridge_max_payload_flits()), max_read = 4'(bridge_max_read_flits());
+  bit [3:0] max_payload, max_read;
 
   bit rx_valid, completion_valid, mmio_valid, to_host_ready, read_request_ready, tx_ready;
   bit [577:0] rx, next_rx;
@@ -54,6 +54,18 @@ module bridge;
   wire read_request_moves = read_request_valid & read_request_ready & ~rst;
   wire tx_moves = tx_valid & tx_ready & ~rst;
   wire idle = quiescent & ~(driven | to_host_valid | read_request_valid | tx_valid | rst);
+
+  // whether the clock goes on, or already did
+  function automatic bit resumed();
+    if (stopped) begin
+      if (!bridge_resume(next_call)) return 0;
+      stopped = 0;
+      // known once Python has opened the bridge
+      max_payload = 4'(bridge_max_payload_flits());
+      max_read = 4'(bridge_max_read_flits());
+    end
+    return 1;
+  endfunction
 
   function automatic void go_on();
     cycle = idle ? bridge_next_cycle(cycle, wake_at) : cycle + 1;
@@ -92,9 +104,8 @@ module bridge;
 `ifdef WAVES
   // every edge at its own time, for the trace
   initial forever begin
-    if (stopped & !bridge_resume(next_call)) #1;
+    if (!resumed()) #1;
     else begin
-      stopped = 0;
       go_on();
       #(cycle * 4000 > $time ? cycle * 4000 - $time : 1) clk = 1;
       #2000 clk = 0;
@@ -116,8 +127,7 @@ module bridge;
   end
 
   initial forever begin
-    if (!stopped | bridge_resume(next_call)) begin
-      stopped = 0;
+    if (resumed()) begin
       periods = 0;
       go_on();
       clk = 1;

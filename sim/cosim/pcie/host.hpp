@@ -126,12 +126,9 @@ class HostSide {
     Time next_change() const { return std::min(next_write(), next_read()); }
     // Host time of the first item that will send something to the NIC.
     Time next_down() const { return std::min({next_read(), next_completion(), next_mmio()}); }
-    // Host time up to which all has been processed: software may not act before.
-    Time processed() const { return processed_; }
 
     // Do all that happens up to `limit`, in the order of host time; at equal time the NIC first.
     void process(Time limit) {
-        processed_ = std::max(processed_, limit);
         for (;;) {
             const Time write = next_write(), read = next_read(), completion = next_completion(), mmio = next_mmio();
             const Time next = std::min({write, read, completion, mmio});
@@ -269,5 +266,4 @@ class HostSide {
     std::vector<Completion> pool_;
     std::vector<int> free_;
     uint64_t order_ = 0, reads_begun_ = 0;
-    Time processed_ = 0;
 };

@@ -6,7 +6,7 @@ from typing import Protocol
 from hermes.costs import Costs
 from hermes.enso.registers import notification_buffer_register, pipe_register
 from hermes.queues import SpscQueue
-from hermes.world import Core
+from hermes.world import Clock, Core
 
 
 class Backend(Protocol):
@@ -52,7 +52,7 @@ class Direct:
 
 
 class Hybrid:
-    """Pipes are the NIC's; notification buffers are the IOKernel's, told by message: (register, buffer, value, 0).
+    """Pipes are the NIC's; notification buffers the IOKernel's, told by message: (register, buffer, value, 0, time).
 
     Parameters
     ----------
@@ -60,9 +60,10 @@ class Hybrid:
         The message queue of each core, by the core's index; None for cores that run no applications.
     """
 
-    def __init__(self, costs: Costs, queues: Sequence[SpscQueue | None]) -> None:
+    def __init__(self, costs: Costs, clock: Clock, queues: Sequence[SpscQueue | None]) -> None:
         self.pipe_write = costs.mmio_issue
         self.notification_write = costs.message_send + costs.line_dirty
+        self._clock = clock
         self._queues = queues
 
     def has_room(self, core: Core) -> bool:
@@ -75,7 +76,7 @@ class Hybrid:
 
     def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
         """By message."""
-        self._queue(core).push((register, buffer, value, 0))
+        self._queue(core).push((register, buffer, value, 0, self._clock.now))
 
     def _queue(self, core: Core) -> SpscQueue:
         queue = self._queues[core.index]

@@ -80,6 +80,8 @@ class IOKernel:
         Taken so far, by register.
     notifications, completions
         Taken so far.
+    walk
+        Its loop while it finds nothing; set by ``serve``.
     """
 
     def __init__(self, world: World, core: Core, device: Device) -> None:
@@ -87,6 +89,7 @@ class IOKernel:
         self.device = device
         self.messages = {RX_HEAD: 0, TX_TAIL: 0}
         self.notifications = self.completions = 0
+        self._clock = world.clock
         self._costs = world.costs
         self._lines = world.lines
         self._own = device.notifications
@@ -100,7 +103,7 @@ class IOKernel:
         self._held_count = 0
         self._state = _IDLE
         self._taken = 0  # in this visit of a source
-        self._item: Item = (0, 0, 0, 0)
+        self._item: Item = (0, 0, 0, 0, 0)
         self._target = 0  # kthread, or message queue
         self._forward = 0  # slots
 
@@ -114,13 +117,12 @@ class IOKernel:
         self._requester = [(self._clients[0], 0)] * self._own.slots
         count = len(queues)
         first = (OVERFLOW, RECEIVE, COMPLETE)
-        self.core.walk(
-            Walk(
-                (costs.iok_loop, *[costs.poll_clean] * (2 + count)),
-                tuple((*first, *(MESSAGES + (lap + i) % count for i in range(count))) for lap in range(count)),
-                POLL,
-            )
+        self.walk = Walk(
+            (costs.iok_loop, *[costs.poll_clean] * (2 + count)),
+            tuple((*first, *(MESSAGES + (lap + i) % count for i in range(count))) for lap in range(count)),
+            POLL,
         )
+        self.core.walk(self.walk)
         size = self._own.slots * SLOT_BYTES
         world.watch(self._own.address, size, self.core.index, RECEIVE)
         world.watch(self._own.tx_address, size, self.core.index, COMPLETE)
@@ -202,7 +204,7 @@ class IOKernel:
         return False
 
     def waits_for(self) -> str:
-        """See hermes.world.Software."""
+        """What would make it go on; empty if nothing need to."""
         outstanding = (self._own.tx_tail - self._own.tx_head) & (self._own.slots - 1)
         return f"{outstanding} completions of the NIC" if outstanding else ""
 
@@ -217,7 +219,7 @@ class IOKernel:
         client = self._client_of_pipe.get(pipe)
         if client is None:
             raise ContractError(f"the NIC notified of pipe {pipe}, which no uthread has")
-        self._item = rx_softirq(client.uthread, pipe, self._own.tail_of(slot))
+        self._item = rx_softirq(client.uthread, pipe, self._own.tail_of(slot), self._clock.now)
         self._target = self._route.kthread(client.uthread)
         costs = self._costs
         self.core.spend(RX, costs.line_dma + costs.notification_route + costs.softirq_push + costs.line_dirty)
@@ -235,7 +237,7 @@ class IOKernel:
     def _begin_completion(self) -> bool:
         client, slot = self._requester[self._own.take_completion()]
         client.tx_head = (slot + 1) & client.mask
-        self._item = tx_done_softirq(client.uthread, slot)
+        self._item = tx_done_softirq(client.uthread, slot, self._clock.now)
         self._target = self._route.kthread(client.uthread)
         costs = self._costs
         self.core.spend(TX_COMPLETION, costs.line_dma + costs.completion_route + costs.softirq_push + costs.line_dirty)
@@ -273,7 +275,7 @@ class IOKernel:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def _begin_message(self, queue: int) -> bool:
-        register, number, value, _ = self._queues[queue][0]
+        register, number, value, _, _ = self._queues[queue][0]
         costs, client = self._costs, self._clients[number]
         cost = costs.line_dirty + costs.message_receive
         self._target = queue
@@ -294,7 +296,7 @@ class IOKernel:
 
     def _end_message(self) -> bool:
         queue = self._queues[self._target]
-        register, number, value, _ = queue.pop()
+        register, number, value, _, _ = queue.pop()
         if not queue:
             self._with_messages &= ~(1 << self._target)
         client = self._clients[number]

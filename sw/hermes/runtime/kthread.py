@@ -27,7 +27,7 @@ SOFTIRQ_BUDGET = 16
 WATCHDOG_PS = 50_000_000
 """After this long without a look at its softIRQ queue, a kthread looks there before its runqueue."""
 
-_SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED = range(6)
+_BEGIN, _SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED = range(7)
 
 
 class Kthread:
@@ -59,7 +59,7 @@ class Kthread:
         self._lines = world.lines
         self._costs = world.costs
         self._runtime = runtime
-        self._state = _SEARCH
+        self._state = _BEGIN
         self._current: Uthread | None = None
         self._victim = self
         self._items: list[Item] = []
@@ -95,7 +95,9 @@ class Kthread:
             return self._handled()
         if state == _STEAL:
             return self._stole()
-        if self.runqueue or self.softirqs:  # it waited for its lock, or begins
+        if state == _BEGIN:
+            self._looked = self._clock.now
+        if self._has_work():  # else a thief was here before it got its lock
             return self._take_own(0)
         return self._search(0)
 
@@ -104,7 +106,7 @@ class Kthread:
         if self._state == _RUN:
             return self._after_uthread(self._running().poll(self.core))
         if source == self.index:
-            if self.runqueue or self.softirqs:
+            if self._has_work():
                 self._end_search()
                 return self._take_own(0)
             self.core.spend(STEAL, 2 * self._costs.poll_clean + self._lines.read(self.core.index, self.line))
@@ -116,10 +118,6 @@ class Kthread:
         if self._state == _RUN:
             return self._running().ready(self.core)
         return self._runtime.with_work
-
-    def waits_for(self) -> str:
-        """See hermes.world.Software."""
-        return self._current.waits_for() if self._current is not None else ""
 
     def queue_changed(self, queue: int) -> None:  # noqa: ARG002  (it produces for one queue)
         """The core's message queue has room; its uthread may wait for that."""
@@ -139,9 +137,12 @@ class Kthread:
         assert self._current is not None
         return self._current
 
+    def _has_work(self) -> bool:
+        return bool(self._runtime.with_work >> self.index & 1)
+
     def _schedule(self) -> bool:
         """The core is free: enter the scheduler."""
-        if self.runqueue or self.softirqs:
+        if self._has_work():
             return self._take_own(self._costs.scheduler_entry)
         return self._search(self._costs.scheduler_entry)
 
@@ -215,8 +216,7 @@ class Kthread:
         self._item += 1
         if self._item == len(self._items):
             return self._schedule()
-        cost = self._lines.write_cost(self.core.index, self.line)
-        self.core.spend(SOFTIRQ, cost + runtime.handler.begin(self.core, self._items[self._item], cost))
+        self.core.spend(SOFTIRQ, runtime.handler.begin(self.core, self._items[self._item], 0))
         return True
 
     def push(self, uthread: Uthread) -> None:
@@ -232,7 +232,7 @@ class Kthread:
         core, costs = self.core, self._costs
         spent = costs.steal_probe + 2 * costs.poll_clean + self._lines.read(core.index, victim.line)
         core.spend(STEAL, spent)
-        if victim.lock.held or not (victim.runqueue or victim.softirqs):
+        if victim.lock.held or not victim._has_work():
             return False
         self._end_search()
         if not victim.runqueue:

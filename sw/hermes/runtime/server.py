@@ -149,10 +149,8 @@ class Server(Uthread):
             core.spend(SCHEDULER, self.lock.wait(now, costs.lock_contended) or costs.lock_contended)
             self._state = _LOCKED
             return RUNNING
-        buffer, flits = self.device.notifications, self._pipe.available()
+        buffer = self.device.notifications
         self._found = buffer.has_completion() or buffer.has_notification()
-        if flits and not self._found:
-            self._found = self._pipe.requests(flits) <= buffer.tx_room()
         cost = costs.lock + 2 * costs.poll_clean + self._lines.take(core.index, self.slot)
         core.spend(SCHEDULER, cost)
         self.lock.take(core.index, now + cost)

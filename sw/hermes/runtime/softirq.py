@@ -11,14 +11,14 @@ RX: Final = 0
 TX_DONE: Final = 1
 
 
-def rx_softirq(uthread: int, pipe: int, tail: int) -> Item:
-    """A pipe of a uthread has data up to ``tail``."""
-    return RX, uthread, tail, pipe
+def rx_softirq(uthread: int, pipe: int, tail: int, stamp: int) -> Item:
+    """A pipe of a uthread has data up to ``tail``; the IOKernel learned it at ``stamp``."""
+    return RX, uthread, tail, pipe, stamp
 
 
-def tx_done_softirq(uthread: int, slot: int) -> Item:
-    """The request in a TX slot of a uthread is complete."""
-    return TX_DONE, uthread, slot, 0
+def tx_done_softirq(uthread: int, slot: int, stamp: int) -> Item:
+    """The request in a TX slot of a uthread is complete; the IOKernel learned it at ``stamp``."""
+    return TX_DONE, uthread, slot, 0, stamp
 
 
 class SoftirqHandler(Protocol):

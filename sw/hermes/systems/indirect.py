@@ -20,7 +20,15 @@ _IOKERNEL_BUFFER = 0
 
 
 class Indirect:
-    """One runtime, which has all cores but the IOKernel's from the start on; its kthreads never park."""
+    """One runtime, which has all cores but the IOKernel's from the start on; its kthreads never park.
+
+    Attributes
+    ----------
+    iokernel, runtime, uthreads
+        Its parts.
+    queues
+        Message queues: number q is that of core q + 1.
+    """
 
     def __init__(self, world: World, workload: Workload) -> None:
         iokernel_core, *cores = world.cores
@@ -34,7 +42,7 @@ class Indirect:
         self.uthreads: list[Server] = []
 
         queues = [SpscQueue(world, index, self.iokernel) for index in range(len(cores))]
-        backend = Hybrid(world.costs, [None, *queues])
+        backend = Hybrid(world.costs, world.clock, [None, *queues])
         for number in range(workload.uthreads):
             device = Device(backend, NotificationBuffer(world.memory, workload.rings, f"uthread {number}"))
             pipe = RxTxPipe(world.memory, workload.rings, number)
@@ -45,7 +53,7 @@ class Indirect:
         self.runtime = Runtime(world, cores, self.uthreads, handler, self.iokernel, first_queue=len(queues))
         for queue, kthread in zip(queues, self.runtime.kthreads, strict=True):
             queue.producer = kthread
-        self._queues = queues
+        self.queues = queues
         self.software: Sequence[Software] = (self.iokernel, *self.runtime.kthreads)
 
     def set_up(self) -> Control[None]:
@@ -60,7 +68,7 @@ class Indirect:
         yield from set_fallback(memory, own, len(self._pipes))
         for key, number in self._workload.flows:
             yield from insert_flow(memory, own, key, number)
-        self.iokernel.serve(self._world, self._queues, self.runtime)
+        self.iokernel.serve(self._world, self.queues, self.runtime)
         for kthread in self.runtime.kthreads:
             self._world.record(CORE_GRANT, kthread.core.index, kthread.index)
 
@@ -91,7 +99,7 @@ class Indirect:
         parts = [("the IOKernel", self.iokernel.waits_for())]
         parts += [
             (f"the message queue of core {queue.number + 1}", f"{len(queue)} messages to be taken" if queue else "")
-            for queue in self._queues
+            for queue in self.queues
         ]
         parts += [
             (

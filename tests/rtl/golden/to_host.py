@@ -83,6 +83,7 @@ class ToHost:
         self._due: deque[Due] = deque()
         self.rings = [NotificationRing(number) for number in range(config.notification_buffers)]
         self._owed: dict[int, int] = {}  # pipe -> notification buffer
+        self._reasons: Counter[int] = Counter()  # retries that owed notifications allow, by pipe
         self.unsure = 0
         """Notifications that were owed or lost: their ring may have been full, or disabled."""
         self.flits_waiting = 0
@@ -146,7 +147,9 @@ class ToHost:
             if isinstance(item, Released):
                 self.flits_waiting -= item.flits
             elif isinstance(item, Retried):
-                assert item.pipe in self._owed or item.merged, f"pipe {item.pipe} was checked again without a reason"
+                # one that was owed again while its retry was on its way may be checked twice
+                assert self._reasons[item.pipe] or item.merged, f"pipe {item.pipe} was checked again without a reason"
+                self._reasons[item.pipe] -= not item.merged
                 self._owed.pop(item.pipe, None)
             elif isinstance(item, RingTailWrite):
                 item.ring.tail = item.value
@@ -170,7 +173,7 @@ class ToHost:
         return True
 
     def _lose(self, item: Notification) -> None:
-        """A notification to a full ring is owed, one to a disabled ring is lost; in either case the pipe stays armed."""
+        """A full ring owes the notification, a disabled one loses it; in either case the pipe stays armed."""
         may_be_disabled, may_be_full = True, False
         if item.buffer < len(self.rings):
             ring = self.rings[item.buffer]
@@ -179,6 +182,7 @@ class ToHost:
             assert may_be_disabled or may_be_full, f"{item} was not written, though its ring has room"
         if may_be_full:
             self._owed[item.pipe] = item.buffer
+            self._reasons[item.pipe] += 1
         if may_be_disabled and may_be_full:
             self.unsure += 1
         else:

@@ -87,11 +87,7 @@ class TransmitRing:
 
     def possible_indices(self, *, at_rest: bool) -> list[int]:
         """What the word of tx_tail and tx_head may read. The head jumps before its slots are asked for."""
-        return [
-            head << 32 | self.tail
-            for position, head in self.published
-            if position == self.fetched or not at_rest
-        ]
+        return [head << 32 | self.tail for position, head in self.published if position == self.fetched or not at_rest]
 
 
 @dataclass

@@ -1,0 +1,248 @@
+"""ReceivePath: its blocks together lose nothing, keep the order, and keep up."""
+
+import dataclasses
+import random
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from enso_nic.config import TINY, NicConfig
+from enso_nic.layouts import DropCause, FlowOperationKind, HostWriteKind, PipeOperationKind
+from enso_nic.receive import ReceivePath
+from enso_nic.registers import FIRST_NOTIFICATION_BUFFER_PAGE
+from tests.rtl.ethernet_beats import beats
+from tests.rtl.golden.steering import pipe_flits, steering_key
+from tests.rtl.nic_frames import udp
+from tests.rtl.shadow import Shadow
+from tests.rtl.stream_bench import Bench, Port, Sink, Source
+
+FIRST_PORT = 1024
+"""UDP frames to port FIRST_PORT + i go to pipe i, the ring of which begins at line RINGS + i * 2**16."""
+RINGS, NOTIFICATIONS = 1 << 30, 1 << 20
+STAGES = {"parser": 2, "flow director": 6, "queue": 2, "pipe manager": 4, "notifier": 4, "DMA writer": 3}
+"""Cycles from a frame's last beat to its first host-write beat, when nothing else is under way."""
+
+
+def line_of(pipe: int) -> int:
+    return RINGS + (pipe << 16)
+
+
+def long_rings(pipe_flits: int) -> NicConfig:
+    return dataclasses.replace(TINY, pipe_flits=pipe_flits, notification_slots=2048)
+
+
+class Receiving:
+    """An RX path with some enabled pipes, notification buffer 0, and a host that keeps what is written."""
+
+    def __init__(
+        self,
+        *,
+        pipes: int = 1,
+        pipe_flits: int = 2048,
+        rate: float = 1.0,
+        seed: int = 1,
+        shadow: Shadow[ReceivePath] | None = None,
+    ) -> None:
+        self.config, self.pipes, self.shadow = long_rings(pipe_flits), pipes, shadow
+        self.block = shadow.original if shadow else ReceivePath(self.config)
+        self.wire = Source(self.block.ethernet_rx)
+        self.flows, self.operations = Source(self.block.flow), Source(self.block.operation)
+        self.verdicts, self.host = Sink(self.block.verdict), Sink(self.block.to_host, rate)
+        self.writes: list[dict[str, int]] = []
+        self.dropped: list[DropCause] = []
+        self.is_ready = self.is_idle = False
+        ports: list[Port] = [self.wire, self.flows, self.operations, self.verdicts, self.host]
+        self.bench = Bench(shadow.top if shadow else self.block, ports, seed, self.each_cycle)
+
+    def each_cycle(self, context: Any, cycle: int) -> None:
+        block = self.block
+        context.set(block.max_payload, 8)
+        context.set(block.bus_master, 1)
+        self.is_ready, self.is_idle = context.get(block.ready), context.get(block.idle)
+        context.set(block.is_open, self.is_ready)
+        if context.get(block.dropped) != DropCause.NONE:
+            self.dropped.append(context.get(block.dropped))
+        context.set(block.write.valid, bool(self.writes))
+        if self.writes:
+            context.set(block.write.payload, self.writes.pop(0))
+        if self.shadow:
+            self.shadow.follow(context)
+
+    async def opened(self) -> None:
+        await self.bench.until(lambda: self.is_ready)
+        pages = {FIRST_NOTIFICATION_BUFFER_PAGE: NOTIFICATIONS, **{i: line_of(i) for i in range(self.pipes)}}
+        for page, line in pages.items():
+            self.writes.append({"index": page, "low": 1, "high": 1, "data": line * 64})
+        for i in range(self.pipes):
+            rule = {"key": steering_key(udp(FIRST_PORT + i))._asdict(), "pipe": i}
+            self.flows.items.append({"kind": FlowOperationKind.INSERT, "rule": rule})
+        await self.bench.until(lambda: not self.writes and not self.flows.items and self.is_idle)
+
+    def enter(self, frame: bytes) -> None:
+        self.wire.items.extend(beats(frame))
+
+    async def drained(self) -> None:
+        await self.bench.until(lambda: not self.wire.items and not self.operations.items, 10000)
+        await self.bench.cycles(1)  # idle does not tell of an input
+        await self.bench.until(lambda: self.is_idle)
+
+    def run(self, story: Any) -> None:
+        async def whole() -> None:
+            await self.opened()
+            await story()
+            await self.drained()
+
+        self.bench.simulate(whole)
+
+    def written(self) -> list[tuple[int, int]]:
+        """(line, data) of each line of the pipes' rings that was written, in order."""
+        lines, line = [], 0
+        for beat in self.host.got:
+            if beat.kind == HostWriteKind.WRITE:
+                line = beat.address if beat.first else line + 1
+                if line >= RINGS:
+                    lines.append((line, beat.data))
+        return lines
+
+    def expected(self, frames: list[tuple[int, bytes]]) -> dict[int, list[tuple[int, int]]]:
+        """What each pipe must hold of (pipe, frame)."""
+        rings: dict[int, list[tuple[int, int]]] = {pipe: [] for pipe in range(self.pipes)}
+        for pipe, frame in frames:
+            ring = rings[pipe]
+            for flit in pipe_flits(frame):
+                line = line_of(pipe) + len(ring) % self.config.pipe_flits
+                ring.append((line, int.from_bytes(flit, "little")))
+        return rings
+
+    def check(self, frames: list[tuple[int, bytes]]) -> None:
+        """Exactly these frames reached their pipes, in the order of each pipe."""
+        got: dict[int, list[tuple[int, int]]] = {pipe: [] for pipe in range(self.pipes)}
+        for line, data in self.written():
+            got[(line - RINGS) >> 16].append((line, data))
+        assert got == self.expected(frames)
+
+
+def test_latency_from_the_last_beat_to_the_host() -> None:
+    receiving = Receiving()
+
+    async def story() -> None:
+        receiving.enter(udp(FIRST_PORT, 300))
+
+    receiving.run(story)
+    latency = receiving.host.got_at[0] - receiving.wire.taken_at[-1]
+    print(f"last beat in to first host-write beat: {latency} cycles")
+    assert latency == sum(STAGES.values())
+
+
+@pytest.mark.parametrize(("size", "pipes"), [(60, 1), (60, 3), (100, 1), (1514, 3)])
+def test_a_line_leaves_in_at_least_99_of_100_cycles_while_frames_come(size: int, pipes: int) -> None:
+    """Frames back to back, faster than any wire; to one pipe or to several in turn."""
+    receiving = Receiving(pipes=pipes)
+    frames = [(i % pipes, udp(FIRST_PORT + i % pipes, size, number=i)) for i in range(400 * 64 // max(size, 64))]
+
+    async def story() -> None:
+        for _, frame in frames:
+            receiving.enter(frame)
+
+    receiving.run(story)
+    receiving.check(frames)
+    at = receiving.host.got_at
+    share = len(at) / (at[-1] - at[0] + 1)
+    print(f"{len(frames)} frames of {size} bytes to {pipes} pipes: {len(at)} beats, {share:.4f} per cycle")
+    assert share >= 0.99
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(200, [60]), (100, [60, 100, 600, 1514])])
+def test_back_pressure_drops_whole_frames_at_the_door_and_no_others(count: int, sizes: list[int]) -> None:
+    seed = 5
+    draw = random.Random(seed)
+    receiving = Receiving(pipes=2, rate=0.3, seed=seed)
+    frames = [(i % 2, udp(FIRST_PORT + i % 2, draw.choice(sizes), number=i)) for i in range(count)]
+
+    async def story() -> None:
+        for _, frame in frames:
+            receiving.enter(frame)
+
+    receiving.run(story)
+    causes = [verdict.cause for verdict in receiving.verdicts.got]
+    counts = Counter(cause.name for cause in causes)
+    print(f"seed {seed}: {dict(sorted(counts.items()))}")
+    assert set(counts) == {"NONE", "PACKET_BUFFER_FULL"}
+    receiving.check([frame for frame, cause in zip(frames, causes, strict=True) if cause == DropCause.NONE])
+
+
+def test_each_admitted_frame_reaches_its_pipe_or_is_counted() -> None:
+    """Pipes that fill up, one that does not exist, none at all; and heads that free some space."""
+    seed = 6
+    draw = random.Random(seed)
+    receiving = Receiving(pipes=3, pipe_flits=64, rate=0.8, seed=seed)
+    ports = [0, 1, 2, 9]  # the last has no rule
+    frames = [udp(FIRST_PORT + draw.choice(ports), draw.choice([60, 100, 600]), number=i) for i in range(200)]
+
+    async def story() -> None:
+        for frame in frames:
+            receiving.enter(frame)
+            await receiving.bench.cycles(draw.randrange(12))
+            if draw.random() < 0.2:
+                head = draw.randrange(64)
+                pipe = draw.randrange(3)
+                receiving.writes.append({"index": pipe, "head": 1, "data": head << 32})
+                receiving.operations.items.append({"kind": PipeOperationKind.HEAD_CHECK, "index": pipe})
+
+    receiving.run(story)
+    admitted = sum(verdict.cause == DropCause.NONE for verdict in receiving.verdicts.got)
+    flits = {int.from_bytes(b"".join(pipe_flits(frame)[:1]), "little"): len(pipe_flits(frame)) for frame in frames}
+    arrived = [flits[data] for _, data in receiving.written() if data in flits]
+    counts = Counter(cause.name for cause in receiving.dropped)
+    print(f"seed {seed}: {admitted} admitted, {len(arrived)} arrived, {dict(sorted(counts.items()))}")
+    assert sum(arrived) == len(receiving.written()), "frames arrive whole"
+    assert admitted == len(arrived) + len(receiving.dropped)
+    assert set(counts) == {"NO_FLOW", "PIPE_FULL"}
+
+
+def test_an_answer_leaves_behind_every_packet_that_was_decided_before() -> None:
+    receiving = Receiving()
+
+    async def story() -> None:
+        for i in range(5):
+            receiving.enter(udp(FIRST_PORT, 1514, number=i))
+        await receiving.bench.until(lambda: bool(receiving.host.got))
+        receiving.operations.items.append({"kind": PipeOperationKind.REGISTER_READ, "index": 0, "tag": 77})
+
+    receiving.run(story)
+    kinds = [beat.kind for beat in receiving.host.got]
+    at = kinds.index(HostWriteKind.MMIO_RESPONSE)
+    answer = receiving.host.got[at]
+    notifications = 1
+    assert answer.tag == 77
+    assert answer.data & 0xFFFFFFFF == at - notifications, "the tail that it tells is that of the flits before it"
+    assert 0 < at < len(kinds) - 1
+
+
+def test_standing_still_while_idle_changes_nothing() -> None:
+    """A path whose clock stops whenever it is idle and no input comes cannot be told from one that runs."""
+    seed = 7
+    draw = random.Random(seed)
+    pulses = ("dropped", "notified", "lost", "insert_failed")
+    shadow = Shadow(ReceivePath(long_rings(64)), ReceivePath(long_rings(64)), pulses)
+    receiving = Receiving(pipes=2, pipe_flits=64, rate=0.7, seed=seed, shadow=shadow)
+
+    async def story() -> None:
+        for i in range(60):
+            frames = [udp(FIRST_PORT + draw.randrange(3), draw.choice([60, 60, 600]), number=i)] * draw.choice(
+                [0, 1, 3]
+            )
+            for frame in frames:
+                receiving.enter(frame)
+            pipe = draw.randrange(2)
+            for _ in range(draw.choice([0, 0, 1, 2])):
+                operation = {"index": pipe, "kind": draw.choice(list(PipeOperationKind.__members__.values()))}
+                receiving.operations.items.append(operation)
+            if draw.random() < 0.5:
+                receiving.writes.append({"index": pipe, "head": 1, "data": draw.randrange(64) << 32})
+            await receiving.bench.cycles(draw.choice([1, 3, 40, 40]))
+
+    receiving.run(story)
+    print(f"seed {seed}: stood still in {shadow.stopped} of {receiving.bench.cycle} cycles")
+    assert shadow.stopped > receiving.bench.cycle // 10

@@ -1,0 +1,72 @@
+"""The event kernel: order of time, ties, bounds, and host memory as of each event."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cosim.engine import LAST_ORDER, NIC_ORDER, Engine
+from cosim.nic.base import NEVER
+from tests.tools.host import SMALL
+from tests.tools.reference_nic import ReferenceNic
+
+
+def make() -> tuple[Engine, list[tuple[int, int, int]], int]:
+    """An engine, the log (time, a, b) of its events, and their kind."""
+    engine = Engine(ReferenceNic(1 << 16, SMALL))
+    log: list[tuple[int, int, int]] = []
+    return engine, log, engine.kind(lambda a, b: log.append((engine.now, a, b)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), max_size=30))
+def test_events_come_in_the_order_of_time_then_order(events: list[tuple[int, int]]) -> None:
+    engine, log, kind = make()
+    for time, order in events:
+        engine.schedule(time, order, kind, order, 0)
+    assert engine.run(100) == NEVER
+    assert [(time, order) for time, order, _ in log] == sorted(events)
+
+
+def test_all_up_to_safe_are_handled_and_the_next_time_is_told() -> None:
+    engine, log, kind = make()
+    for time in (5, 10, 11):
+        engine.schedule(time, 1, kind, 0, 0)
+    assert engine.next_time == 5
+    assert engine.run(10) == engine.next_time == 11
+    assert [entry[0] for entry in log] == [5, 10]
+    assert engine.run(10) == 11
+    assert engine.run(11) == NEVER
+    assert engine.events == 3
+
+
+def test_what_an_event_causes_at_its_own_time_is_handled_too() -> None:
+    engine, log, kind = make()
+    again = engine.kind(lambda a, b: engine.schedule(engine.now, LAST_ORDER, kind, a, b))
+    engine.schedule(7, NIC_ORDER, again, 1, 2)
+    engine.schedule(7, 3, kind, 3, 4)
+    engine.run(7)
+    assert log == [(7, 3, 4), (7, 1, 2)]
+
+
+def test_an_event_in_the_past_is_an_error() -> None:
+    engine, _, kind = make()
+    engine.schedule(7, 0, kind, 0, 0)
+    engine.run(7)
+    engine.schedule(6, 0, kind, 0, 0)
+    with pytest.raises(ValueError, match="lies before the present, 7 ps"):
+        engine.run(8)
+
+
+def test_host_memory_is_what_it_is_at_the_time_of_each_event() -> None:
+    nic = ReferenceNic(1 << 16, SMALL)
+    engine = Engine(nic)
+    seen: list[tuple[int, int]] = []
+    kind = engine.kind(lambda a, b: seen.append((engine.now, nic.memory.words[0])))
+    nic.write_host(nic.memory.base, bytes((1,)) + bytes(7))
+    (visible,) = [nic.next_change]
+    for time in (visible - 1, visible, visible + 1):
+        engine.schedule(time, 1, kind, 0, 0)
+    asyncio.run(nic.run(visible - 1))
+    engine.run(visible + 1)
+    assert seen == [(visible - 1, 0), (visible, 1), (visible + 1, 1)]

@@ -1,0 +1,35 @@
+"""The runqueue: oldest first, ring and overflow, and what thieves get."""
+
+import pytest
+
+from hermes.runtime.runqueue import RING_SLOTS, Runqueue
+from tests.tools.uthreads import Named
+
+
+@pytest.mark.parametrize("count", [1, RING_SLOTS, RING_SLOTS + 1, 100])
+def test_uthreads_leave_in_the_order_they_came(count: int) -> None:
+    queue, uthreads = Runqueue(), [Named(i) for i in range(count)]
+    for uthread in uthreads:
+        queue.push(uthread)
+    assert len(queue) == count
+    assert [queue.pop() for _ in range(count)] == uthreads
+    assert not queue
+
+
+def test_who_comes_after_an_overflow_stays_behind_it() -> None:
+    queue, uthreads = Runqueue(), [Named(i) for i in range(RING_SLOTS + 3)]
+    for uthread in uthreads[:-1]:
+        queue.push(uthread)
+    first = queue.pop()
+    queue.push(uthreads[-1])
+    assert [first, *(queue.pop() for _ in range(len(queue)))] == uthreads
+
+
+@pytest.mark.parametrize(("count", "stolen"), [(1, 1), (2, 1), (3, 2), (32, 16), (50, 16)])
+def test_a_thief_takes_the_older_half_of_the_ring_rounded_up(count: int, stolen: int) -> None:
+    queue, uthreads = Runqueue(), [Named(i) for i in range(count)]
+    for uthread in uthreads:
+        queue.push(uthread)
+    assert queue.stealable() == stolen
+    assert queue.steal(stolen) == uthreads[:stolen]
+    assert [queue.pop() for _ in range(len(queue))] == uthreads[stolen:]
