@@ -8,7 +8,7 @@ from enso_nic.layouts import AdmissionTap, DropCause
 from enso_nic.registers import EXTENSION_MAGIC, EXTENSION_VERSION, EXTENSION_WORDS
 
 COUNTER_WIDTH = 64
-PULSES = ("tx_frames", "notifications", "owed_notifications", "lost_notifications")
+PULSES = ("tx_frames", "notifications", "owed_notifications", "lost_notifications", "flow_inserts_failed", "tx_error")
 
 
 class Counters(wiring.Component):
@@ -36,14 +36,12 @@ class Counters(wiring.Component):
         events: dict[str, Value] = {
             "rx_frames": self.verdict.valid,
             "rx_admitted": admitted,
-            **{name: getattr(self, name) for name in PULSES},
-            "flow_inserts_failed": self.flow_inserts_failed,
         }
         for cause in tuple(DropCause):
             if cause is not DropCause.NONE:
                 at_door = self.verdict.valid & (self.verdict.payload.cause == cause)
                 events[cause.name.lower()] = at_door | (self.dropped == cause)
-        events["tx_error"] = self.tx_error
+        events |= {name: getattr(self, name) for name in PULSES}
 
         page: list[Value] = []
         for name in EXTENSION_WORDS:

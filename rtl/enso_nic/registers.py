@@ -12,16 +12,7 @@ RX_TAIL, RX_HEAD, RX_MEM_LOW, RX_MEM_HIGH, TX_TAIL, TX_HEAD, TX_MEM_LOW, TX_MEM_
 # 64-bit read-only registers of the extension page, in words of 8 bytes: software reads one word per MMIO read
 EXTENSION_MAGIC = int.from_bytes(b"HermNIC\0", "little")
 EXTENSION_VERSION = 1
-EXTENSION_WORDS = (
-    "magic",
-    "version",
-    "rx_frames",
-    "rx_admitted",
-    "tx_frames",
-    "notifications",
-    "owed_notifications",
-    "lost_notifications",
-    "flow_inserts_failed",
+DROP_CAUSES = (
     "not_ip",
     "bad_ip_length",
     "bad_frame",
@@ -33,7 +24,20 @@ EXTENSION_WORDS = (
     "in_reset",
     "tx_error",
 )
-"""Names of the extension page's words, in order; from ``not_ip`` on frames dropped by cause."""
+"""Why frames were dropped, see layouts.DropCause; a counter each."""
+EXTENSION_WORDS = (
+    "magic",
+    "version",
+    "rx_frames",
+    "rx_admitted",
+    "tx_frames",
+    "notifications",
+    "owed_notifications",
+    "lost_notifications",
+    "flow_inserts_failed",
+    *DROP_CAUSES,
+)
+"""Names of the extension page's words, in order."""
 
 
 def pipe_register(pipe: int, register: int) -> int:

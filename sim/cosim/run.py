@@ -16,7 +16,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from cosim.config import RunConfig
-from cosim.measure.accounting import DROP_CAUSES, AccountingError
+from cosim.measure.accounting import AccountingError
 from cosim.measure.files import staged, write_json
 from cosim.measure.result import Outcome, measured
 from cosim.nic.rtl import LOG, SimulatorError, nic_model
@@ -29,7 +29,7 @@ from cosim.traffic.frames import Frames
 from cosim.traffic.load import Load, load
 from cosim.traffic.pcap import write_capture
 from cosim.traffic.steering import ADMITTED
-from enso_nic.registers import EXTENSION_WORDS, extension_register
+from enso_nic.registers import DROP_CAUSES, EXTENSION_WORDS, extension_register
 
 Tell = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, and how much there is (0: not known)."""

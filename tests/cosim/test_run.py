@@ -13,11 +13,11 @@ from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import RawPcapReader
 
-from cosim.measure.accounting import DROP_CAUSES
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
 from cosim.traffic.pcap import read_capture, write_capture
 from cosim.traffic.steering import FlowKey, steer
+from enso_nic.registers import DROP_CAUSES
 from tests.captures import CAPTURES, capture_names
 
 HERMES = Path(sys.executable).with_name("hermes")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from cosim.measure.accounting import DROP_CAUSES, AccountingError, account, match_answers
+from cosim.measure.accounting import AccountingError, account, match_answers
 from cosim.traffic.frames import Frames
+from enso_nic.registers import DROP_CAUSES
 
 
 def times(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cosim.measure.accounting import DROP_CAUSES, AccountingError
+from cosim.measure.accounting import AccountingError
 from cosim.measure.result import Outcome, measured
 from cosim.measure.table import summary
 from cosim.simulation import Report
@@ -14,6 +14,7 @@ from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests
 from cosim.traffic.steering import steer
+from enso_nic.registers import DROP_CAUSES
 
 REPORT = Report(
     iokernel_ps={"rx": 100, "tx_completion": 0, "message": 100, "cores": 0, "detection": 0, "grant": 0, "poll": 800},

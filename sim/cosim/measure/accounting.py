@@ -8,19 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.traffic.frames import Frames
+from enso_nic.registers import DROP_CAUSES
 
-DROP_CAUSES = (
-    "not_ip",
-    "bad_ip_length",
-    "bad_frame",
-    "too_long",
-    "no_flow",
-    "pipe_full",
-    "pipe_disabled",
-    "packet_buffer_full",
-    "in_reset",
-    "tx_error",
-)
 _BEHIND_THE_DOOR = ("no_flow", "pipe_full", "pipe_disabled", "tx_error")
 
 
