@@ -19,3 +19,15 @@ def byte_mask(count: Signal) -> Value:
     """512 bits of which the lowest ``count`` bytes (0..64) are ones."""
     ones = Const((1 << 8 * FLIT_BYTES) - 1, 8 * FLIT_BYTES)
     return ones >> Cat(Const(0, 3), (FLIT_BYTES - count)[:7])
+
+
+def network_order(word: Value) -> Value:
+    """The bytes of ``word`` the other way round: a number as it stands on the wire, or the number that stands there."""
+    return Cat(word.word_select(byte, 8) for byte in reversed(range(len(word) // 8)))
+
+
+def replaced(flit: Value, offset: Value, word: Value) -> Value:
+    """``flit`` with the bytes of ``word`` from byte ``offset`` on."""
+    place = Cat(Const(0, 3), offset)
+    mask = (Const((1 << len(word)) - 1, len(flit)) << place)[: len(flit)]
+    return (flit & ~mask) | (word << place)[: len(flit)]

@@ -16,6 +16,7 @@ from enso_nic.layouts import (
     Fallback,
     FlowOperation,
     FlowRule,
+    FrameDetails,
     SteeredFrame,
 )
 
@@ -39,7 +40,7 @@ class FlowDirector(wiring.Component):
     """Looks each frame up in four sub-tables, each indexed by its own hash of the key; the first that matches wins.
 
     A frame without a rule goes to a fallback pipe, by its hash for sub-table 0, or by the count of frames that went by
-    count since reset; or nowhere.
+    count since reset; or nowhere. Frames that have no key, because they hold no sound IPv4 packet, have a key of zeros.
 
     Guarantees: frames leave in the order in which they came; a frame meets every rule that no operation is about to
     change, whichever rules are being moved; an operation is accepted, with ``flow_code``, when every later frame will
@@ -55,6 +56,7 @@ class FlowDirector(wiring.Component):
     flow_code: Out(ConfigCode)  # how the operation ended, in the cycle in which it is accepted
     fallback: In(Fallback)
     steered: Out(stream.Signature(SteeredFrame, always_ready=True))
+    details: Out(FrameDetails)  # of the frame on ``steered``
     insert_failed: Out(1)
     ready: Out(1)
     idle: Out(1)
@@ -126,7 +128,11 @@ class FlowDirector(wiring.Component):
         m.d.comb += has_rule.eq(matches.any())
         m.d.sync += [
             self.steered.valid.eq(found.is_frame),
-            steered.flits.eq(found.frame.flits),
+            steered.length.eq(found.frame.length),
+            steered.end.eq(found.frame.end),
+            steered.refusal.eq(found.frame.refusal),
+            self.details.arrival.eq(found.frame.arrival),
+            self.details.hash.eq(first_hash),
             steered.miss.eq(~has_rule & ~self.fallback.enable),
             steered.pipe.eq(Mux(self.fallback.round_robin, turn, first_hash) & self.fallback.mask),
         ]

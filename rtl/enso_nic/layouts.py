@@ -77,6 +77,41 @@ class MmioRequest(data.Struct):
     write: 1
 
 
+# --- settings and drops -----------------------------------------------------------------------------------------------
+
+
+class NicSettings(data.Struct):
+    """What software sets on the extension page. A ring keeps the size that is set when it is enabled."""
+
+    pipe_ring: 5  # 2 ** this many flits
+    notification_ring: 4  # 2 ** this many slots, RX and TX
+    notify_per_packet: 1  # a packet does not arm its pipe
+    accept_ipv6: 1  # pipes without header mode take IPv6 too
+
+
+class ExtensionWrite(data.Struct):
+    """What software writes to a word of the extension page: its lower half, or all of it."""
+
+    data: 64
+    word: 9
+
+
+class DropCause(enum.Enum, shape=4):
+    """Why a frame did not reach software; NONE: it was admitted."""
+
+    NONE = 0
+    NOT_IP = 1
+    BAD_IP_LENGTH = 2
+    BAD_FRAME = 3
+    TOO_LONG = 4
+    NO_FLOW = 5
+    PIPE_FULL = 6
+    PIPE_DISABLED = 7
+    PACKET_BUFFER_FULL = 8
+    IN_RESET = 9
+    TX_ERROR = 10
+
+
 # --- steering ---------------------------------------------------------------------------------------------------------
 
 
@@ -147,15 +182,27 @@ class AdmittedFrame(data.Struct):
     """A frame that lies whole in the packet buffer."""
 
     key: FlowKey
-    flits: 8
+    length: 14  # bytes
+    end: 14  # bytes up to the end of its IP packet: what a pipe without header mode keeps
+    refusal: DropCause  # why such a pipe does not take it: NOT_IP or BAD_IP_LENGTH; NONE: it does
+    arrival: 64  # tick of its first beat
 
 
 class SteeredFrame(data.Struct):
     """An admitted frame and its pipe."""
 
     pipe: 13
-    flits: 8
+    length: 14
+    end: 14
+    refusal: DropCause
     miss: 1  # no rule and no fallback: to be dropped
+
+
+class FrameDetails(data.Struct):
+    """What else the line before a frame in header mode tells."""
+
+    arrival: 64
+    hash: 32  # of its key, for sub-table 0
 
 
 # --- RX pipes ---------------------------------------------------------------------------------------------------------
@@ -173,8 +220,11 @@ class BufferedFlit(data.Struct):
 class PacketRead(data.Struct):
     """Take the oldest frame out of the packet buffer."""
 
-    flits: 8
     drop: 1  # without showing its flits
+    header: 1  # show a FrameHeader first
+    length: 14  # bytes of the frame
+    kept: 14  # bytes of it to be shown; zeros beyond, up to the end of a flit
+    drops: 32  # for the header
 
 
 class RegisterWrite(data.Struct):
@@ -185,6 +235,7 @@ class RegisterWrite(data.Struct):
     head: 1  # rx_head, from the upper half of data
     low: 1  # rx_mem_low, from the lower half
     high: 1  # rx_mem_high, from the upper half
+    mode: 1  # of a pipe: header mode, from bit 0
 
 
 class PipeState(data.Struct):
@@ -192,6 +243,14 @@ class PipeState(data.Struct):
 
     tail: 32
     armed: 1  # software has, or will get, a notification that covers what lies in the pipe
+    drops: 32  # frames that were for this pipe and dropped
+
+
+class RingSetting(data.Struct):
+    """Whether a ring is enabled, and the size that it has had since then."""
+
+    enabled: 1
+    size: 5  # 2 ** this many lines
 
 
 class RingAddress(data.Struct):
@@ -210,12 +269,22 @@ class PipeOperationKind(enum.Enum, shape=2):
     RETRY = 3  # a head check that was merged with others, or that is due because a notification is owed
 
 
+class PipeWord(enum.Enum, shape=3):
+    """What an MMIO read asks of the pipe manager or the notifier."""
+
+    INDICES = 0  # rx_tail and rx_head
+    MEMORY = 1  # rx_mem
+    MODE = 2  # of a pipe: bit 0 header mode
+    DROPS = 3  # of a pipe
+    OTHER = 4  # nothing: the answer comes with the operation
+
+
 class PipeOperation(data.Struct):
     """What the MMIO block asks of the pipe manager, in the order of the MMIO accesses."""
 
     kind: PipeOperationKind
     index: 14  # page: 0..8191 a pipe, 8192..9215 a notification buffer, 9216 up anything else
-    word: 3  # REGISTER_READ: 8-byte word within the page's 64 bytes
+    word: PipeWord  # REGISTER_READ
     tag: 8  # of the MMIO access
     data: 64  # TAIL_WRITE: the value; REGISTER_READ: the answer, where neither RX block knows it better
 
@@ -234,14 +303,16 @@ class RxCommand(data.Struct):
     """A decision of the pipe manager, on its way through the notifier to the DMA writer."""
 
     kind: RxCommandKind
-    flits: 8
-    address: 58  # PACKET: line of the pipe's ring where it starts
-    offset: 20  # PACKET: first flit within the ring
+    flits: 8  # PACKET: lines of the ring that it takes
+    base: 58  # PACKET: first line of the pipe's ring
+    offset: 20  # PACKET: flit within the ring where it starts
+    size: 5  # PACKET: the ring has 2 ** this many flits
+    read: PacketRead  # PACKET and DROP
     notify: 1
     pipe: 13
     tail: 20  # after the packet
     buffer: 10  # notification buffer of the pipe
-    word: 3  # READ
+    word: PipeWord  # READ
     index: 14  # READ
     tag: 8  # READ
     data: 64  # READ
@@ -252,8 +323,10 @@ class RxWrite(data.Struct):
 
     kind: RxCommandKind
     flits: 8
-    address: 58
+    base: 58
     offset: 20
+    size: 5
+    read: PacketRead
     notify: 1
     pipe: 13
     tail: 20
@@ -262,11 +335,38 @@ class RxWrite(data.Struct):
     data: 64
 
 
+class WriteJob(data.Struct):
+    """One write of packet data, and the notification behind it; or without data only that, or an answer."""
+
+    is_answer: 1
+    flits: 4  # of packet data; may be 0
+    address: 58  # of the first, in lines
+    notify: 1
+    slot: 58  # line of the notification's slot
+    pipe: 13
+    tail: 20
+    tag: 8  # of an answer
+    data: 64  # of an answer
+
+
 class OwedNotification(data.Struct):
     """A notification of this pipe found the ring of its notification buffer full."""
 
     pipe: 13
     buffer: 10
+
+
+class FrameHeader(data.Struct):
+    """The line before each frame in a pipe in header mode, and in the data of a framed TX request.
+
+    TX looks at the length only, so that what was received can be sent from where it lies.
+    """
+
+    length: 32  # bytes of the frame that begins in the next line
+    hash: 32  # of its flow key, for sub-table 0
+    arrival: 64  # tick of its first beat
+    drops: 32  # frames that were for this pipe and dropped, since reset
+    unused: 352  # 0
 
 
 class NotificationLine(data.Struct):
@@ -304,13 +404,6 @@ class TxRequestLine(data.Struct):
     above_length: 12  # ignored
     framed: 1
     unused: 351
-
-
-class FrameHeader(data.Struct):
-    """The line before each frame in the data of a framed request."""
-
-    length: 32  # bytes of the frame that begins in the next line
-    unused: 480
 
 
 class ConfigRequest(data.Struct):
@@ -385,32 +478,33 @@ class ConfigCode(enum.Enum, shape=8):
 # --- taps for benches -------------------------------------------------------------------------------------------------
 
 
-class DropCause(enum.Enum, shape=4):
-    """Why a frame did not reach software; NONE: it was admitted."""
-
-    NONE = 0
-    NOT_IP = 1
-    BAD_IP_LENGTH = 2
-    BAD_FRAME = 3
-    TOO_LONG = 4
-    NO_FLOW = 5
-    PIPE_FULL = 6
-    PIPE_DISABLED = 7
-    PACKET_BUFFER_FULL = 8
-    IN_RESET = 9
-    TX_ERROR = 10
-
-
 class AdmissionTap(data.Struct):
     """The fate of each frame at the door, one per frame, in the order of their last beats."""
 
     cause: DropCause
+    refusal: DropCause  # of an admitted frame, see AdmittedFrame
+    timestamp: TimestampSetting  # that its first beat met
+
+
+class NotificationOutcome(enum.Enum, shape=2):
+    """What became of an RX notification."""
+
+    WRITTEN = 0
+    OWED = 1  # its ring is full
+    LOST = 2  # its ring is disabled
+
+
+class NotificationTap(data.Struct):
+    """Each decision of the notifier about a notification, in their order."""
+
+    outcome: NotificationOutcome
 
 
 class CommitTap(data.Struct):
     """Each operation of the pipe manager, in the order in which they took effect."""
 
     packet: 1  # else an operation of PipeOperationKind
+    miss: 1  # packet: no rule and no fallback
     kind: PipeOperationKind
     index: 14
     tag: 8  # of the MMIO access that asked for the operation
@@ -418,6 +512,8 @@ class CommitTap(data.Struct):
     head: 32  # the rx_head that the decision used
     tail: 32  # the rx_tail before the operation
     enabled: 1  # whether the pipe was
+    header: 1  # whether it was in header mode
+    per_packet: 1  # whether each packet notifies
     cause: DropCause
     notify: 1
 
@@ -432,6 +528,7 @@ class TxRegisters(data.Struct):
     head: 32
     address: 64
     enabled: 1
+    ring: 4  # its ring has 2 ** this many slots
     pending: 1  # its tail was written, or it was closed, since it was last looked at
     closed: 1  # it was closed since
 

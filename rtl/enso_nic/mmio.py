@@ -4,17 +4,34 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.layouts import MmioRequest, PipeOperation, PipeOperationKind, RegisterWrite, TxRegisterAccess
-from enso_nic.registers import FIRST_EXTENSION_PAGE, FIRST_NOTIFICATION_BUFFER_PAGE
+from enso_nic.layouts import (
+    ExtensionWrite,
+    MmioRequest,
+    PipeOperation,
+    PipeOperationKind,
+    PipeWord,
+    RegisterWrite,
+    TxRegisterAccess,
+)
+from enso_nic.registers import (
+    FIRST_EXTENSION_PAGE,
+    FIRST_NOTIFICATION_BUFFER_PAGE,
+    FIRST_PIPE_DROPS_PAGE,
+    FIRST_PIPE_MODE_PAGE,
+    PIPES,
+)
+
+PIPE_TABLE_PAGES = 16
 
 
 class MmioDecoder(wiring.Component):
     """Takes one access at a time, in order.
 
-    A 32-bit register is written only if all four of its byte enables are set. Heads and addresses are stored at once
-    (``write``); what must keep its order with packets goes to the pipe manager (``operation``): a head check for each
-    write of a pipe's rx_head, tail writes, and every read, whose answer is fetched first if a TX register or the
-    extension page has it.
+    A 32-bit register is written only if all four of its byte enables are set; an 8-byte word of the extension pages if
+    those of its lower half are, and its upper half counts as 0 unless the others are too. Heads, addresses, modes and
+    settings are stored at once (``write``, ``extension_write``); what must keep its order with packets goes to the pipe
+    manager (``operation``): a head check for each write of a pipe's rx_head, tail writes, and every read, whose answer
+    is fetched first if a TX register or the extension page has it.
 
     Guarantees: a read sees every earlier write. An address that nothing owns ignores writes and reads as 0.
     Latency: an operation is offered as its access comes; a read of the extension page takes 1 cycle more, one of a TX
@@ -29,6 +46,7 @@ class MmioDecoder(wiring.Component):
     freed: Out(stream.Signature(10))  # the notification buffer whose rx_head software wrote
     tx_access: Out(stream.Signature(TxRegisterAccess))
     tx_answer: In(stream.Signature(64))
+    extension_write: Out(stream.Signature(ExtensionWrite, always_ready=True))
     extension_word: Out(9)
     extension_data: In(64)  # of the word that extension_word names, in the same cycle
     idle: Out(1)
@@ -43,22 +61,28 @@ class MmioDecoder(wiring.Component):
         is_rx = is_pipe | (is_buffer & (word < 2))
         is_tx = is_buffer & ((word == 2) | (word == 3))
         is_extension = page == FIRST_EXTENSION_PAGE
+        is_mode = (page >= FIRST_PIPE_MODE_PAGE) & (page < FIRST_PIPE_MODE_PAGE + PIPE_TABLE_PAGES)
+        is_drops = (page >= FIRST_PIPE_DROPS_PAGE) & (page < FIRST_PIPE_DROPS_PAGE + PIPE_TABLE_PAGES)
         is_index = word == 0  # tail and head; else the address
         low = request.enables[:4].all()
         high = request.enables[4:].all()
 
-        operation = self.operation.payload
+        operation, entry = self.operation.payload, Signal(range(PIPES))  # entry: the pipe of a table's word
         m.d.comb += [
+            entry.eq(request.address),
             # pages without an owner must not alias those with one
-            operation.index.eq(Mux(is_pipe | is_buffer, page, FIRST_EXTENSION_PAGE)),
-            operation.word.eq(word),
+            operation.index.eq(FIRST_EXTENSION_PAGE),
+            operation.word.eq(PipeWord.OTHER),
             operation.tag.eq(request.tag),
             operation.data.eq(request.data),
             self.write.payload.data.eq(request.data),
-            self.write.payload.index.eq(page),
-            self.write.payload.head.eq(is_index & high),
-            self.write.payload.low.eq((word == 1) & low),
-            self.write.payload.high.eq((word == 1) & high),
+            self.write.payload.index.eq(Mux(is_mode, entry, page)),
+            self.write.payload.head.eq(is_rx & is_index & high),
+            self.write.payload.low.eq(is_rx & (word == 1) & low),
+            self.write.payload.high.eq(is_rx & (word == 1) & high),
+            self.write.payload.mode.eq(is_mode & low),
+            self.extension_write.payload.word.eq(request.address),
+            self.extension_write.payload.data.eq(Cat(request.data[:32], Mux(high, request.data[32:], 0))),
             self.tx_access.payload.buffer.eq(page),
             self.tx_access.payload.word.eq(word),
             self.tx_access.payload.write.eq(request.write),
@@ -66,6 +90,17 @@ class MmioDecoder(wiring.Component):
             self.tx_access.payload.data.eq(request.data),
             self.extension_word.eq(request.address),
         ]
+
+        with m.If(is_pipe | is_buffer):
+            m.d.comb += operation.index.eq(page)
+            with m.If(word == 0):
+                m.d.comb += operation.word.eq(PipeWord.INDICES)
+            with m.Elif(word == 1):
+                m.d.comb += operation.word.eq(PipeWord.MEMORY)
+        with m.Elif(is_mode):
+            m.d.comb += [operation.index.eq(entry), operation.word.eq(PipeWord.MODE)]
+        with m.Elif(is_drops):
+            m.d.comb += [operation.index.eq(entry), operation.word.eq(PipeWord.DROPS)]
 
         tail_sent, tx_asked, has_count = Signal(), Signal(), Signal()
         count = Signal(64)
@@ -101,7 +136,11 @@ class MmioDecoder(wiring.Component):
             with m.Elif(request.write & is_tx):
                 m.d.comb += [self.tx_access.valid.eq(1), self.i.ready.eq(self.tx_access.ready)]
             with m.Elif(request.write):
-                m.d.comb += self.i.ready.eq(1)
+                m.d.comb += [
+                    self.i.ready.eq(1),
+                    self.write.valid.eq(is_mode),
+                    self.extension_write.valid.eq(is_extension & low),
+                ]
             with m.Else():
                 m.d.comb += operation.kind.eq(PipeOperationKind.REGISTER_READ)
                 with m.If(is_tx):

@@ -5,19 +5,31 @@ from amaranth.lib import fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from enso_nic.config import NicConfig
-from enso_nic.layouts import OwedNotification, RegisterWrite, RingAddress, RxCommand, RxCommandKind, RxWrite
+from enso_nic.layouts import (
+    NicSettings,
+    OwedNotification,
+    PipeWord,
+    RegisterWrite,
+    RingAddress,
+    RingSetting,
+    RxCommand,
+    RxCommandKind,
+    RxWrite,
+)
 from enso_nic.registers import FIRST_NOTIFICATION_BUFFER_PAGE
 
 HISTORY = 3  # decisions that a read of the memories may miss: read address, read data, write back
 QUEUE_DEPTH = 16
+INDEX_BITS = 15
+"""Of heads and tails, these take part in a ring's arithmetic; a ring may have as many slots."""
 
 
 class Notifier(wiring.Component):
     """Gives each notification the next slot of its ring, and answers register reads of notification buffers.
 
     A notification whose ring is full is owed: ``owe`` tells which pipe and buffer. One whose buffer is disabled is
-    lost, and ``lost`` pulses. The packet stays in either case. ``write`` and the enabling of a buffer work as in
-    PipeManager.
+    lost, and ``lost`` pulses. The packet stays in either case. ``write``, the enabling of a buffer and its ring size
+    work as in PipeManager.
 
     Guarantees: commands leave in the order in which they came; slots are given in that order too.
     Latency: 4 cycles when nothing waits; a command per cycle. Back-pressure on ``o`` stops ``i``.
@@ -26,6 +38,7 @@ class Notifier(wiring.Component):
 
     i: In(stream.Signature(RxCommand))
     write: In(stream.Signature(RegisterWrite, always_ready=True))
+    settings: In(NicSettings)
     o: Out(stream.Signature(RxWrite))
     owe: Out(stream.Signature(OwedNotification, always_ready=True))
     can_owe: In(1)  # room for a notification per stage
@@ -40,7 +53,7 @@ class Notifier(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        buffers, ring_mask = self._config.notification_buffers, self._config.notification_slots - 1
+        buffers = self._config.notification_buffers
         m.submodules.queue = queue = fifo.SyncFIFO(width=len(self.o.payload.as_value()), depth=QUEUE_DEPTH)
         m.d.comb += [
             self.o.payload.as_value().eq(queue.r_data),
@@ -52,10 +65,10 @@ class Notifier(wiring.Component):
         m.submodules.heads = heads = memory.Memory(shape=32, depth=buffers, init=[])
         m.submodules.low = lows = memory.Memory(shape=32, depth=buffers, init=[])
         m.submodules.high = highs = memory.Memory(shape=32, depth=buffers, init=[])
-        m.submodules.enabled = enables = memory.Memory(shape=1, depth=buffers, init=[])
+        m.submodules.ring = rings = memory.Memory(shape=RingSetting, depth=buffers, init=[])
         tail_write = tails.write_port()
-        reads = [each.read_port() for each in (tails, heads, lows, highs, enables)]
-        tail_read, head_read, low_read, high_read, enable_read = reads
+        reads = [each.read_port() for each in (tails, heads, lows, highs, rings)]
+        tail_read, head_read, low_read, high_read, ring_read = reads
 
         sweep = Signal(range(buffers + 1))
         m.d.comb += self.ready.eq(sweep == buffers)
@@ -70,7 +83,7 @@ class Notifier(wiring.Component):
             (heads.write_port(), written.head, written.data[32:]),
             (lows.write_port(), written.low, written.data[:32]),
             (highs.write_port(), written.high, written.data[32:]),
-            (enables.write_port(), written.low | written.high, written.high),
+            (rings.write_port(), written.low | written.high, Cat(written.high, self.settings.notification_ring)),
         ):
             m.d.comb += [
                 port.addr.eq(Mux(self.ready, written_buffer, sweep)),
@@ -96,7 +109,7 @@ class Notifier(wiring.Component):
         reading, deciding = Signal(RxCommand), Signal(RxCommand)
         reading_buffer, deciding_buffer = Signal(14), Signal(14)
         stored_tail, head, address = Signal(32), Signal(32), Signal(RingAddress)
-        enable, exists = Signal(), Signal()
+        enable, exists, ring_mask = Signal(), Signal(), Signal(INDEX_BITS)
         m.d.sync += [
             read_valid.eq(accept),
             reading.eq(self.i.payload),
@@ -108,7 +121,8 @@ class Notifier(wiring.Component):
             head.eq(head_read.data),
             address.low.eq(low_read.data),
             address.high.eq(high_read.data),
-            enable.eq(enable_read.data),
+            enable.eq(ring_read.data.enabled),
+            ring_mask.eq((1 << ring_read.data.size) - 1),
             exists.eq(reading_buffer < buffers),
         ]
 
@@ -143,13 +157,13 @@ class Notifier(wiring.Component):
         outgoing = Signal(RxWrite)
         m.d.comb += [
             outgoing[name].eq(deciding[name])
-            for name in ("kind", "flits", "address", "offset", "pipe", "tail", "tag", "data")
+            for name in ("kind", "flits", "base", "offset", "size", "read", "pipe", "tail", "tag", "data")
         ]
         m.d.comb += [outgoing.notify.eq(notify), outgoing.slot.eq(base + (tail & ring_mask))]
         with m.If(exists & (deciding.kind == RxCommandKind.READ)):
-            with m.If(deciding.word == 0):
+            with m.If(deciding.word == PipeWord.INDICES):
                 m.d.comb += outgoing.data.eq(Cat(tail, head))
-            with m.Elif(deciding.word == 1):
+            with m.Elif(deciding.word == PipeWord.MEMORY):
                 m.d.comb += outgoing.data.eq(address)
         comes_to_nothing = (deciding.kind == RxCommandKind.TAIL_WRITE) | (
             (deciding.kind == RxCommandKind.CHECK) & ~notify

@@ -22,6 +22,7 @@ class OperationQueue(wiring.Component):
     i: In(stream.Signature(PipeOperation))
     retry: In(stream.Signature(13))
     o: Out(stream.Signature(PipeOperation))
+    merged: Out(1)  # a pulse per head check that went to the set
     ready: Out(1)
     idle: Out(1)
 
@@ -33,7 +34,7 @@ class OperationQueue(wiring.Component):
         m = Module()
         width = len(self.i.payload.as_value())
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=width, depth=self._config.pipe_operations)
-        m.submodules.merged = merged = IndexSet(self._config.pipes)
+        m.submodules.merged_set = merged = IndexSet(self._config.pipes)
 
         # pipes that do not exist stay in the queue: the set has no place for them
         exists = self.i.payload.index < self._config.pipes
@@ -52,6 +53,7 @@ class OperationQueue(wiring.Component):
             queue.w_en.eq(self.i.valid & queue.w_rdy & ~overflow),
             self.i.ready.eq(Mux(overflow, ~offers_retry & merged.i.ready, queue.w_rdy)),
         ]
+        m.d.comb += self.merged.eq(overflow & self.i.ready)
         m.d.sync += [offering.eq(merged.i.valid & ~merged.i.ready), offered_retry.eq(offers_retry)]
 
         # the two sources take turns; what is offered stays until it is accepted

@@ -1,18 +1,22 @@
 """Where admitted frames wait for their pipe."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.config import NicConfig
-from enso_nic.layouts import BufferedFlit, PacketRead
+from enso_nic.bits import byte_mask
+from enso_nic.config import FLIT_BYTES, NicConfig
+from enso_nic.layouts import BufferedFlit, FrameDetails, FrameHeader, PacketRead
 
 
 class PacketBuffer(wiring.Component):
-    """A ring of flits: frames go in one by one, rolled back if they turn out bad, and come out in the same order.
+    """Keeps frames until it is told whether they are bad, and shows what of each its pipe takes, in the same order.
+
+    That is a FrameHeader if ``read`` asks for one, then ``kept`` bytes of the frame, in flits that end with zeros. Each
+    read, also one that drops its frame, takes one item of ``details``.
 
     Guarantees: ``has_room`` means that a frame of the maximum length that begins now fits; a dropped frame takes 1
-    cycle, whatever its length.
+    cycle, whatever its length, and so do flits that are not kept.
     Latency: 1 cycle from a read to its first flit; a flit per cycle, across frames too. Back-pressure on ``o`` stops
     reads, never writes: the writer asks ``has_room`` first.
     """
@@ -20,6 +24,7 @@ class PacketBuffer(wiring.Component):
     flit: In(stream.Signature(BufferedFlit, always_ready=True))
     has_room: Out(1)
     read: In(stream.Signature(PacketRead))  # only of frames that were committed
+    details: In(stream.Signature(FrameDetails))
     o: Out(stream.Signature(512))
     idle: Out(1)
 
@@ -53,25 +58,52 @@ class PacketBuffer(wiring.Component):
         with m.Elif(self.flit.valid & self.flit.payload.commit):
             m.d.sync += frame_start.eq(next_write)
 
-        # the memory's output register is the output; it holds while stalled
-        advance = ~self.o.valid | self.o.ready
-        shown = Signal(8)  # flits of this frame read so far
-        issue = self.read.valid & ~self.read.payload.drop & advance
-        is_last = shown + 1 == self.read.payload.flits
+        # what this cycle shows of the oldest frame
+        wanted, can_read = self.read.payload, Signal()
+        shown, shows_header, header_shown = Signal(8), Signal(), Signal()  # shown: flits of this frame so far
+        flits_kept, flits_stored, bytes_left = Signal(8), Signal(8), Signal(14)
+        ends, issue, advance = Signal(), Signal(), Signal()
+        m.d.comb += [
+            flits_kept.eq((wanted.kept + FLIT_BYTES - 1) // FLIT_BYTES),
+            flits_stored.eq((wanted.length + FLIT_BYTES - 1) // FLIT_BYTES),
+            bytes_left.eq(wanted.kept - shown * FLIT_BYTES),
+            advance.eq(~self.o.valid | self.o.ready),
+            can_read.eq(self.read.valid & self.details.valid),
+            shows_header.eq(wanted.header & ~header_shown),
+            ends.eq(~shows_header & (shown + 1 == flits_kept)),
+            issue.eq(can_read & ~wanted.drop & advance),
+            self.read.ready.eq(self.details.valid & (wanted.drop | (advance & ends))),
+            self.details.ready.eq(self.read.valid & self.read.ready),
+        ]
+
+        # the memory's output register is the output, but for a header; it holds while stalled
+        is_header, header, mask_bytes = Signal(), Signal(FrameHeader), Signal(7)
         m.d.comb += [
             read.addr.eq(read_index),
-            read.en.eq(issue),
-            self.o.payload.eq(read.data),
-            self.read.ready.eq(self.read.payload.drop | (advance & is_last)),
+            read.en.eq(issue & ~shows_header),
+            self.o.payload.eq(Mux(is_header, header.as_value(), read.data & byte_mask(mask_bytes))),
         ]
         with m.If(advance):
             m.d.sync += self.o.valid.eq(issue)
         with m.If(issue):
-            m.d.sync += [read_index.eq(read_index + 1), shown.eq(shown + 1)]
-            with m.If(is_last):
-                m.d.sync += shown.eq(0)
-        with m.Elif(self.read.valid & self.read.payload.drop):
-            m.d.sync += read_index.eq(read_index + self.read.payload.flits)
+            m.d.sync += [
+                is_header.eq(shows_header),
+                header_shown.eq(shows_header | (header_shown & ~ends)),
+                mask_bytes.eq(Mux(bytes_left > FLIT_BYTES, FLIT_BYTES, bytes_left)),
+            ]
+            with m.If(shows_header):
+                m.d.sync += [
+                    header.length.eq(wanted.length),
+                    header.hash.eq(self.details.payload.hash),
+                    header.arrival.eq(self.details.payload.arrival),
+                    header.drops.eq(wanted.drops),
+                ]
+            with m.Elif(ends):
+                m.d.sync += [shown.eq(0), read_index.eq(read_index + flits_stored - shown)]
+            with m.Else():
+                m.d.sync += [shown.eq(shown + 1), read_index.eq(read_index + 1)]
+        with m.Elif(can_read & wanted.drop):
+            m.d.sync += read_index.eq(read_index + flits_stored)
 
         m.d.comb += self.idle.eq(~self.read.valid & ~self.o.valid & ~self.flit.valid)
         return m

@@ -1,18 +1,21 @@
 """The RX pipes: where each packet goes in its ring, and when software must be told."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.config import NicConfig
+from enso_nic.config import FLIT_BYTES, NicConfig
 from enso_nic.layouts import (
     CommitTap,
     DropCause,
+    NicSettings,
     PipeOperation,
     PipeOperationKind,
     PipeState,
+    PipeWord,
     RegisterWrite,
     RingAddress,
+    RingSetting,
     RxCommand,
     RxCommandKind,
     SteeredFrame,
@@ -23,25 +26,31 @@ HISTORY = 3  # decisions that a read of the memories may miss: read address, rea
 QUEUE_DEPTH = 16
 
 
+INDEX_BITS = 20
+"""Of heads and tails, these take part in a ring's arithmetic; a ring may have as many lines."""
+
+
 class Issued(data.Struct):
     """What travels from the arbiter to the decision."""
 
     operation: PipeOperation
-    flits: 8
+    frame: SteeredFrame
     is_packet: 1
-    miss: 1
 
 
 class PipeManager(wiring.Component):
     """Takes one operation per cycle: a packet, a head check, a tail write or a register read; operations go first.
 
     The reactive rule, per pipe: a packet notifies unless the pipe is armed, and arms it. A head check notifies and
-    arms if the pipe holds data, else disarms it. A packet that does not fit, or whose pipe is disabled, is dropped and
-    changes nothing.
+    arms if the pipe holds data, else disarms it. A packet that does not fit, that the pipe does not take, or whose pipe
+    is disabled, is dropped and counted, and changes nothing else. With ``notify_per_packet`` a packet disarms the pipe.
 
-    ``write`` stores heads and addresses at once. A write of the low address word disables the pipe, one of the high
-    word enables it if the address is then not 0. The head check that follows a head write is a ``operation`` of its
-    own.
+    A pipe in header mode takes any frame, whole, behind a line that tells of it; another one takes what ``refusal``
+    lets in, up to ``end``.
+
+    ``write`` stores heads, addresses and modes at once. A write of the low address word disables the pipe, one of the
+    high word enables it if the address is then not 0, with the ring size that is set then. The head check that follows
+    a head write is an ``operation`` of its own.
 
     Guarantees: decisions on one pipe are exact back to back; a packet never overtakes the 1 free flit that each ring
     keeps; commands leave in the order of the decisions, so that a register read's answer, which is a command too,
@@ -56,8 +65,10 @@ class PipeManager(wiring.Component):
             "frame": In(stream.Signature(SteeredFrame)),
             "operation": In(stream.Signature(PipeOperation)),
             "write": In(stream.Signature(RegisterWrite, always_ready=True)),
+            "settings": In(NicSettings),
             "o": Out(stream.Signature(RxCommand)),
-            "dropped": Out(DropCause),  # NO_FLOW, PIPE_FULL or PIPE_DISABLED for one cycle per frame, else NONE
+            "dropped": Out(DropCause),  # for one cycle per frame; else NONE
+            "stored": Out(1),  # a pulse per packet put into a pipe
             "ready": Out(1),
             "idle": Out(1),
         }
@@ -67,7 +78,7 @@ class PipeManager(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        pipes, ring_mask = self._config.pipes, self._config.pipe_flits - 1
+        pipes = self._config.pipes
         m.submodules.queue = queue = fifo.SyncFIFO(width=len(self.o.payload.as_value()), depth=QUEUE_DEPTH)
         m.d.comb += [
             self.o.payload.as_value().eq(queue.r_data),
@@ -79,10 +90,11 @@ class PipeManager(wiring.Component):
         m.submodules.heads = heads = memory.Memory(shape=32, depth=pipes, init=[])
         m.submodules.low = lows = memory.Memory(shape=32, depth=pipes, init=[])
         m.submodules.high = highs = memory.Memory(shape=32, depth=pipes, init=[])
-        m.submodules.enabled = enables = memory.Memory(shape=1, depth=pipes, init=[])
+        m.submodules.ring = rings = memory.Memory(shape=RingSetting, depth=pipes, init=[])
+        m.submodules.mode = modes = memory.Memory(shape=1, depth=pipes, init=[])
         state_write, state_read = states.write_port(), states.read_port()
-        reads = [state_read, *(each.read_port() for each in (heads, lows, highs, enables))]
-        _, head_read, low_read, high_read, enable_read = reads
+        reads = [state_read, *(each.read_port() for each in (heads, lows, highs, rings, modes))]
+        _, head_read, low_read, high_read, ring_read, mode_read = reads
 
         sweep = Signal(range(pipes + 1))
         m.d.comb += self.ready.eq(sweep == pipes)
@@ -96,7 +108,8 @@ class PipeManager(wiring.Component):
             (heads.write_port(), written.head, written.data[32:]),
             (lows.write_port(), written.low, written.data[:32]),
             (highs.write_port(), written.high, written.data[32:]),
-            (enables.write_port(), written.low | written.high, written.high),
+            (rings.write_port(), written.low | written.high, Cat(written.high, self.settings.pipe_ring)),
+            (modes.write_port(), written.mode, written.data[0]),
         ):
             m.d.comb += [
                 port.addr.eq(Mux(self.ready, written.index, sweep)),
@@ -114,8 +127,7 @@ class PipeManager(wiring.Component):
         with m.Else():
             m.d.comb += [
                 issued.operation.index.eq(self.frame.payload.pipe),
-                issued.flits.eq(self.frame.payload.flits),
-                issued.miss.eq(self.frame.payload.miss),
+                issued.frame.eq(self.frame.payload),
                 issued.is_packet.eq(1),
                 self.frame.ready.eq(issue),
             ]
@@ -125,7 +137,12 @@ class PipeManager(wiring.Component):
         read_valid, decide_valid = Signal(), Signal()
         reading, deciding = Signal(Issued), Signal(Issued)
         stored_state, head, address = Signal(PipeState), Signal(32), Signal(RingAddress)
-        enable, exists = Signal(), Signal()
+        enable, exists, in_header_mode, ring_size = Signal(), Signal(), Signal(), Signal(5)
+        ring_mask, flits_kept, flits_stored = Signal(INDEX_BITS), Signal(8), Signal(8)
+
+        def flits(count: Value) -> Value:
+            return (count + FLIT_BYTES - 1) // FLIT_BYTES
+
         m.d.sync += [
             read_valid.eq(issue),
             reading.eq(issued),
@@ -135,8 +152,13 @@ class PipeManager(wiring.Component):
             head.eq(head_read.data),
             address.low.eq(low_read.data),
             address.high.eq(high_read.data),
-            enable.eq(enable_read.data),
+            enable.eq(ring_read.data.enabled),
+            ring_size.eq(ring_read.data.size),
+            ring_mask.eq((1 << ring_read.data.size) - 1),
+            in_header_mode.eq(mode_read.data & ~reading.frame.miss & (reading.operation.index < pipes)),
             exists.eq(reading.operation.index < pipes),
+            flits_kept.eq(flits(reading.frame.end)),
+            flits_stored.eq(flits(reading.frame.length)),
         ]
 
         # decide, from the newest state: that of an earlier decision if its write was too late for the read
@@ -153,7 +175,7 @@ class PipeManager(wiring.Component):
             with m.If(is_recent[age]):
                 m.d.comb += state.eq(results[age + 1])
 
-        tail, free = Signal(20), Signal(20)
+        tail, free = Signal(INDEX_BITS), Signal(INDEX_BITS)
         is_enabled, holds_data = Signal(), Signal()
         m.d.comb += [
             tail.eq(state.tail & ring_mask),
@@ -164,17 +186,24 @@ class PipeManager(wiring.Component):
         operation, kind = deciding.operation, deciding.operation.kind
         command, new_state = Signal(RxCommand), results[0]
         cause, push = Signal(DropCause), Signal()
-        next_tail = (tail + deciding.flits) & ring_mask
-        line = Signal(58)
-        # the low 10 bits of the address are the notification buffer; lines have 64 bytes
-        m.d.comb += line.eq(Cat(address.low[10:], address.high) << 4)
+        frame, ring_flits = deciding.frame, Signal(8)
+        next_tail = (tail + ring_flits) & ring_mask
+        refuses = ~in_header_mode & (frame.refusal != DropCause.NONE)
+        m.d.comb += ring_flits.eq(Mux(in_header_mode, flits_stored + 1, flits_kept))
         m.d.comb += [
             result_index[0].eq(operation.index),
-            result_valid[0].eq(decide_valid & exists),
+            # a frame that matched no rule has no pipe
+            result_valid[0].eq(decide_valid & exists & ~(deciding.is_packet & frame.miss)),
             new_state.eq(state),
-            command.flits.eq(deciding.flits),
-            command.address.eq(line + tail),
+            command.flits.eq(ring_flits),
+            # the low 10 bits of the address are the notification buffer; lines have 64 bytes
+            command.base.eq(Cat(Const(0, 4), address.low[10:], address.high)),
             command.offset.eq(tail),
+            command.size.eq(ring_size),
+            command.read.header.eq(in_header_mode),
+            command.read.length.eq(frame.length),
+            command.read.kept.eq(Mux(in_header_mode, frame.length, frame.end)),
+            command.read.drops.eq(state.drops),
             command.pipe.eq(operation.index),
             command.tail.eq(tail),
             command.buffer.eq(address.low[:10]),
@@ -185,20 +214,29 @@ class PipeManager(wiring.Component):
         ]
         with m.If(deciding.is_packet):
             m.d.comb += push.eq(1)
-            with m.If(deciding.miss):
+            with m.If(refuses):
+                m.d.comb += cause.eq(frame.refusal)
+            with m.Elif(frame.miss):
                 m.d.comb += cause.eq(DropCause.NO_FLOW)
             with m.Elif(~is_enabled):
                 m.d.comb += cause.eq(DropCause.PIPE_DISABLED)
-            with m.Elif(deciding.flits > free):
+            with m.Elif(ring_flits > free):
                 m.d.comb += cause.eq(DropCause.PIPE_FULL)
             with m.Else():
                 m.d.comb += [
                     command.notify.eq(~state.armed),
                     command.tail.eq(next_tail),
                     new_state.tail.eq(next_tail),
-                    new_state.armed.eq(1),
+                    new_state.armed.eq(~self.settings.notify_per_packet),
                 ]
-            m.d.comb += command.kind.eq(Mux(cause == DropCause.NONE, RxCommandKind.PACKET, RxCommandKind.DROP))
+            with m.If(cause == DropCause.NONE):
+                m.d.comb += command.kind.eq(RxCommandKind.PACKET)
+            with m.Else():
+                m.d.comb += [
+                    command.kind.eq(RxCommandKind.DROP),
+                    command.read.drop.eq(1),
+                    new_state.drops.eq(state.drops + 1),
+                ]
         with m.Else(), m.Switch(kind):
             with m.Case(PipeOperationKind.HEAD_CHECK, PipeOperationKind.RETRY):
                 m.d.comb += [
@@ -215,10 +253,15 @@ class PipeManager(wiring.Component):
                 ]
             with m.Case(PipeOperationKind.REGISTER_READ):
                 m.d.comb += [command.kind.eq(RxCommandKind.READ), push.eq(1)]
-                with m.If(exists & (operation.word == 0)):
-                    m.d.comb += command.data.eq(Cat(state.tail, head))
-                with m.Elif(exists & (operation.word == 1)):
-                    m.d.comb += command.data.eq(address)
+                with m.If(exists), m.Switch(operation.word):
+                    with m.Case(PipeWord.INDICES):
+                        m.d.comb += command.data.eq(Cat(state.tail, head))
+                    with m.Case(PipeWord.MEMORY):
+                        m.d.comb += command.data.eq(address)
+                    with m.Case(PipeWord.MODE):
+                        m.d.comb += command.data.eq(in_header_mode)
+                    with m.Case(PipeWord.DROPS):
+                        m.d.comb += command.data.eq(state.drops)
 
         # write back
         for age in range(HISTORY):
@@ -232,6 +275,7 @@ class PipeManager(wiring.Component):
             pushed.eq(decide_valid & push),
             queued.eq(command),
             self.dropped.eq(Mux(decide_valid, cause, DropCause.NONE)),
+            self.stored.eq(decide_valid & deciding.is_packet & (cause == DropCause.NONE)),
         ]
         m.d.comb += [
             state_write.addr.eq(Mux(self.ready, result_index[1], sweep)),
@@ -250,13 +294,16 @@ class PipeManager(wiring.Component):
             m.d.comb += [
                 self.commit_tap.valid.eq(decide_valid),
                 tap.packet.eq(deciding.is_packet),
+                tap.miss.eq(frame.miss),
                 tap.kind.eq(kind),
                 tap.index.eq(operation.index),
                 tap.tag.eq(operation.tag),
-                tap.flits.eq(deciding.flits),
+                tap.flits.eq(ring_flits),
                 tap.head.eq(head),
                 tap.tail.eq(state.tail),
                 tap.enabled.eq(is_enabled),
+                tap.header.eq(in_header_mode),
+                tap.per_packet.eq(self.settings.notify_per_packet),
                 tap.cause.eq(cause),
                 tap.notify.eq(command.notify),
             ]

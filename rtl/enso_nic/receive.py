@@ -16,8 +16,12 @@ from enso_nic.layouts import (
     Fallback,
     FlowOperation,
     HostWrite,
+    NicSettings,
+    NotificationOutcome,
+    NotificationTap,
     PipeOperation,
     RegisterWrite,
+    TimestampSetting,
 )
 from enso_nic.notifier import Notifier
 from enso_nic.operation_queue import OperationQueue
@@ -31,8 +35,8 @@ class ReceivePath(wiring.Component):
     """Parser, packet buffer, flow director, pipe manager, notifier and DMA writer, in this order.
 
     Guarantees: what its blocks guarantee; an admitted frame reaches its pipe or is counted as dropped.
-    Latency: 21 cycles from a frame's last beat to its first host-write beat when nothing waits: parser 2, flow director
-    6, queue 2, pipe manager 4, notifier 4, DMA writer 3. A host-write beat per cycle while frames wait.
+    Latency: 22 cycles from a frame's last beat to its first host-write beat when nothing waits: parser 2, flow director
+    6, queue 2, pipe manager 4, notifier 4, DMA writer 4. A host-write beat per cycle while frames wait.
     Back-pressure on ``to_host`` fills the packet buffer, then frames are dropped whole at the door as
     PACKET_BUFFER_FULL.
     """
@@ -47,12 +51,17 @@ class ReceivePath(wiring.Component):
             "flow": In(stream.Signature(FlowOperation)),
             "flow_code": Out(ConfigCode),
             "fallback": In(Fallback),
+            "timestamp": In(TimestampSetting),
+            "tick": In(64),
+            "settings": In(NicSettings),
             "to_host": Out(stream.Signature(HostWrite)),
             "max_payload": In(4),
             "bus_master": In(1),
             "is_open": In(1),
             "verdict": Out(stream.Signature(AdmissionTap, always_ready=True)),
             "dropped": Out(DropCause),
+            "stored": Out(1),
+            "merged": Out(1),
             "notified": Out(1),
             "owed": Out(1),
             "lost": Out(1),
@@ -62,6 +71,7 @@ class ReceivePath(wiring.Component):
         }
         if config.commit_taps:
             ports["commit_tap"] = Out(stream.Signature(CommitTap, always_ready=True))
+            ports["notification_tap"] = Out(stream.Signature(NotificationTap, always_ready=True))
         super().__init__(ports)
 
     def elaborate(self, platform: object) -> Module:
@@ -72,10 +82,13 @@ class ReceivePath(wiring.Component):
         m.submodules.flow_director = flow_director = FlowDirector(config)
         m.submodules.pipe_manager = pipe_manager = PipeManager(config)
         m.submodules.notifier = notifier = Notifier(config)
-        m.submodules.writer = writer = DmaWriter(config)
-        # never overflows: an admitted frame has at least one flit in the packet buffer
+        m.submodules.writer = writer = DmaWriter()
+        # neither overflows: an admitted frame has at least one flit in the packet buffer
         m.submodules.steered = steered = fifo.SyncFIFOBuffered(
             width=len(flow_director.steered.payload.as_value()), depth=config.packet_buffer_flits
+        )
+        m.submodules.details = details = fifo.SyncFIFOBuffered(
+            width=len(flow_director.details.as_value()), depth=config.packet_buffer_flits
         )
         m.submodules.operations = operations = OperationQueue(config)
         m.submodules.owed = owed = OwedNotifications(config)
@@ -97,6 +110,11 @@ class ReceivePath(wiring.Component):
         wiring.connect(m, parser.verdict, wiring.flipped(self.verdict))
         if config.commit_taps:
             wiring.connect(m, pipe_manager.commit_tap, wiring.flipped(self.commit_tap))
+            m.d.comb += self.notification_tap.valid.eq(notifier.notified | notifier.owe.valid | notifier.lost)
+            with m.If(notifier.owe.valid):
+                m.d.comb += self.notification_tap.payload.outcome.eq(NotificationOutcome.OWED)
+            with m.Elif(notifier.lost):
+                m.d.comb += self.notification_tap.payload.outcome.eq(NotificationOutcome.LOST)
         tables = (flow_director, operations, pipe_manager, notifier, owed)
         blocks = (parser, packet_buffer, flow_director, pipe_manager, notifier, writer, operations, owed)
         m.d.comb += [
@@ -105,6 +123,11 @@ class ReceivePath(wiring.Component):
             pipe_manager.frame.payload.as_value().eq(steered.r_data),
             pipe_manager.frame.valid.eq(steered.r_rdy),
             steered.r_en.eq(pipe_manager.frame.ready),
+            details.w_data.eq(flow_director.details),
+            details.w_en.eq(flow_director.steered.valid),
+            packet_buffer.details.payload.as_value().eq(details.r_data),
+            packet_buffer.details.valid.eq(details.r_rdy),
+            details.r_en.eq(packet_buffer.details.ready),
             notifier.can_owe.eq(owed.has_room),
             *(
                 each.eq(value)
@@ -112,15 +135,21 @@ class ReceivePath(wiring.Component):
                 for each, value in (
                     (block.write.payload, self.write.payload),
                     (block.write.valid, self.write.valid),
+                    (block.settings, self.settings),
                 )
             ),
             parser.has_room.eq(packet_buffer.has_room),
             parser.is_open.eq(self.is_open),
+            parser.accept_ipv6.eq(self.settings.accept_ipv6),
+            parser.timestamp.eq(self.timestamp),
+            parser.tick.eq(self.tick),
             flow_director.fallback.eq(self.fallback),
             self.flow_code.eq(flow_director.flow_code),
             writer.max_payload.eq(self.max_payload),
             writer.bus_master.eq(self.bus_master),
             self.dropped.eq(pipe_manager.dropped),
+            self.stored.eq(pipe_manager.stored),
+            self.merged.eq(operations.merged),
             self.notified.eq(notifier.notified),
             self.owed.eq(notifier.owe.valid),
             self.lost.eq(notifier.lost),

@@ -1,4 +1,10 @@
-"""The register map: byte addresses within BAR2. Pipe and notification-buffer pages repeat their 64 bytes 64 times."""
+"""The register map: byte addresses within BAR2. Pipe and notification-buffer pages repeat their 64 bytes 64 times.
+
+docs/registers.md is made from this file, by ``python -m enso_nic.register_manual``.
+"""
+
+from dataclasses import dataclass
+from enum import IntFlag
 
 PAGE_BYTES = 4096
 PIPES = 8192
@@ -9,9 +15,37 @@ FIRST_EXTENSION_PAGE = PIPES + NOTIFICATION_BUFFERS
 # 32-bit registers of a page; the last four exist on notification-buffer pages only
 RX_TAIL, RX_HEAD, RX_MEM_LOW, RX_MEM_HIGH, TX_TAIL, TX_HEAD, TX_MEM_LOW, TX_MEM_HIGH = range(0, 32, 4)
 
-# 64-bit read-only registers of the extension page, in words of 8 bytes: software reads one word per MMIO read
+# 64-bit words of the extension page
 EXTENSION_MAGIC = int.from_bytes(b"HermNIC\0", "little")
-EXTENSION_VERSION = 1
+EXTENSION_VERSION = 2
+RESET_KEY = 1
+SMALLEST_RING, LARGEST_PIPE_RING, LARGEST_NOTIFICATION_RING = 8, 1 << 20, 1 << 15
+"""Lines; a ring ends where a host write may end, so its smallest size is that of the largest write."""
+
+
+class Capability(IntFlag):
+    """Bits of the word ``capabilities``: what this NIC can do beyond upstream."""
+
+    HEADER_MODE = 1 << 0
+    FRAMED_TX = 1 << 1
+    FLOW_DELETE_AND_STATUS = 1 << 2
+    NOTIFICATION_PER_PACKET = 1 << 3
+    IPV6_PIPES = 1 << 4
+    RING_SIZES = 1 << 5
+    DROPS_PER_PIPE = 1 << 6
+    RESET = 1 << 7
+
+
+class Mode(IntFlag):
+    """Bits of the word ``modes``."""
+
+    NOTIFICATION_PER_PACKET = 1 << 0
+    ACCEPT_IPV6 = 1 << 1
+
+
+HEADER_MODE = 1
+"""The bit of a word in the table of pipe modes."""
+
 DROP_CAUSES = (
     "not_ip",
     "bad_ip_length",
@@ -25,19 +59,64 @@ DROP_CAUSES = (
     "tx_error",
 )
 """Why frames were dropped, see layouts.DropCause; a counter each."""
-EXTENSION_WORDS = (
-    "magic",
-    "version",
-    "rx_frames",
-    "rx_admitted",
-    "tx_frames",
-    "notifications",
-    "owed_notifications",
-    "lost_notifications",
-    "flow_inserts_failed",
-    *DROP_CAUSES,
-)
-"""Names of the extension page's words, in order."""
+
+
+@dataclass(frozen=True)
+class ExtensionWord:
+    """A 64-bit word of the extension page, at byte ``8 * number``. Only those that are ``writable`` can be written."""
+
+    number: int
+    text: str
+    writable: bool = False
+
+
+_IDENTITY = {
+    "magic": "`HermNIC` and a zero byte, in the order of addresses",
+    "version": "of the extension pages",
+    "capabilities": "what this NIC can do beyond upstream, a bit each",
+    "pipes": "RX pipes that exist",
+    "notification_buffers": "notification buffers that exist",
+    "maximum_frame": "bytes of the longest frame, without frame check sequence",
+    "packet_buffer_flits": "64-byte flits of received frames that may wait for the host",
+}
+_SETTINGS = {
+    "pipe_ring_flits": "size of the rings of pipes that are enabled from now on: a power of two from 8 to 2^20; "
+    "other values are ignored",
+    "notification_ring_slots": "size of the RX and TX rings of notification buffers that are enabled from now on: a "
+    "power of two from 8 to 2^15; other values are ignored",
+    "modes": "bit 0: each packet notifies; bit 1: pipes without header mode take IPv6 too",
+    "reset": "writing 1 resets the NIC once no write, read request or frame is half way out; reads 0",
+}
+_COUNTERS = {
+    "rx_frames": "frames that ended at the wire, whatever became of them",
+    "rx_admitted": "frames that were taken into the packet buffer",
+    "rx_packets": "packets that were put into a pipe",
+    "tx_frames": "frames sent",
+    "notifications": "RX notifications written",
+    "owed_notifications": "RX notifications that found their ring full; their pipes are checked again",
+    "lost_notifications": "RX notifications whose notification buffer was disabled",
+    "merged_head_checks": "head checks that joined a later one of the same pipe, because too many waited",
+    "flow_inserts_failed": "flow rules for which no place was found",
+    "read_timeouts": "host reads that were given up",
+    **{cause: "frames dropped for this cause" for cause in DROP_CAUSES if cause != "tx_error"},
+    "tx_error": "events that dropped a TX frame and the rest of its request",
+}
+_FIRST_SETTING, _FIRST_COUNTER = 16, 32
+EXTENSION_WORDS = {
+    name: ExtensionWord(first + offset, text, writable)
+    for first, texts, writable in (
+        (0, _IDENTITY, False),
+        (_FIRST_SETTING, _SETTINGS, True),
+        (_FIRST_COUNTER, _COUNTERS, False),
+    )
+    for offset, (name, text) in enumerate(texts.items())
+}
+"""By name. Words between and behind them read 0."""
+COUNTERS = tuple(_COUNTERS)
+
+FIRST_PIPE_MODE_PAGE = FIRST_EXTENSION_PAGE + 16
+FIRST_PIPE_DROPS_PAGE = FIRST_EXTENSION_PAGE + 32
+"""Tables of 8 bytes per pipe: bit 0 of its mode is header mode; the frames for it that were dropped, since reset."""
 
 
 def pipe_register(pipe: int, register: int) -> int:
@@ -52,4 +131,14 @@ def notification_buffer_register(buffer: int, register: int) -> int:
 
 def extension_register(name: str) -> int:
     """Byte address of a word of the extension page."""
-    return FIRST_EXTENSION_PAGE * PAGE_BYTES + 8 * EXTENSION_WORDS.index(name)
+    return FIRST_EXTENSION_PAGE * PAGE_BYTES + 8 * EXTENSION_WORDS[name].number
+
+
+def pipe_mode_register(pipe: int) -> int:
+    """Byte address of the mode of pipe 0..8191."""
+    return FIRST_PIPE_MODE_PAGE * PAGE_BYTES + 8 * pipe
+
+
+def pipe_drops_register(pipe: int) -> int:
+    """Byte address of the drop counter of pipe 0..8191."""
+    return FIRST_PIPE_DROPS_PAGE * PAGE_BYTES + 8 * pipe

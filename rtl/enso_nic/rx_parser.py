@@ -1,15 +1,25 @@
 """The door of the NIC: which frames come in, how long they are, and what they are steered by."""
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.bits import byte_mask, count_ones
+from enso_nic.bits import count_ones, network_order, replaced
 from enso_nic.config import FLIT_BYTES, NicConfig
-from enso_nic.layouts import AdmissionTap, AdmittedFrame, BufferedFlit, DropCause, EthernetRx, FlowKey
+from enso_nic.layouts import (
+    AdmissionTap,
+    AdmittedFrame,
+    BufferedFlit,
+    DropCause,
+    EthernetRx,
+    FlowKey,
+    TimestampSetting,
+)
 
-ETHERNET_HEADER = 14
-ETHERTYPE_IPV4 = 0x0800
+ETHERNET_HEADER, IPV6_HEADER = 14, 40
+ETHERTYPE_IPV4, ETHERTYPE_IPV6 = 0x0800, 0x86DD
+FRAGMENT_BYTES = (20, 21)
+STAMP_BYTES = 4
 PROTOCOL_TCP, PROTOCOL_UDP = 6, 17
 TCP_SYN = 1 << 1
 TCP_FLAGS_OFFSET = 13
@@ -23,17 +33,23 @@ class IpHeader(data.Struct):
 
     key: FlowKey
     end: 17  # bytes of the frame up to the end of its IP packet
-    is_ip: 1
+    is_ipv6: 1
+    is_ip: 1  # of a version that pipes without header mode take
     is_sound: 1  # header length and total length make sense
     has_room: 1  # the packet buffer could take a whole frame when this one began
     in_reset: 1
+    arrival: 64
+    timestamp: TimestampSetting
 
 
 class RxParser(wiring.Component):
-    """Decides about each frame by its last beat, and trims it to its IP length.
+    """Decides about each frame by its last beat whether it comes in, and tells what a pipe may make of it.
 
-    Guarantees: one ``verdict`` per frame, in order; a frame is either committed whole or rolled back; bytes beyond the
-    IP length are 0; ``frame`` is valid in the cycle of ``flit.commit``.
+    While time stamps are on, the 4 bytes at their offset become the low 32 bits of the tick minus what they were, both
+    in network order, before anything else looks at the frame. A fragment offset that they cover does not count.
+
+    Guarantees: one ``verdict`` per frame, in order; a frame is either committed whole or rolled back; ``frame`` is
+    valid in the cycle of ``flit.commit``. Bytes of the last flit beyond the frame may be anything.
     Latency: 2 cycles from a beat to its flit. Takes a beat each cycle: a MAC cannot wait.
     The verdicts and their order are in docs/design.md.
     """
@@ -41,6 +57,9 @@ class RxParser(wiring.Component):
     i: In(stream.Signature(EthernetRx, always_ready=True))
     has_room: In(1)  # the packet buffer can take a maximum frame
     is_open: In(1)  # the tables are clear
+    accept_ipv6: In(1)  # pipes without header mode take IPv6
+    timestamp: In(TimestampSetting)
+    tick: In(64)  # 5 ns
     flit: Out(stream.Signature(BufferedFlit, always_ready=True))
     frame: Out(stream.Signature(AdmittedFrame, always_ready=True))
     verdict: Out(stream.Signature(AdmissionTap, always_ready=True))
@@ -59,10 +78,21 @@ class RxParser(wiring.Component):
         beat = Signal(EthernetRx)
         valid, first = Signal(), Signal()
         index, count = Signal(8), Signal(7)
+        timestamp, arrival = Signal(TimestampSetting), Signal(64)
+        flit = Signal(512)
+        m.d.comb += flit.eq(self.i.payload.data)
+        with m.If(self.timestamp.enable & at_start):
+            place = Cat(Const(0, 3), self.timestamp.offset)
+            sent = network_order((self.i.payload.data >> place)[: 8 * STAMP_BYTES])
+            passed = (self.tick - sent)[: 8 * STAMP_BYTES]
+            m.d.comb += flit.eq(replaced(self.i.payload.data, self.timestamp.offset, network_order(passed)))
         m.d.sync += valid.eq(self.i.valid)
         with m.If(self.i.valid):
             m.d.sync += [
                 beat.eq(self.i.payload),
+                beat.data.eq(flit),
+                timestamp.eq(self.timestamp),
+                arrival.eq(self.tick),
                 first.eq(at_start),
                 count.eq(count_ones(m, self.i.payload.keep)),
                 index.eq(Mux(at_start, 0, flits_before)),
@@ -72,7 +102,8 @@ class RxParser(wiring.Component):
             ]
 
         # stage 2: judge
-        parsed, header = self._parse(m, beat.data, count), Signal(IpHeader)
+        parsed, header = self._parse(m, beat.data, count, timestamp), Signal(IpHeader)
+        m.d.comb += [parsed.arrival.eq(arrival), parsed.timestamp.eq(timestamp)]
         kept = Signal(IpHeader, init={"in_reset": 1})  # a reset cuts off the frame that it meets
         m.d.comb += header.eq(Mux(first, parsed, kept))
         with m.If(valid):
@@ -87,25 +118,22 @@ class RxParser(wiring.Component):
             m.d.comb += cause.eq(DropCause.BAD_FRAME)
         with m.Elif(length > self._config.maximum_frame):
             m.d.comb += cause.eq(DropCause.TOO_LONG)
-        with m.Elif(~header.is_ip):
-            m.d.comb += cause.eq(DropCause.NOT_IP)
-        with m.Elif(~header.is_sound | (header.end > length)):
-            m.d.comb += cause.eq(DropCause.BAD_IP_LENGTH)
         with m.Elif(~header.has_room):
             m.d.comb += cause.eq(DropCause.PACKET_BUFFER_FULL)
 
-        admissible = ~header.in_reset & header.is_ip & header.is_sound & header.has_room
-        within = (index * FLIT_BYTES < header.end) & (index < self._config.maximum_frame_flits)
-        remaining, kept_bytes = Signal(17), Signal(7)
-        m.d.comb += [
-            remaining.eq(header.end - index * FLIT_BYTES),
-            kept_bytes.eq(Mux(remaining > FLIT_BYTES, FLIT_BYTES, remaining)),
-        ]
+        refusal = Signal(DropCause)
+        with m.If(~header.is_ip):
+            m.d.comb += refusal.eq(DropCause.NOT_IP)
+        with m.Elif(~header.is_sound | (header.end > length)):
+            m.d.comb += refusal.eq(DropCause.BAD_IP_LENGTH)
+        has_key = ~refusal.as_value().any() & ~header.is_ipv6
+
+        admissible = ~header.in_reset & header.has_room
         ends = valid & beat.last
         good = cause == DropCause.NONE
         m.d.sync += [
             self.flit.valid.eq(valid),
-            self.flit.payload.write.eq(admissible & within),
+            self.flit.payload.write.eq(admissible & (index < self._config.maximum_frame_flits)),
             self.flit.payload.commit.eq(ends & good),
             self.flit.payload.rollback.eq(ends & ~good),
             self.frame.valid.eq(ends & good),
@@ -113,23 +141,28 @@ class RxParser(wiring.Component):
         ]
         with m.If(valid):
             m.d.sync += [
-                self.flit.payload.data.eq(beat.data & byte_mask(kept_bytes)),
-                self.frame.payload.key.eq(header.key),
-                self.frame.payload.flits.eq((header.end + FLIT_BYTES - 1) // FLIT_BYTES),
+                self.flit.payload.data.eq(beat.data),
+                self.frame.payload.key.eq(Mux(has_key, header.key.as_value(), 0)),
+                self.frame.payload.length.eq(length),
+                self.frame.payload.end.eq(header.end),
+                self.frame.payload.refusal.eq(refusal),
+                self.frame.payload.arrival.eq(header.arrival),
                 self.verdict.payload.cause.eq(cause),
+                self.verdict.payload.refusal.eq(refusal),
+                self.verdict.payload.timestamp.eq(header.timestamp),
             ]
         m.d.comb += self.idle.eq(~valid & ~self.flit.valid)
         return m
 
-    def _parse(self, m: Module, flit: Value, count: Value) -> Value:
+    def _parse(self, m: Module, flit: Value, count: Value, timestamp: data.View) -> data.View:
         """The IpHeader of a frame's first flit, of which ``count`` bytes belong to the frame."""
 
         def field(offset: int, size: int) -> Value:
             """``size`` bytes in network order."""
-            return Cat(flit.word_select(offset + size - 1 - i, 8) for i in range(size))
+            return network_order(flit[8 * offset : 8 * (offset + size)])
 
         header = Signal(IpHeader, name="parsed")
-        header_words = field(14, 1)[:4]
+        header_words, version = field(14, 1)[:4], field(14, 1)[4:]
         total_length = field(16, 2)
         fragment_offset = field(20, 2)[:13]
         protocol = field(23, 1)
@@ -144,7 +177,11 @@ class RxParser(wiring.Component):
                 ]
             ),
         ]
-        is_whole = fragment_offset == 0
+        first, last = FRAGMENT_BYTES
+        hides_fragments = (
+            timestamp.enable & (timestamp.offset > first - STAMP_BYTES) & (timestamp.offset <= last)
+        )
+        is_whole = (fragment_offset == 0) | hides_fragments
         has_ports = (header_words <= LONGEST_WITH_PORTS) & (layer4 + 4 <= total_length)
         is_udp = (protocol == PROTOCOL_UDP) & is_whole & has_ports
         is_tcp = (
@@ -157,9 +194,16 @@ class RxParser(wiring.Component):
 
         m.d.comb += [
             header.key.destination_address.eq(field(30, 4)),
-            header.end.eq(ETHERNET_HEADER + total_length),
-            header.is_ip.eq((count > ETHERNET_HEADER) & (field(12, 2) == ETHERTYPE_IPV4) & (field(14, 1)[4:] == 4)),
-            header.is_sound.eq((header_words >= 5) & (total_length >= layer4)),
+            header.is_ipv6.eq(
+                (count > ETHERNET_HEADER) & (field(12, 2) == ETHERTYPE_IPV6) & (version == 6) & self.accept_ipv6
+            ),
+            header.is_ip.eq(
+                header.is_ipv6 | ((count > ETHERNET_HEADER) & (field(12, 2) == ETHERTYPE_IPV4) & (version == 4))
+            ),
+            header.end.eq(
+                Mux(header.is_ipv6, ETHERNET_HEADER + IPV6_HEADER + field(18, 2), ETHERNET_HEADER + total_length)
+            ),
+            header.is_sound.eq(header.is_ipv6 | ((header_words >= 5) & (total_length >= layer4))),
             header.has_room.eq(self.has_room),
             header.in_reset.eq(~self.is_open),
         ]

@@ -10,6 +10,7 @@ from enso_nic.layouts import (
     ConfigRequest,
     EthernetTx,
     HostWrite,
+    NicSettings,
     RateLimitSetting,
     ReadCompletion,
     ReadRequest,
@@ -48,6 +49,7 @@ class TransmitPath(wiring.Component):
     ethernet_tx: Out(stream.Signature(EthernetTx))
     max_read: In(4)  # flits per read: 2, 4 or 8
     bus_master: In(1)
+    settings: In(NicSettings)
     timestamp: In(TimestampSetting)
     rate_limit: In(RateLimitSetting)
     cycle: In(64)
@@ -128,6 +130,7 @@ class TransmitPath(wiring.Component):
         reads_deadline = Signal(64)
         m.d.comb += [
             requests.config_code.eq(self.config_code),
+            fetch.settings.eq(self.settings),
             frame_buffer.timestamp.eq(self.timestamp),
             frame_buffer.rate_limit.eq(self.rate_limit),
             frame_buffer.tick.eq(self.tick),

@@ -1,14 +1,14 @@
 """Stores TX frames until they are whole: the wire side never pauses inside a frame."""
 
-from amaranth.hdl import Cat, Const, Module, Signal
+from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from enso_nic.bits import network_order, replaced
 from enso_nic.config import FLIT_BYTES, NicConfig
 from enso_nic.layouts import EthernetTx, RateLimitSetting, TimestampSetting, TxFlit
 from enso_nic.rate_limiter import RateLimiter
 
-STAMP_BYTES = 4
 NO_DEADLINE = (1 << 64) - 1
 
 
@@ -81,7 +81,7 @@ class TxFrameBuffer(wiring.Component):
         # the memory's output register is the output; it holds while stalled
         advance, take, waits, inside = Signal(), Signal(), Signal(), Signal()  # inside: of a frame that is going
         beat = self.ethernet_tx.payload
-        stamped, stamp, stamp_mask = Signal(512), Signal(32), Signal(512)
+        stamped, stamp = Signal(512), Signal(32)
         shows_first = Signal()
         m.d.comb += [
             advance.eq(~self.ethernet_tx.valid | self.ethernet_tx.ready),
@@ -108,12 +108,7 @@ class TxFrameBuffer(wiring.Component):
             m.d.sync += [timestamp.eq(self.timestamp), stamp.eq(self.tick)]
         m.d.comb += is_stamped.eq(timestamp.enable & read.data.first & self.ethernet_tx.valid)
         with m.If(is_stamped):
-            place = Cat(Const(0, 3), timestamp.offset)
-            in_network_order = Cat(stamp.word_select(byte, 8) for byte in reversed(range(STAMP_BYTES)))
-            m.d.comb += [
-                stamp_mask.eq(Const((1 << 8 * STAMP_BYTES) - 1, 512) << place),
-                stamped.eq((read.data.data & ~stamp_mask) | (in_network_order << place)),
-            ]
+            m.d.comb += stamped.eq(replaced(read.data.data, timestamp.offset, network_order(stamp)))
 
         m.d.comb += [
             limiter.setting.eq(self.rate_limit),

@@ -5,7 +5,10 @@ from amaranth.lib import enum, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from enso_nic.config import NicConfig
-from enso_nic.layouts import ReadJob, ReadKind, TxRegisterAccess, TxRegisters
+from enso_nic.layouts import NicSettings, ReadJob, ReadKind, TxRegisterAccess, TxRegisters
+
+INDEX_BITS = 15
+"""Of heads and tails, these take part in a ring's arithmetic; a ring may have as many slots."""
 
 
 class Step(enum.Enum, shape=2):
@@ -25,8 +28,8 @@ class TxRequestFetch(wiring.Component):
     are asked for on ``slots``, in two jobs where they wrap, and head becomes tail at once.
 
     A write of the low word of tx_mem disables the buffer, one of the high word enables it if the address is then not
-    0. If it was enabled, a job without lines on ``slots`` marks, behind the slots asked for before, where it was
-    closed. Buffers that do not exist ignore writes and read 0.
+    0, with the ring size that is set then. If it was enabled, a job without lines on ``slots`` marks, behind the slots
+    asked for before, where it was closed. Buffers that do not exist ignore writes and read 0.
 
     Guarantees: accesses take effect in order; each read gives one ``answer``, which sees every earlier write. Neither
     waits for host memory: while ``slots`` is stalled, pending buffers just stay pending.
@@ -38,11 +41,12 @@ class TxRequestFetch(wiring.Component):
     access: In(stream.Signature(TxRegisterAccess))
     answer: Out(stream.Signature(64))
     slots: Out(stream.Signature(ReadJob))
+    settings: In(NicSettings)
     ready: Out(1)
     idle: Out(1)
 
     def __init__(self, config: NicConfig) -> None:
-        self._buffers, self._ring_slots = config.notification_buffers, config.notification_slots
+        self._buffers = config.notification_buffers
         super().__init__()
 
     def elaborate(self, platform: object) -> Module:
@@ -66,8 +70,7 @@ class TxRequestFetch(wiring.Component):
         ]
 
         # the job of the last buffer served: up to the ring's end, then from its beginning
-        ring = self._ring_slots - 1
-        base, start, count, wrapped = Signal(58), Signal(range(self._ring_slots)), Signal(15), Signal(15)
+        base, start, count, wrapped = Signal(58), Signal(INDEX_BITS), Signal(INDEX_BITS), Signal(INDEX_BITS)
         buffer, closed = Signal(10), Signal()
         m.d.comb += [
             self.slots.valid.eq(closed | (count != 0)),
@@ -138,7 +141,10 @@ class TxRequestFetch(wiring.Component):
                                     pending.w_en.eq(exists & ~stored.pending),
                                 ]
                         with m.If(access.enables[1]):
-                            m.d.comb += updated.enabled.eq(address != 0)
+                            m.d.comb += [
+                                updated.enabled.eq(address != 0),
+                                updated.ring.eq(self.settings.notification_ring),
+                            ]
                         m.d.comb += updated.address.eq(address)
                 with m.Else():
                     word = Mux(access.word == 0, Cat(stored.tail, stored.head), stored.address)
@@ -148,13 +154,19 @@ class TxRequestFetch(wiring.Component):
                 m.d.sync += step.eq(Step.CHOOSE)
                 m.d.comb += [write.en.eq(1), updated.pending.eq(0), updated.closed.eq(0)]
                 m.d.sync += [closed.eq(stored.closed), buffer.eq(row)]
-                head, tail = stored.head & ring, stored.tail & ring
+                slots = Signal(INDEX_BITS + 1)
+                head, tail = Signal(INDEX_BITS), Signal(INDEX_BITS)
+                m.d.comb += [
+                    slots.eq(1 << stored.ring),
+                    head.eq(stored.head & (slots - 1)),
+                    tail.eq(stored.tail & (slots - 1)),
+                ]
                 with m.If(stored.enabled & (head != tail)):
                     m.d.comb += updated.head.eq(stored.tail)
                     m.d.sync += [
                         base.eq(stored.address[6:]),
                         start.eq(head),
-                        count.eq(Mux(head < tail, tail, self._ring_slots) - head),
+                        count.eq(Mux(head < tail, tail, slots) - head),
                         wrapped.eq(Mux(head < tail, 0, tail)),
                     ]
 

@@ -35,6 +35,9 @@ CONFIG = dataclasses.replace(TINY, commit_taps=True)
 RING, SLOTS = CONFIG.pipe_flits, CONFIG.notification_slots
 PIPES, BUFFERS, PORTS = 4, 2, 6
 """Pipe p belongs to buffer p % BUFFERS. Ports without a rule, and pipes that are closed, occur too."""
+MOST_REQUESTS = SLOTS - 1 - 4
+"""Published at once: an unfinished frame may hold back four completions before them."""
+HOST_BYTES = 8 << 20
 EXAMPLES = 200
 
 
@@ -42,7 +45,7 @@ class Run:
     """A NIC with open rings, and what has been done to it."""
 
     def __init__(self, dut: Any, conditions: Conditions) -> None:
-        self.bench = NicBench(dut, CONFIG, conditions)
+        self.bench = NicBench(dut, CONFIG, conditions, HOST_BYTES)
         self.software = Software(self.bench, CONFIG)
         self.frames = 0
         self.rests: dict[int, bytes] = {}
@@ -57,6 +60,10 @@ class Run:
         """Reset, and open all rings at these indices."""
         await self.bench.reset(pin, answers=answers)
         self.software = Software(self.bench, CONFIG)
+        await self.open(start, slot)
+
+    async def open(self, start: int, slot: int) -> None:
+        """Open all rings at these indices."""
         self.rests.clear()
         for buffer in range(BUFFERS):
             self.software.open_buffer(buffer, start=slot, tx_start=slot)
@@ -120,7 +127,7 @@ class Head:
     keep: int
 
     async def do(self, run: Run) -> None:
-        run.software.write_head(self.pipe, (run.golden.receive.pipes[self.pipe].tail - self.keep) % RING)
+        run.software.write_head(self.pipe, (run.golden.receive.pipes[self.pipe].tail - self.keep) % run.software.pipe_flits)
 
 
 @dataclass(frozen=True)
@@ -313,6 +320,58 @@ class Fallback:
 
 
 @dataclass(frozen=True)
+class HeaderMode:
+    """A pipe takes every frame, or only what upstream software can walk; and where frames without a key go."""
+
+    pipe: int
+    on: bool
+    buffer: int
+
+    async def do(self, run: Run) -> None:
+        run.software.set_header_mode(self.pipe, on=self.on)
+        await run.software.publish(self.buffer, flow_slot(Key(), self.pipe))
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Each packet notifies, or not; pipes take IPv6, or not."""
+
+    modes: int
+
+    async def do(self, run: Run) -> None:
+        run.software.set_modes(registers.Mode(self.modes))
+
+
+@dataclass(frozen=True)
+class Resize:
+    """All rings are closed, once nothing is on its way to them, and opened again with other sizes."""
+
+    pipe_flits: int
+    slots: int
+    start: int
+    slot: int
+
+    async def do(self, run: Run) -> None:
+        await run.bench.settle()
+        run.software.set_ring_sizes(self.pipe_flits, self.slots)
+        await run.open(self.start % self.pipe_flits, self.slot % self.slots)
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Software resets the NIC in the middle of everything."""
+
+    start: int
+    slot: int
+
+    async def do(self, run: Run) -> None:
+        await run.bench.read(registers.extension_register("magic"))
+        await run.bench.restart()
+        run.software = Software(run.bench, CONFIG)
+        await run.open(self.start, self.slot)
+
+
+@dataclass(frozen=True)
 class Read:
     """A register is read; nobody waits for the answer."""
 
@@ -461,7 +520,7 @@ actions = st.one_of(
         st.booleans(),
         st.sampled_from([False, False, True]),
     ),
-    st.builds(SendEach, buffers, st.lists(sendable, min_size=1, max_size=SLOTS - 1).map(tuple)),
+    st.builds(SendEach, buffers, st.lists(sendable, min_size=1, max_size=MOST_REQUESTS).map(tuple)),
     st.builds(GoOn, buffers),
     st.builds(Stamp, buffers, st.booleans(), st.integers(0, 70)),
     st.builds(Limit, buffers, st.booleans(), st.sampled_from([10, 20, 40])),
@@ -469,7 +528,14 @@ actions = st.one_of(
     st.builds(Rule, buffers, st.sampled_from(["udp", "tcp"]), ports, st.integers(0, PIPES), flow_requests),
     st.builds(Crowd, buffers, st.sampled_from([0, 40, 70]), st.sampled_from([20, 40]), flow_requests),
     st.builds(Fallback, buffers, st.sampled_from([0, 1, 1]), st.sampled_from([0, 1, 3, 0xFFFFFFFF]), st.booleans()),
-    st.builds(Read, pages, st.integers(0, len(registers.EXTENSION_WORDS))),
+    st.builds(Read, pages, st.integers(0, 70)),
+    st.builds(Read, st.just(registers.FIRST_PIPE_MODE_PAGE), st.integers(0, PIPES)),
+    st.builds(Read, st.just(registers.FIRST_PIPE_DROPS_PAGE), st.integers(0, PIPES)),
+    st.builds(HeaderMode, pipes, st.booleans(), buffers),
+    st.builds(HeaderMode, pipes, st.just(True), buffers),
+    st.builds(Modes, st.sampled_from([0, 0, 1, 2, 3])),
+    st.builds(Resize, st.sampled_from([32, 64, 128]), st.sampled_from([SLOTS, 2 * SLOTS]), flits, slots),
+    st.builds(Restart, flits, slots),
     st.builds(Close, pipes),
     st.builds(Move, pipes, st.integers(0, BUFFERS), flits),
     st.builds(Deafen, buffers, st.booleans()),

@@ -9,6 +9,7 @@ from typing import Any
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
+from enso_nic import registers
 from enso_nic.config import FLIT_BYTES, NicConfig
 from enso_nic.layouts import (
     AdmissionTap,
@@ -19,14 +20,18 @@ from enso_nic.layouts import (
     HostWrite,
     HostWriteKind,
     MmioRequest,
+    NotificationOutcome,
+    NotificationTap,
     PipeOperationKind,
     ReadCompletion,
     ReadRequest,
+    TimestampSetting,
 )
 from tests.rtl.golden import GoldenNic
-from tests.rtl.golden.receive import Commit
+from tests.rtl.golden.receive import Admission, Commit
+from tests.rtl.golden.steering import Timestamp
 from tests.rtl.host_model import Answer, HostModel
-from tests.rtl.nic_pins import NicInput, NicOutput
+from tests.rtl.nic_pins import Codec, NicInput, NicOutput
 
 PERIOD_NS = 4
 HOST_BYTES = 1 << 20
@@ -71,8 +76,8 @@ class NicBench:
         None if the NIC has no taps: then only the rules of streams are checked.
     sent
         Frames that left for the wire.
-    reads, writes
-        Host reads, and lines of host writes, that the NIC began.
+    reads, writes, begun_writes
+        Host reads, lines of host writes, and host writes, that the NIC began.
     digest
         Of the NIC's outputs in each cycle, taps aside.
     """
@@ -88,7 +93,7 @@ class NicBench:
         self.now = 0
         self._held: dict[str, int] = {}  # until which cycle
         self.sent: list[bytes] = []
-        self.reads = self.writes = 0
+        self.reads = self.writes = self.begun_writes = 0
         self.digest = hashlib.sha256()
         self.is_quiescent = self.is_ready = False
         self.wake_at = NEVER
@@ -106,6 +111,7 @@ class NicBench:
             self._taps = [
                 NicOutput(dut, "admission_tap", AdmissionTap, always_ready=True),
                 NicOutput(dut, "commit_tap", CommitTap, always_ready=True),
+                NicOutput(dut, "notification_tap", NotificationTap, always_ready=True),
             ]
 
         self._frames: deque[tuple[bytes, bool]] = deque()  # to come from the wire, with whether they are bad
@@ -120,6 +126,7 @@ class NicBench:
         self._write_beats = 0
         self._leaving = b""
         self._is_shown, self._shown_at = False, 0  # the frame that leaves; the cycle before
+        self._must_restart, self._restarts = False, 0  # software asked for a reset; how many there were
         self._was_silent = False
         self.set_host(bus_master=True)
         dut.rst.value = 0
@@ -170,7 +177,7 @@ class NicBench:
         """The host will answer none of the reads that it has taken, and the NIC must give them up by now."""
         for tag in self.host.lose():
             if self.golden is not None:
-                self.golden.host_read_answer(tag, None, last=True)
+                self.golden.host_read_given_up(tag)
 
     def release(self) -> None:
         """Hold nothing any more."""
@@ -211,8 +218,22 @@ class NicBench:
             self._drive_wire()
             for each in (self._wire_in, self._completion):
                 each.rest()
-        self.host.forget(answers=answers)
         getattr(self._dut, pin).value = 0
+        self._begin_anew(answers=answers)
+
+    async def restart(self, limit: int = 20_000) -> None:
+        """Software asks for a reset; it is over when no output is in the middle of an item any more."""
+        self.write(registers.extension_register("reset"), registers.RESET_KEY)
+        before = self._restarts
+        for _ in range(limit):
+            if self._restarts != before:
+                return
+            await self.cycle()
+        raise TimeoutError(f"no reset within {limit} cycles; {self._state()}")
+
+    def _begin_anew(self, *, answers: bool) -> None:
+        """The NIC was reset. Frames that ended meanwhile are not counted; one that was cut is dropped."""
+        self.host.forget(answers=answers)
         self.is_ready = False
         if self._config.commit_taps:
             self.golden = GoldenNic(self._config)
@@ -233,7 +254,14 @@ class NicBench:
         """One clock edge: look at what is transferred, then offer what comes next."""
         await self._edge
         self.now += 1
+        was_ready = self.is_ready
         self._check_silence()
+        if self._must_restart and was_ready and not self.is_ready:
+            assert not self._write, "a reset that software asked for cut a write"
+            assert not self._leaving, "a reset that software asked for cut a frame"
+            self._begin_anew(answers=True)
+            self._must_restart = False
+            self._restarts += 1
         self._take_inputs()
         self._take_outputs()
         self._offer()
@@ -273,6 +301,8 @@ class NicBench:
         if self._mmio.sample() and golden is not None:
             access = self._access
             if access.get("write"):
+                asks = (registers.extension_register("reset"), registers.RESET_KEY)
+                self._must_restart |= (access["address"] * 8, access["data"]) == asks
                 golden.mmio_write(access["address"] * 8, access["data"], access["enables"], access["tag"])
             else:
                 golden.mmio_read(access["address"] * 8, access["tag"])
@@ -294,11 +324,13 @@ class NicBench:
         to_host, request, beat, *taps = transfers
         golden = self.golden
         if golden is not None:
-            admission, commit = taps
+            admission, commit, notification = taps
             if admission is not None:
-                golden.admission(DropCause(admission["cause"]).name.lower())
+                golden.admission(_admission(admission))
             if commit is not None:
                 golden.commit(_commit(commit))
+            if notification is not None:
+                golden.notification(NotificationOutcome(notification["outcome"]).name.lower())
         if request is not None:
             self._take_request(request)
         if to_host is not None:
@@ -333,6 +365,7 @@ class NicBench:
             assert 1 <= flits <= most, f"a write of {flits} lines; accepted are 1 to {most}"
             assert address // most == (address + flits - 1) // most, f"{flits} lines to line {address:#x} cross {most}"
             self._write, self._write_beats = beat, 0
+            self.begun_writes += 1
         address = (self._write["address"] + self._write_beats) * FLIT_BYTES
         line = beat["data"].to_bytes(FLIT_BYTES, "little")
         self._write_beats += 1
@@ -400,7 +433,7 @@ class NicBench:
             self._entering = self._frames.popleft()
             if self.golden is not None:
                 frame, bad = self._entering
-                self.golden.frame_begins(frame, bad=bad, is_open=self.is_ready)
+                self.golden.frame_begins(frame, bad=bad, is_open=self.is_ready, tick=self.now * 4 // 5)
         frame, bad = self._entering
         beat = frame[self._entered : self._entered + FLIT_BYTES]
         self._entered += len(beat)
@@ -410,6 +443,15 @@ class NicBench:
         )
         if last:
             self._entered = 0
+
+
+def _admission(tap: dict[str, int]) -> Admission:
+    setting = Codec(TimestampSetting).unpack(tap["timestamp"])
+    return Admission(
+        cause=DropCause(tap["cause"]).name.lower(),
+        refusal=DropCause(tap["refusal"]).name.lower(),
+        timestamp=Timestamp(bool(setting["enable"]), setting["offset"]),
+    )
 
 
 def _commit(tap: dict[str, int]) -> Commit:
@@ -424,4 +466,7 @@ def _commit(tap: dict[str, int]) -> Commit:
         cause=DropCause(tap["cause"]).name.lower(),
         notify=bool(tap["notify"]),
         tag=tap["tag"],
+        miss=bool(tap["miss"]),
+        header=bool(tap["header"]),
+        per_packet=bool(tap["per_packet"]),
     )

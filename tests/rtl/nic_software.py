@@ -54,7 +54,8 @@ class Software:
     """Rings in host memory, and where software stands in them."""
 
     def __init__(self, bench: NicBench, config: NicConfig) -> None:
-        self._bench, self._config = bench, config
+        self._bench = bench
+        self.pipe_flits, self.slots = config.pipe_flits, config.notification_slots
         self.pipes: dict[int, int] = {}
         """Ring address of each pipe that was opened."""
         self._rings: dict[int, int] = {}  # address of each notification buffer: RX slots, then TX slots
@@ -63,8 +64,7 @@ class Software:
 
     def open_buffer(self, buffer: int, *, start: int = 0, tx_start: int = 0) -> None:
         """Enable a notification buffer; both its rings begin at the given slot."""
-        slots = self._config.notification_slots
-        size = slots * FLIT_BYTES
+        size = self.slots * FLIT_BYTES
         if buffer not in self._rings:
             self._rings[buffer] = self._bench.host.allocate(2 * size)
         address = self._rings[buffer]
@@ -82,7 +82,7 @@ class Software:
     def open_pipe(self, pipe: int, buffer: int, *, start: int = 0) -> None:
         """Enable a pipe, its ring empty with tail and head at flit ``start``, in the order in which libraries do it."""
         if pipe not in self.pipes:
-            self.pipes[pipe] = self._bench.host.allocate(self._config.pipe_flits * FLIT_BYTES)
+            self.pipes[pipe] = self._bench.host.allocate(self.pipe_flits * FLIT_BYTES)
         self.close_pipe(pipe)
         base, address = registers.pipe_register(pipe, 0), self.pipes[pipe] | buffer
         self._bench.write(base + registers.RX_TAIL, start)
@@ -95,6 +95,20 @@ class Software:
         self._bench.write(base + registers.RX_MEM_LOW, 0)
         self._bench.write(base + registers.RX_MEM_HIGH, 0)
 
+    def set_ring_sizes(self, pipe_flits: int, slots: int) -> None:
+        """Rings that are opened from now on have these sizes, and places of their own."""
+        self.pipe_flits, self.slots = pipe_flits, slots
+        self.pipes.clear()
+        self._rings.clear()
+        for name, size in (("pipe_ring_flits", pipe_flits), ("notification_ring_slots", slots)):
+            self._bench.write(registers.extension_register(name), size)
+
+    def set_modes(self, modes: registers.Mode) -> None:
+        self._bench.write(registers.extension_register("modes"), modes)
+
+    def set_header_mode(self, pipe: int, *, on: bool = True) -> None:
+        self._bench.write(registers.pipe_mode_register(pipe), registers.HEADER_MODE if on else 0)
+
     def write_head(self, pipe: int, head: int) -> None:
         self._bench.write(registers.pipe_register(pipe, registers.RX_HEAD), head)
 
@@ -102,17 +116,15 @@ class Software:
         self._bench.write(registers.notification_buffer_register(buffer, registers.RX_HEAD), head)
 
     def slot_address(self, buffer: int, index: int, *, tx: bool) -> int:
-        slots = self._config.notification_slots
-        return self._rings[buffer] + FLIT_BYTES * (index % slots + (slots if tx else 0))
+        return self._rings[buffer] + FLIT_BYTES * (index % self.slots + (self.slots if tx else 0))
 
     def free_slots(self, buffer: int) -> int:
         """TX slots that may be published: completions are found by their signal 0."""
-        slots = self._config.notification_slots
         while self._tx_done[buffer] != self._tx_tail[buffer]:
             if self._bench.host.load(self.slot_address(buffer, self._tx_done[buffer], tx=True))[:8] != bytes(8):
                 break
-            self._tx_done[buffer] = (self._tx_done[buffer] + 1) % slots
-        return (self._tx_done[buffer] - self._tx_tail[buffer] - 1) % slots
+            self._tx_done[buffer] = (self._tx_done[buffer] + 1) % self.slots
+        return (self._tx_done[buffer] - self._tx_tail[buffer] - 1) % self.slots
 
     async def publish(self, buffer: int, *requests: bytes, limit: int = 20_000) -> None:
         """Put requests into the TX ring, once there is room for all, and write tx_tail once."""
@@ -124,7 +136,7 @@ class Software:
             raise TimeoutError(f"buffer {buffer}: no room for {len(requests)} TX slots in {limit} cycles")
         for request in requests:
             self._bench.host.store(self.slot_address(buffer, self._tx_tail[buffer], tx=True), request)
-            self._tx_tail[buffer] = (self._tx_tail[buffer] + 1) % self._config.notification_slots
+            self._tx_tail[buffer] = (self._tx_tail[buffer] + 1) % self.slots
         register = registers.notification_buffer_register(buffer, registers.TX_TAIL)
         self._bench.write(register, self._tx_tail[buffer])
 
@@ -136,5 +148,5 @@ class Software:
         return address, len(content) - (-len(frames[-1]) % FLIT_BYTES)
 
     async def counters(self) -> dict[str, int]:
-        """The extension page."""
-        return {name: await self._bench.read(registers.extension_register(name)) for name in registers.EXTENSION_WORDS}
+        """The words of the extension page that count."""
+        return {name: await self._bench.read(registers.extension_register(name)) for name in registers.COUNTERS}

@@ -7,7 +7,7 @@ from cosim.build import Model, cocotb_model, run_cocotb, verilog
 from enso_nic.config import FULL, TINY, NicConfig
 from enso_nic.nic import Nic
 
-RULES = "tests.rtl.bench_nic,tests.rtl.bench_nic_config"
+RULES = "tests.rtl.bench_nic,tests.rtl.bench_nic_config,tests.rtl.bench_nic_extensions"
 
 
 def verilated(config: NicConfig) -> Model:

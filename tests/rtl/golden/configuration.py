@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from tests.rtl.golden.receive import Receive
-from tests.rtl.golden.steering import Key, Steering
+from tests.rtl.golden.steering import Key, Steering, Timestamp
 
 FLOW_INSERT, TIMESTAMP, RATE_LIMIT, FALLBACK = range(1, 5)
 FLOW_DELETE, FLOW_STATUS = 0x100, 0x101
@@ -12,14 +12,6 @@ OK, UNKNOWN, TABLE_FULL, NOT_FOUND = 0, 3, 4, 5
 """How a request ends: the code of its completion."""
 PIPE_MASK = 0x1FFF
 LAST_TIMESTAMP_OFFSET = 60
-
-
-@dataclass(frozen=True)
-class Timestamp:
-    """Frames carry a time stamp of 4 bytes at byte ``offset`` of their first flit."""
-
-    enabled: bool = False
-    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,4 +63,5 @@ class Configuration:
         else:
             code = UNKNOWN
         self._receive.steerings.append(changed or steering)
+        self._receive.timestamps.append(self.timestamp)
         return code

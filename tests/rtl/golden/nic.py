@@ -5,19 +5,26 @@ from collections.abc import Callable
 
 from enso_nic.config import NicConfig
 from enso_nic.registers import (
+    COUNTERS,
     EXTENSION_MAGIC,
     EXTENSION_VERSION,
     EXTENSION_WORDS,
     FIRST_EXTENSION_PAGE,
     FIRST_NOTIFICATION_BUFFER_PAGE,
+    FIRST_PIPE_DROPS_PAGE,
+    FIRST_PIPE_MODE_PAGE,
     PAGE_BYTES,
+    Capability,
 )
-from tests.rtl.golden.receive import Commit, Pipe, Receive
-from tests.rtl.golden.registers import Operation
-from tests.rtl.golden.to_host import Answer, NotificationRing, Retried, RingTailWrite, Settled, ToHost
+from tests.rtl.golden.receive import Admission, Commit, Pipe, Receive
+from tests.rtl.golden.registers import Operation, Settings
+from tests.rtl.golden.to_host import Answer, NotificationRing, Retried, RingRead, RingTailWrite, Settled, ToHost
 from tests.rtl.golden.transmit import Transmit, TransmitRing
 
 INDEX_WORD, MEMORY_WORD, TX_INDEX_WORD, TX_MEMORY_WORD = range(4)
+WORDS_PER_PAGE = PAGE_BYTES // 8
+TABLE_PAGES = 16
+EXTENSION_NAMES = {word.number: name for name, word in EXTENSION_WORDS.items()}
 LOW, HIGH = 0x0F, 0xF0
 """Byte enables of the two registers of a word."""
 
@@ -53,7 +60,7 @@ class GoldenNic:
     def finish(self) -> None:
         """The NIC is quiescent, and nothing is on its way to it."""
         assert not self.waiting(), f"the NIC rests, but there remain {self.waiting()}"
-        self.to_host.owe(Settled(self._accesses))
+        self.to_host.decide(Settled(self._accesses))
         self.to_host.finish()
         self.receive.settle(self._accesses)
         self.transmit.rest(self._accesses)
@@ -86,11 +93,32 @@ class GoldenNic:
                 check = Operation(self._accesses, "head_check", page, tag=tag, may_merge=may_merge)
                 self._operations.append(check)
         elif owner is not None and word == MEMORY_WORD:
-            owner.memory.write(self._accesses, owner.memory.latest.written(data, low=low, high=high))
+            size = self._settings.pipe_ring if pipe is not None else self._settings.notification_ring
+            owner.memory.write(self._accesses, owner.memory.latest.written(data, low=low, high=high, size=size))
         elif tx is not None and word == TX_INDEX_WORD:
             tx.write_indices(data, low=low, high=high)
         elif tx is not None and word == TX_MEMORY_WORD:
-            tx.write_memory(self._accesses, data, low=low, high=high)
+            tx.write_memory(self._accesses, data, low=low, high=high, size=self._settings.notification_ring)
+        elif page >= FIRST_EXTENSION_PAGE and low:
+            self._write_extension(address, data if high else data & 0xFFFFFFFF)
+
+    @property
+    def _settings(self) -> Settings:
+        return self.receive.settings.latest
+
+    def _write_extension(self, address: int, value: int) -> None:
+        page, word = address // PAGE_BYTES, address % PAGE_BYTES // 8
+        if page == FIRST_EXTENSION_PAGE and word in EXTENSION_NAMES:
+            self.receive.settings.write(self._accesses, self._settings.with_word(EXTENSION_NAMES[word], value))
+        pipe = self._table_entry(address, FIRST_PIPE_MODE_PAGE)
+        if pipe is not None:
+            pipe.header_mode.write(self._accesses, bool(value & 1))
+
+    def _table_entry(self, address: int, first_page: int) -> Pipe | None:
+        """The pipe of the word at ``address``, if that is one of the table that begins with ``first_page``."""
+        number = (address - first_page * PAGE_BYTES) // 8
+        is_in_table = 0 <= number < TABLE_PAGES * WORDS_PER_PAGE
+        return self.receive.pipes[number] if is_in_table and number < len(self.receive.pipes) else None
 
     def mmio_read(self, address: int, tag: int) -> None:
         """An MMIO read of the word at ``address`` was taken."""
@@ -104,7 +132,12 @@ class GoldenNic:
         elif tx is not None and word % 8 == TX_MEMORY_WORD:
             tx_words = [tx.memory.latest.value]
         quiet = self._events if at_rest else None
-        operation = Operation(self._accesses, "register_read", page, word, tag, quiet=quiet, tx_words=tuple(tx_words))
+        setting = None
+        if page == FIRST_EXTENSION_PAGE and EXTENSION_NAMES.get(word, COUNTERS[0]) not in COUNTERS:
+            setting = self._setting(EXTENSION_NAMES[word])
+        operation = Operation(
+            self._accesses, "register_read", page, word, tag, quiet=quiet, tx_words=tuple(tx_words), setting=setting
+        )
         self._operations.append(operation)
 
     def _owners(self, page: int) -> tuple[Pipe | None, NotificationRing | None, TransmitRing | None]:
@@ -119,45 +152,68 @@ class GoldenNic:
         """Whether a register read can have given a value. Pages that nobody owns read 0."""
         pipe, ring, tx = self._owners(operation.page)
         word = operation.word % 8
+        address = operation.page * PAGE_BYTES + 8 * operation.word
+        moded, dropping = (self._table_entry(address, first) for first in (FIRST_PIPE_MODE_PAGE, FIRST_PIPE_DROPS_PAGE))
+        if moded is not None:
+            modes = [int(mode) for mode in moded.header_mode.possible()]
+            return lambda value: value in modes
+        if dropping is not None:
+            drops = dropping.drops
+            return lambda value: value == drops
         if pipe is not None and word == INDEX_WORD:
             indices = [head << 32 | pipe.tail for head in pipe.head.possible()]
             return lambda value: value in indices
         if pipe is not None and word == MEMORY_WORD:
             addresses = [memory.value for memory in pipe.memory.possible()]
             return lambda value: value in addresses
-        # notifications that were decided before may still be on their way to their ring
-        if ring is not None and word == INDEX_WORD:
-            return lambda value: value in [head << 32 | ring.tail for head in ring.head.possible()]
-        if ring is not None and word == MEMORY_WORD:
-            return lambda value: value in [memory.value for memory in ring.memory.possible()]
+        if ring is not None and word in (INDEX_WORD, MEMORY_WORD):
+            read = RingRead(ring, word == INDEX_WORD)
+            self.to_host.decide(read)
+            return read.explains
         if tx is not None and word in (TX_INDEX_WORD, TX_MEMORY_WORD):
             return lambda value: value in operation.tx_words
-        if operation.page == FIRST_EXTENSION_PAGE and operation.word < len(EXTENSION_WORDS):
-            return lambda value: self._explains_counter(operation, value)
+        if operation.page == FIRST_EXTENSION_PAGE and operation.word in EXTENSION_NAMES:
+            name = EXTENSION_NAMES[operation.word]
+            if name in COUNTERS:
+                return lambda value: self._explains_counter(name, operation.quiet, value)
+            return lambda value: value == operation.setting
         return lambda value: value == 0
 
-    def _explains_counter(self, operation: Operation, value: int) -> bool:
+    def _setting(self, name: str) -> int:
+        """What a word of the extension page reads that counts nothing."""
+        config, settings = self._config, self._settings
+        return {
+            "magic": EXTENSION_MAGIC,
+            "version": EXTENSION_VERSION,
+            "capabilities": sum(Capability),
+            "pipes": config.pipes,
+            "notification_buffers": config.notification_buffers,
+            "maximum_frame": config.maximum_frame,
+            "packet_buffer_flits": config.packet_buffer_flits,
+            "pipe_ring_flits": settings.pipe_ring,
+            "notification_ring_slots": settings.notification_ring,
+            "modes": settings.notify_per_packet | settings.accept_ipv6 << 1,
+            "reset": 0,
+        }[name]
+
+    def _explains_counter(self, name: str, quiet: int | None, value: int) -> bool:
         """Exact if nothing happened from request to answer; else it has not gone back."""
-        name = EXTENSION_WORDS[operation.word]
-        if name in ("magic", "version"):
-            return value == {"magic": EXTENSION_MAGIC, "version": EXTENSION_VERSION}[name]
         last, self._last_read[name] = self._last_read[name], value
-        if operation.quiet != self._events:
+        if quiet != self._events:
             return value >= last
-        unsure = self.to_host.unsure if name in ("owed_notifications", "lost_notifications") else 0
-        return self.counters[name] <= value <= self.counters[name] + unsure
+        return value == self.counters[name]
 
     # --- what enters and leaves, and the taps -------------------------------------------------------------------------
 
-    def frame_begins(self, frame: bytes, *, bad: bool, is_open: bool) -> None:
-        """The first beat of a frame from the wire; ``is_open``: the output ``ready`` in that cycle."""
+    def frame_begins(self, frame: bytes, *, bad: bool, is_open: bool, tick: int = 0) -> None:
+        """The first beat of a frame from the wire; ``is_open``, ``tick``: the output and the input of that cycle."""
         self._events += 1
-        self.receive.frame_begins(frame, bad=bad, is_open=is_open)
+        self.receive.frame_begins(frame, bad=bad, is_open=is_open, tick=tick)
 
-    def admission(self, cause: str) -> None:
+    def admission(self, tap: Admission) -> None:
         """The admission tap."""
         self._events += 1
-        self.receive.admission(cause)
+        self.receive.admission(tap)
 
     def commit(self, tap: Commit) -> None:
         """The commit tap: packets in the order of their admission, operations in that of their MMIO accesses."""
@@ -171,36 +227,46 @@ class GoldenNic:
             return
         # head checks that found the queue full come later, once per pipe
         while self._operations and self._operations[0].may_merge and self._operations[0].tag != tap.tag:
-            merged = self._operations.popleft()
-            self._merged[merged.page] = merged.access
+            self._merge(self._operations.popleft())
         assert self._operations, f"a {kind} of page {page} that nobody asked for"
         operation = self._operations.popleft()
-        # pages from the extension page on are told apart before
-        due = min(operation.page, FIRST_EXTENSION_PAGE)
+        address = operation.page * PAGE_BYTES + 8 * operation.word
+        in_tables = [(address - first * PAGE_BYTES) // 8 for first in (FIRST_PIPE_MODE_PAGE, FIRST_PIPE_DROPS_PAGE)]
+        # words of the tables belong to their pipes; other pages from the extension page on are told apart before
+        entries = [number for number in in_tables if 0 <= number < TABLE_PAGES * WORDS_PER_PAGE]
+        due = entries[0] if entries else min(operation.page, FIRST_EXTENSION_PAGE)
         assert (kind, page) == (operation.kind, due), f"a {kind} of page {page}; due is {operation}"
         self.receive.settle(operation.access)
-        self.to_host.owe(Settled(operation.access))
+        self.to_host.decide(Settled(operation.access))
         pipe, ring, _ = self._owners(operation.page)
         if kind == "register_read":
             what = f"word {operation.word} of page {operation.page}"
-            self.to_host.owe(Answer(operation.tag, what, self._explanation(operation)))
+            self.to_host.leave(Answer(operation.tag, what, self._explanation(operation)))
         elif kind == "tail_write" and pipe is not None:
             pipe.tail = operation.value
         elif kind == "tail_write" and ring is not None:
-            self.to_host.owe(RingTailWrite(ring, operation.value))
+            self.to_host.decide(RingTailWrite(ring, operation.value))
         elif kind == "head_check" and pipe is not None:
             self.receive.check_head(pipe, tap)
+
+    def _merge(self, check: Operation) -> None:
+        self._merged[check.page] = check.access
+        self.counters["merged_head_checks"] += 1
 
     def _retry(self, tap: Commit) -> None:
         """A check of a pipe for which checks were merged, or to which a notification is owed."""
         while self._operations and self._operations[0].may_merge and tap.page not in self._merged:
-            merged = self._operations.popleft()
-            self._merged[merged.page] = merged.access
+            self._merge(self._operations.popleft())
         access = self._merged.pop(tap.page, None)
         if access is not None:
             self.receive.settle(access)
-        self.to_host.owe(Retried(tap.page, access is not None))
+        self.to_host.decide(Retried(tap.page, access is not None))
         self.receive.check_head(self.receive.pipes[tap.page], tap)
+
+    def notification(self, outcome: str) -> None:
+        """The notification tap."""
+        self._events += 1
+        self.to_host.notification(outcome)
 
     def host_read(self, address: int, flits: int, tag: int) -> None:
         """A read of host memory was taken."""
@@ -211,6 +277,12 @@ class GoldenNic:
         """The next line of a read's answer; None: the host could not read it, nor the rest if this is the last."""
         self._events += 1
         self.transmit.answer(tag, line, last=last)
+
+    def host_read_given_up(self, tag: int) -> None:
+        """A read was not answered in time: what was missing counts as errors."""
+        self._events += 1
+        self.counters["read_timeouts"] += 1
+        self.transmit.answer(tag, None, last=True)
 
     def host_write(self, address: int, line: bytes) -> None:
         """A line of a write to host memory was taken."""

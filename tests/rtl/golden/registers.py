@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
@@ -17,6 +17,7 @@ class Window(Generic[T]):
     def __init__(self, name: str, value: T) -> None:
         self._name = name
         self._values: deque[tuple[int, T]] = deque([(0, value)])
+        self._followers: list[list[T]] = []
 
     @property
     def latest(self) -> T:
@@ -26,6 +27,8 @@ class Window(Generic[T]):
     def write(self, access: int, value: T) -> None:
         """``access`` counts MMIO accesses."""
         self._values.append((access, value))
+        for values in self._followers:
+            values.append(value)
 
     def settle(self, access: int) -> None:
         """All that was written up to this MMIO access can be seen."""
@@ -34,6 +37,14 @@ class Window(Generic[T]):
 
     def possible(self) -> list[T]:
         return [value for _, value in self._values]
+
+    def follow(self) -> list[T]:
+        """All that it may hold now, and each value that is written later, until `leave`."""
+        self._followers.append(self.possible())
+        return self._followers[-1]
+
+    def leave(self, values: Any) -> None:
+        self._followers = [each for each in self._followers if each is not values]
 
     def see(self, accept: Callable[[T], bool], what: str) -> T:
         """The oldest value that explains ``what`` the NIC did."""
@@ -45,11 +56,36 @@ class Window(Generic[T]):
         raise AssertionError(f"{self._name}: {what}; it may hold {possible}")
 
 
+class Settings(NamedTuple):
+    """What software sets on the extension page: sizes in lines of rings that are enabled later, and modes."""
+
+    pipe_ring: int
+    notification_ring: int
+    notify_per_packet: bool = False
+    accept_ipv6: bool = False
+
+    def with_word(self, name: str, value: int) -> "Settings":
+        """After a write of a word of the extension page. Sizes that are none change nothing."""
+        largest = {"pipe_ring_flits": 1 << 20, "notification_ring_slots": 1 << 15}
+        is_size = name in largest and 8 <= value <= largest[name] and value & (value - 1) == 0
+        if name == "pipe_ring_flits" and is_size:
+            return self._replace(pipe_ring=value)
+        if name == "notification_ring_slots" and is_size:
+            return self._replace(notification_ring=value)
+        if name == "modes":
+            return self._replace(notify_per_packet=bool(value & 1), accept_ipv6=bool(value & 2))
+        return self
+
+
 class RingMemory(NamedTuple):
-    """The address register of a ring. A pipe keeps the id of its notification buffer in the low 10 bits."""
+    """The address register of a ring, and how many lines it has had since it was enabled.
+
+    A pipe keeps the id of its notification buffer in the low 10 bits.
+    """
 
     value: int = 0
     enabled: bool = False
+    size: int = 1
 
     @property
     def address(self) -> int:
@@ -59,10 +95,15 @@ class RingMemory(NamedTuple):
     def buffer(self) -> int:
         return self.value & 0x3FF
 
-    def written(self, data: int, *, low: bool, high: bool) -> "RingMemory":
-        """A write of the low word disables; one of the high word, or of both, enables if the 64 bits are not 0."""
+    def written(self, data: int, *, low: bool, high: bool, size: int) -> "RingMemory":
+        """A write of the low word disables; one of the high word, or of both, enables if the 64 bits are not 0.
+
+        ``size`` is what is set for rings that are enabled now.
+        """
+        if not low and not high:
+            return self
         value = merged(self.value, data, low=low, high=high)
-        return RingMemory(value, high and value != 0) if low or high else self
+        return RingMemory(value, high and value != 0, size if high else self.size)
 
 
 def merged(old: int, data: int, *, low: bool, high: bool) -> int:
@@ -92,6 +133,8 @@ class Operation(NamedTuple):
         Register read: count of events when it was taken, if the NIC had nothing to do then.
     tx_words
         Register read: what a TX register may have held; it is looked up before the access is taken.
+    setting
+        Register read: what the extension page held, if the word is no counter.
     """
 
     access: int
@@ -103,3 +146,4 @@ class Operation(NamedTuple):
     may_merge: bool = False
     quiet: int | None = None
     tx_words: tuple[int, ...] = ()
+    setting: int | None = None

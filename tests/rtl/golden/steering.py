@@ -5,11 +5,12 @@ from typing import NamedTuple, Self
 
 from enso_nic.config import FLIT_BYTES, NicConfig
 
-ETHERNET_HEADER = 14
-IPV4 = b"\x08\x00"
+ETHERNET_HEADER, IPV6_HEADER = 14, 40
+IPV4, IPV6 = b"\x08\x00", b"\x86\xdd"
 TCP, UDP = 6, 17
 SYN = 0x02
 WORD = 0xFFFFFFFF
+STAMP_BYTES = 4
 CANDIDATES = 64
 """Rules that an insert tries to move, the new one included."""
 
@@ -28,9 +29,16 @@ def is_ipv4(frame: bytes) -> bool:
     return frame[12:14] == IPV4 and len(frame) > ETHERNET_HEADER and frame[14] >> 4 == 4
 
 
+def is_ipv6(frame: bytes) -> bool:
+    """Likewise."""
+    return frame[12:14] == IPV6 and len(frame) > ETHERNET_HEADER and frame[14] >> 4 == 6
+
+
 def ip_end(frame: bytes) -> int:
     """Bytes of the frame up to the end of its IP packet."""
     padded = frame.ljust(FLIT_BYTES, b"\0")
+    if is_ipv6(frame):
+        return ETHERNET_HEADER + IPV6_HEADER + int.from_bytes(padded[18:20], "big")
     return ETHERNET_HEADER + int.from_bytes(padded[16:18], "big")
 
 
@@ -40,6 +48,13 @@ def drop_cause(frame: bytes, *, bad: bool, maximum_frame: int) -> str:
         return "bad_frame"
     if len(frame) > maximum_frame:
         return "too_long"
+    return "none"
+
+
+def refusal(frame: bytes, *, accept_ipv6: bool = False) -> str:
+    """Why a pipe without header mode does not take this frame; "none" if it does."""
+    if is_ipv6(frame) and accept_ipv6:
+        return "none" if ip_end(frame) <= len(frame) else "bad_ip_length"
     if not is_ipv4(frame):
         return "not_ip"
     header, total = 4 * (frame[14] & 0xF), ip_end(frame) - ETHERNET_HEADER
@@ -48,17 +63,20 @@ def drop_cause(frame: bytes, *, bad: bool, maximum_frame: int) -> str:
     return "none"
 
 
-def steering_key(frame: bytes) -> Key:
-    """Key of an admitted frame.
+def steering_key(frame: bytes, stamped_at: int | None = None) -> Key:
+    """Key of an admitted frame. One without a sound IPv4 packet has none: zeros.
 
     UDP and TCP SYN go by destination address and port, other TCP by the 4-tuple, all else by destination address. So
     do later fragments, and headers of which the ports (TCP: and the flags) are not all within the packet and the first
-    64 bytes of the frame.
+    64 bytes of the frame. A time stamp from byte ``stamped_at`` on may hide the fragment offset: then that is 0.
     """
+    if refusal(frame) != "none":
+        return Key()
     visible = frame[: min(ip_end(frame), FLIT_BYTES)]
     destination = int.from_bytes(frame[30:34], "big")
     address_only = Key(destination_address=destination)
-    protocol, is_later_fragment = frame[23], int.from_bytes(frame[20:22], "big") & 0x1FFF != 0
+    hides_fragments = stamped_at is not None and stamped_at <= 21 and stamped_at + STAMP_BYTES > 20
+    protocol, is_later_fragment = frame[23], int.from_bytes(frame[20:22], "big") & 0x1FFF != 0 and not hides_fragments
     transport = visible[ETHERNET_HEADER + 4 * (frame[14] & 0xF) :]
     if is_later_fragment or protocol not in (TCP, UDP) or len(transport) < (4 if protocol == UDP else 14):
         return address_only
@@ -68,10 +86,37 @@ def steering_key(frame: bytes) -> Key:
     return Key(port, int.from_bytes(transport[0:2], "big"), destination, int.from_bytes(frame[26:30], "big"))
 
 
+def flits(content: bytes) -> list[bytes]:
+    """Its 64-byte lines; zeros fill the last one."""
+    padded_length = -(-len(content) // FLIT_BYTES) * FLIT_BYTES
+    padded = content.ljust(padded_length, b"\0")
+    return [padded[start : start + FLIT_BYTES] for start in range(0, padded_length, FLIT_BYTES)]
+
+
 def pipe_flits(frame: bytes) -> list[bytes]:
-    """The 64-byte lines of an admitted frame as they stand in a pipe: cut at its IP length, then zeros."""
-    kept = frame[: ip_end(frame)]
-    return [kept[start : start + FLIT_BYTES].ljust(FLIT_BYTES, b"\0") for start in range(0, len(kept), FLIT_BYTES)]
+    """A frame as it stands in a pipe without header mode: cut at its IP length."""
+    return flits(frame[: ip_end(frame)])
+
+
+def header_line(frame: bytes, key: Key, *, arrival: int, drops: int) -> bytes:
+    """The line before a frame in a pipe in header mode."""
+    words = ((len(frame), 4), (lookup3(key, 0), 4), (arrival, 8), (drops, 4))
+    return b"".join(value.to_bytes(size, "little") for value, size in words).ljust(FLIT_BYTES, b"\0")
+
+
+@dataclass(frozen=True)
+class Timestamp:
+    """Frames carry a time stamp of 4 bytes at byte ``offset`` of their first flit."""
+
+    enabled: bool = False
+    offset: int = 0
+
+
+def stamped(frame: bytes, offset: int, tick: int) -> bytes:
+    """A frame that came while time stamps were on: its 4 bytes at ``offset`` tell how long it was under way."""
+    sent = int.from_bytes(frame[offset : offset + STAMP_BYTES].ljust(STAMP_BYTES, b"\0"), "big")
+    passed = ((tick - sent) & WORD).to_bytes(STAMP_BYTES, "big")
+    return (frame[:offset] + passed + frame[offset + STAMP_BYTES :])[: len(frame)] if offset < len(frame) else frame
 
 
 def lookup3(key: Key, table: int) -> int:

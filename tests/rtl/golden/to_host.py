@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from enso_nic.config import FLIT_BYTES, NicConfig
@@ -17,6 +18,11 @@ class NotificationRing:
         self.memory = Window(f"rx_mem of notification buffer {number}", RingMemory())
 
 
+def has_room(ring: NotificationRing, memory: RingMemory, head: int) -> bool:
+    """One slot always stays free."""
+    return (head - ring.tail - 1) % memory.size != 0
+
+
 class DataLine(NamedTuple):
     """A flit of a packet."""
 
@@ -30,12 +36,23 @@ class Released(NamedTuple):
     flits: int
 
 
-class Notification(NamedTuple):
-    """To be written to its ring, or lost: that is decided when its turn comes."""
+@dataclass
+class Notification:
+    """It is written to its ring, owed, or lost: the notification tap tells.
+
+    Attributes
+    ----------
+    outcome
+        "written", "owed" or "lost"; empty before its turn.
+    slots
+        Written: addresses where its slot may be.
+    """
 
     pipe: int
     tail: int
     buffer: int
+    outcome: str = ""
+    slots: tuple[int, ...] = ()
 
     @property
     def line(self) -> bytes:
@@ -63,6 +80,36 @@ class RingTailWrite(NamedTuple):
     value: int
 
 
+@dataclass
+class RingRead:
+    """A register of a notification buffer is read.
+
+    Attributes
+    ----------
+    tail
+        What it was when the read had its turn.
+    values
+        Of rx_head or rx_mem, that it may have seen: those of its turn, and all that were written later.
+    """
+
+    ring: NotificationRing
+    is_index: bool
+    tail: int = 0
+    values: list[int] | list[RingMemory] | None = None
+
+    def take_turn(self) -> None:
+        self.tail = self.ring.tail
+        self.values = self.ring.head.follow() if self.is_index else self.ring.memory.follow()
+
+    def explains(self, value: int) -> bool:
+        """Whether ``value`` can be the answer; nobody asks again."""
+        if self.values is None:
+            return False
+        (self.ring.head if self.is_index else self.ring.memory).leave(self.values)
+        possible = [each.value if isinstance(each, RingMemory) else each << 32 | self.tail for each in self.values]
+        return value in possible
+
+
 class Answer(NamedTuple):
     """To a register read; ``explains`` says whether the register can have held a value."""
 
@@ -71,122 +118,141 @@ class Answer(NamedTuple):
     explains: Callable[[int], bool]
 
 
-Due = DataLine | Released | Notification | Retried | Settled | RingTailWrite | Answer
+Leaving = DataLine | Released | Notification | Answer
+Decision = Notification | Retried | Settled | RingTailWrite | RingRead
 
 
 class ToHost:
     """The ordered stream to the host, but for TX completions, which slip in anywhere between writes."""
 
     def __init__(self, config: NicConfig, counters: Counter[str]) -> None:
-        self._slots = config.notification_slots
         self._counters = counters
-        self._due: deque[Due] = deque()
+        self._leaving: deque[Leaving] = deque()
+        self._decisions: deque[Decision] = deque()  # for the notifier, in the same order
         self.rings = [NotificationRing(number) for number in range(config.notification_buffers)]
         self._owed: dict[int, int] = {}  # pipe -> notification buffer
         self._reasons: Counter[int] = Counter()  # retries that owed notifications allow, by pipe
-        self.unsure = 0
-        """Notifications that were owed or lost: their ring may have been full, or disabled."""
         self.flits_waiting = 0
         """Flits of admitted frames that may still lie in the packet buffer."""
 
-    def owe(self, *due: Due) -> None:
-        self._due.extend(due)
-        self._apply()
-
     def waiting(self) -> str:
-        """What must still leave; empty if nothing must: notifications may have been lost."""
-        due = [item for item in self._due if isinstance(item, DataLine | Answer)]
-        return f"{len(due)} items for the host, first {due[0]}" if due else ""
-
-    def line(self, address: int, line: bytes) -> None:
-        """A line was written."""
-        while True:
-            assert self._due, f"a write to {address:#x} that nothing caused: {line.hex()}"
-            item = self._due.popleft()
-            if isinstance(item, DataLine):
-                assert (item.address, item.line) == (address, line), (
-                    f"packet data {line.hex()} to {address:#x}; due is {item.line.hex()} to {item.address:#x}"
-                )
-                break
-            assert isinstance(item, Notification), f"a write to {address:#x}; due is {item}"
-            if self._is_written(item, address, line):
-                break
-            self._lose(item)
-            self._apply()
-        self._apply()
-
-    def answer(self, tag: int, value: int) -> None:
-        """A register read was answered."""
-        item = self._due.popleft() if self._due else None
-        while isinstance(item, Notification):
-            self._lose(item)
-            self._apply()
-            item = self._due.popleft() if self._due else None
-        assert isinstance(item, Answer), f"an answer to read {tag}; due is {item}"
-        assert item.tag == tag, f"an answer to read {tag}; due is that to {item.tag}"
-        assert item.explains(value), f"{item.what} cannot have been {value:#018x}"
-        self._apply()
+        """What must still leave, or be decided; empty if nothing must."""
+        undecided = [item for item in self._decisions if isinstance(item, Notification)]
+        due = [item for item in self._leaving if not isinstance(item, Notification) or item.outcome == "written"]
+        first = next(iter([*due, *undecided]), None)
+        return f"{len(due)} items for the host and {len(undecided)} notifications, first {first}" if first else ""
 
     def finish(self) -> None:
-        """Nothing more comes: what is still due must have been lost."""
-        while self._due:
-            item = self._due.popleft()
-            assert isinstance(item, Notification), f"never left: {item}"
-            self._lose(item)
-            self._apply()
+        """Nothing more comes. What is owed finds no room."""
+        assert not self.waiting(), f"never left: {self.waiting()}"
         for pipe, number in self._owed.items():
             ring = self.rings[number]
-            memory, head = ring.memory.latest, ring.head.latest
-            has_room = memory.enabled and self._has_room(ring, head)
-            assert not has_room, f"notification buffer {number} has room, but pipe {pipe} is still owed a notification"
+            memory = ring.memory.latest
+            has_no_room = not memory.enabled or not has_room(ring, memory, ring.head.latest)
+            assert has_no_room, f"notification buffer {number} has room, but pipe {pipe} is still owed a notification"
 
-    def _apply(self) -> None:
-        """Take what has its turn and leaves no trace."""
-        while self._due and isinstance(self._due[0], Released | Retried | Settled | RingTailWrite):
-            item = self._due.popleft()
-            if isinstance(item, Released):
-                self.flits_waiting -= item.flits
-            elif isinstance(item, Retried):
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    def leave(self, *items: Leaving) -> None:
+        """These leave in their turn."""
+        self._leaving.extend(items)
+        self._release()
+
+    def decide(self, *items: Decision) -> None:
+        """These have their turn in the notifier."""
+        self._decisions.extend(items)
+        self._take_turns()
+
+    def notify(self, notification: Notification) -> None:
+        """A notification is decided in its turn, and leaves in its turn if it is written."""
+        self.decide(notification)
+        self.leave(notification)
+
+    def notification(self, outcome: str) -> None:
+        """The notification tap: what became of the next one."""
+        assert self._decisions, f"a notification was {outcome} that nothing caused"
+        item = self._decisions.popleft()
+        assert isinstance(item, Notification)
+        item.outcome = outcome
+        rings = self.rings[item.buffer : item.buffer + 1]
+        memories = [memory for ring in rings for memory in ring.memory.possible()]
+        may_be_disabled = not rings or not all(memory.enabled for memory in memories)
+        if outcome == "written":
+            assert rings, f"{item} was written to a ring that does not exist"
+            self._write(item, rings[0])
+            self._counters["notifications"] += 1
+        elif outcome == "owed":
+            enabled = [memory for memory in memories if memory.enabled]
+            heads = rings[0].head.possible() if rings else []
+            may_be_full = any(not has_room(rings[0], memory, head) for memory in enabled for head in heads)
+            assert may_be_full, f"{item} was owed, though its ring has room"
+            self._owed[item.pipe] = item.buffer
+            self._reasons[item.pipe] += 1
+            self._counters["owed_notifications"] += 1
+        else:
+            assert may_be_disabled, f"{item} was lost, though its ring is enabled"
+            self._counters["lost_notifications"] += 1
+        self._take_turns()
+        self._release()
+
+    def _write(self, item: Notification, ring: NotificationRing) -> None:
+        def fits(memory: RingMemory) -> bool:
+            return memory.enabled and any(has_room(ring, memory, head) for head in ring.head.possible())
+
+        memory = ring.memory.see(fits, "its ring was written to")
+        ring.head.see(lambda head: has_room(ring, memory, head), "its ring was written to")
+        offset = [(each.value, FLIT_BYTES * (ring.tail % each.size)) for each in ring.memory.possible() if fits(each)]
+        item.slots = tuple(base + place for base, place in offset)
+        ring.tail = (ring.tail + 1) % memory.size
+
+    def _take_turns(self) -> None:
+        """All that needs no tap."""
+        while self._decisions and not isinstance(self._decisions[0], Notification):
+            item = self._decisions.popleft()
+            if isinstance(item, Retried):
                 # one that was owed again while its retry was on its way may be checked twice
                 assert self._reasons[item.pipe] or item.merged, f"pipe {item.pipe} was checked again without a reason"
                 self._reasons[item.pipe] -= not item.merged
                 self._owed.pop(item.pipe, None)
             elif isinstance(item, RingTailWrite):
                 item.ring.tail = item.value
+            elif isinstance(item, RingRead):
+                item.take_turn()
             elif isinstance(item, Settled):
                 for ring in self.rings:
                     ring.head.settle(item.access)
                     ring.memory.settle(item.access)
 
-    def _is_written(self, item: Notification, address: int, line: bytes) -> bool:
-        if item.buffer >= len(self.rings) or line != item.line:
-            return False
-        ring = self.rings[item.buffer]
-        offset = FLIT_BYTES * (ring.tail % self._slots)
-        places = [memory.value + offset for memory in ring.memory.possible() if memory.enabled]
-        if address not in places or not any(self._has_room(ring, head) for head in ring.head.possible()):
-            return False
-        ring.memory.see(lambda memory: memory.enabled and memory.value + offset == address, "it was written to")
-        ring.head.see(lambda head: self._has_room(ring, head), "its ring was written to")
-        ring.tail = (ring.tail + 1) % self._slots
-        self._counters["notifications"] += 1
-        return True
+    # --- what leaves --------------------------------------------------------------------------------------------------
 
-    def _lose(self, item: Notification) -> None:
-        """A full ring owes the notification, a disabled one loses it; in either case the pipe stays armed."""
-        may_be_disabled, may_be_full = True, False
-        if item.buffer < len(self.rings):
-            ring = self.rings[item.buffer]
-            may_be_disabled = not all(memory.enabled for memory in ring.memory.possible())
-            may_be_full = not all(self._has_room(ring, head) for head in ring.head.possible())
-            assert may_be_disabled or may_be_full, f"{item} was not written, though its ring has room"
-        if may_be_full:
-            self._owed[item.pipe] = item.buffer
-            self._reasons[item.pipe] += 1
-        if may_be_disabled and may_be_full:
-            self.unsure += 1
+    def line(self, address: int, line: bytes) -> None:
+        """A line was written."""
+        assert self._leaving, f"a write to {address:#x} that nothing caused: {line.hex()}"
+        item = self._leaving.popleft()
+        if isinstance(item, DataLine):
+            due = f"due is {item.line.hex()} to {item.address:#x}"
+            assert (item.address, item.line) == (address, line), f"packet data {line.hex()} to {address:#x}; {due}"
         else:
-            self._counters["owed_notifications" if may_be_full else "lost_notifications"] += 1
+            assert isinstance(item, Notification), f"a write to {address:#x}; due is {item}"
+            assert item.outcome == "written", f"a write to {address:#x} before it was decided on: {item}"
+            assert address in item.slots, f"{item} was written to {address:#x}"
+            assert line == item.line, f"{item} was written as {line.hex()}"
+        self._release()
 
-    def _has_room(self, ring: NotificationRing, head: int) -> bool:
-        return (head - ring.tail - 1) % self._slots != 0
+    def answer(self, tag: int, value: int) -> None:
+        """A register read was answered."""
+        item = self._leaving.popleft() if self._leaving else None
+        assert isinstance(item, Answer), f"an answer to read {tag}; due is {item}"
+        assert item.tag == tag, f"an answer to read {tag}; due is that to {item.tag}"
+        assert item.explains(value), f"{item.what} cannot have been {value:#018x}"
+        self._release()
+
+    def _release(self) -> None:
+        """Take what has its turn and leaves no trace."""
+        while self._leaving:
+            item = self._leaving[0]
+            if isinstance(item, Released):
+                self.flits_waiting -= item.flits
+            elif not (isinstance(item, Notification) and item.outcome in ("owed", "lost")):
+                return
+            self._leaving.popleft()

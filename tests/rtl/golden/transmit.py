@@ -5,17 +5,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from enso_nic.config import FLIT_BYTES, MINIMUM_FRAME, NicConfig
-from tests.rtl.golden.configuration import Configuration, Timestamp
+from tests.rtl.golden.configuration import Configuration
 from tests.rtl.golden.receive import Receive
 from tests.rtl.golden.registers import RingMemory, Window
-from tests.rtl.golden.steering import ETHERNET_HEADER, ip_end, is_ipv4
+from tests.rtl.golden.steering import ETHERNET_HEADER, Timestamp, ip_end, is_ipv4, is_ipv6
 
 SLOT_TAGS = range(128, 256)
 """Tags of reads of TX slots; the others read packet data."""
 SIGNAL_CONFIG = 2
 MINIMUM_IP_LENGTH = 20
-IPV6 = b"\x86\xdd"
-IPV6_HEADER = 40
 DONE, MALFORMED, READ_ERROR, UNFINISHED = 0, 1, 2, 6
 """Codes of a completion; those of a config request are its own."""
 MOST_HELD = 4
@@ -35,15 +33,18 @@ class TransmitRing:
         The tail was written while the buffer was enabled, and it still is.
     """
 
-    def __init__(self, number: int, slots: int, close: Callable[[int], None]) -> None:
+    def __init__(self, number: int, close: Callable[[int], None]) -> None:
         self.number = number
         self._close = close
-        self._slots = slots
         self.tail = 0
         self.memory = Window(f"tx_mem of notification buffer {number}", RingMemory())
         self.published = [(0, 0)]
         self.fetched = 0
         self.must_fetch = False
+
+    @property
+    def _slots(self) -> int:
+        return self.memory.latest.size
 
     def write_indices(self, data: int, *, low: bool, high: bool) -> None:
         """Write of tx_tail, which publishes the slots up to it, and of tx_head, which begins anew from there."""
@@ -59,11 +60,15 @@ class TransmitRing:
         last = self.published[-1][0]
         self.published.append((last + (self.tail - last) % self._slots, self.tail))
 
-    def write_memory(self, access: int, data: int, *, low: bool, high: bool) -> None:
+    def write_memory(self, access: int, data: int, *, low: bool, high: bool, size: int) -> None:
         """Write of tx_mem. What was published to a buffer that is closed need not be fetched."""
         if low and self.memory.latest.enabled:
             self._close(self.number)
-        memory = self.memory.latest.written(data, low=low, high=high)
+        memory = self.memory.latest.written(data, low=low, high=high, size=size)
+        if memory.size != self._slots:
+            head = next(head for position, head in self.published if position == self.fetched)
+            self.fetched = head % memory.size
+            self.published = [(self.fetched, head), (self.fetched + (self.tail - head) % memory.size, self.tail)]
         self.memory.write(access, memory)
         self.must_fetch = self.must_fetch and memory.enabled
 
@@ -159,9 +164,7 @@ def stated_length(flit: bytes) -> int | None:
     """Bytes of the frame that begins with ``flit``, by its IP header; None without one, 0 if that cannot be."""
     if is_ipv4(flit):
         return ip_end(flit) if ip_end(flit) >= ETHERNET_HEADER + MINIMUM_IP_LENGTH else 0
-    if flit[12:14] == IPV6 and flit[14] >> 4 == 6:
-        return ETHERNET_HEADER + IPV6_HEADER + int.from_bytes(flit[18:20], "big")
-    return None
+    return ip_end(flit) if is_ipv6(flit) else None
 
 
 class UnfinishedFrame:
@@ -271,8 +274,7 @@ class Transmit:
         self.configuration = Configuration(receive, counters)
         self._counters = counters
         self.rings = [
-            TransmitRing(number, config.notification_slots, self._close)
-            for number in range(config.notification_buffers)
+            TransmitRing(number, self._close) for number in range(config.notification_buffers)
         ]
         self._packetiser = Packetiser(config.maximum_frame)
         self._timestamps = deque([self.configuration.timestamp])  # settings that the next frame may meet
