@@ -3,7 +3,7 @@
 import hashlib
 import random
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cocotb.clock import Clock
@@ -208,6 +208,7 @@ class NicBench:
             # a bench that failed before may have left a frame unfinished
             self._wire_in.offer(keep=1, last=1)
         for number in range(cycles):
+            self._tell_time()
             await self._edge
             self.now += 1
             request = self._read_request.sample() if self.now > 1 and not number else None
@@ -234,6 +235,8 @@ class NicBench:
     def _begin_anew(self, *, answers: bool) -> None:
         """The NIC was reset. Frames that ended meanwhile are not counted; one that was cut is dropped."""
         self.host.forget(answers=answers)
+        if self._answer_offered is not None:
+            self._answer_offered = replace(self._answer_offered, is_stray=True)
         self.is_ready = False
         if self._config.commit_taps:
             self.golden = GoldenNic(self._config)
@@ -401,8 +404,7 @@ class NicBench:
 
     def _offer(self) -> None:
         conditions = self._conditions
-        self._dut.cycle.value = self.now
-        self._dut.tick.value = self.now * 4 // 5
+        self._tell_time()
         for output, name, percent in (
             (self._to_host, "to_host", conditions.to_host),
             (self._read_request, "read_request", conditions.read_request),
@@ -423,6 +425,10 @@ class NicBench:
                 self._answer_offered = answer
         for each in self._inputs:
             each.rest()
+
+    def _tell_time(self) -> None:
+        self._dut.cycle.value = self.now
+        self._dut.tick.value = self.now * 4 // 5
 
     def _drive_wire(self) -> None:
         if not self._entered and not self._frames:
