@@ -127,7 +127,8 @@ class Head:
     keep: int
 
     async def do(self, run: Run) -> None:
-        run.software.write_head(self.pipe, (run.golden.receive.pipes[self.pipe].tail - self.keep) % run.software.pipe_flits)
+        tail = run.golden.receive.pipes[self.pipe].tail
+        run.software.write_head(self.pipe, (tail - self.keep) % run.software.pipe_flits)
 
 
 @dataclass(frozen=True)
