@@ -366,6 +366,7 @@ def test_closing_a_buffer_drops_its_unfinished_frame(interrupted: bool) -> None:
     assert it.codes[0] == UNFINISHED
 
 
+@covers("C-107", "C-122")
 def test_a_read_error_in_what_is_read_again_shows_in_the_completions_that_waited() -> None:
     it = Cutting()
     data = in_flits(ip_frame(1000))
