@@ -21,6 +21,13 @@ class Owed(data.Struct):
     any: 1
 
 
+class Membership(data.Struct):
+    """Whether a pipe is in a list, and whose."""
+
+    buffer: 10
+    any: 1
+
+
 class Step(enum.Enum, shape=3):
     """What the memories are doing."""
 
@@ -30,13 +37,15 @@ class Step(enum.Enum, shape=3):
     FREED = 3
     RETRY = 4
     FOLLOW = 5
+    LEFT = 6
 
 
 class OwedNotifications(wiring.Component):
     """Keeps, for each notification buffer, the pipes whose notification found no room; each pipe once, oldest first.
 
     When software writes the rx_head of a buffer (``freed``), all its pipes leave on ``retry``, to be checked again:
-    such a check notifies with the pipe's present tail, or is owed once more.
+    such a check notifies with the pipe's present tail, or is owed once more. So do all pipes of a buffer that one of
+    them has left, when its new buffer owes to that one too: a pipe is in one list at a time.
 
     Guarantees: a pipe that is owed leaves after the next ``freed`` of its buffer that may have come after the decision;
     no polling. Latency: 12 cycles from ``freed`` to the first retry, 3 per retry. ``has_room`` 0 asks the notifier to
@@ -59,7 +68,7 @@ class OwedNotifications(wiring.Component):
         m.submodules.queue = queue = fifo.SyncFIFO(width=len(self.owe.payload.as_value()), depth=QUEUE_DEPTH)
         m.submodules.freed_set = freed_set = IndexSet(self._buffers)
         m.submodules.lists = lists = memory.Memory(shape=Owed, depth=self._buffers, init=[])
-        m.submodules.members = members = memory.Memory(shape=1, depth=self._pipes, init=[])
+        m.submodules.members = members = memory.Memory(shape=Membership, depth=self._pipes, init=[])
         m.submodules.next = nexts = memory.Memory(shape=13, depth=self._pipes, init=[])
         list_read, list_write = lists.read_port(), lists.write_port()
         member_read, member_write = members.read_port(), members.write_port()
@@ -76,12 +85,13 @@ class OwedNotifications(wiring.Component):
         sweep = Signal(range(self._pipes))
         settle = Signal(range(SETTLE_CYCLES + 1))
         buffer, current, end = Signal(10), Signal(13), Signal(13)
-        stored = list_read.data
+        stored, membership = list_read.data, member_read.data
+        left, has_left = Signal(10), Signal()  # the buffer that a pipe has left, which another one owes to
         m.d.comb += [
             queue.w_data.eq(self.owe.payload),
             queue.w_en.eq(self.owe.valid),
             self.has_room.eq(queue.level <= QUEUE_DEPTH - SETTLE_CYCLES),
-            list_read.addr.eq(Mux(queue.r_rdy, owed.buffer, buffer)),
+            list_read.addr.eq(Mux(has_left, left, Mux(queue.r_rdy, owed.buffer, buffer))),
             member_read.addr.eq(owed.pipe),
             next_read.addr.eq(current),
             list_write.addr.eq(buffer),
@@ -106,7 +116,9 @@ class OwedNotifications(wiring.Component):
                 with m.If(sweep == max(self._pipes, self._buffers) - 1):
                     m.d.sync += step.eq(Step.CHOOSE)
             with m.Case(Step.CHOOSE):
-                with m.If(queue.r_rdy):
+                with m.If(has_left):
+                    m.d.sync += step.eq(Step.LEFT)
+                with m.Elif(queue.r_rdy):
                     m.d.sync += step.eq(Step.OWE)
                 with m.Elif(settle == 1):
                     m.d.sync += step.eq(Step.FREED)
@@ -117,20 +129,29 @@ class OwedNotifications(wiring.Component):
             with m.Case(Step.OWE):
                 m.d.comb += [
                     queue.r_en.eq(1),
-                    member_write.data.eq(1),
-                    member_write.en.eq(~member_read.data),
-                    next_write.en.eq(~member_read.data & stored.any),
+                    member_write.data.any.eq(1),
+                    member_write.data.buffer.eq(owed.buffer),
+                    member_write.en.eq(~membership.any),
+                    next_write.en.eq(~membership.any & stored.any),
                     list_write.addr.eq(owed.buffer),
                     list_write.data.first.eq(Mux(stored.any, stored.first, owed.pipe)),
                     list_write.data.last.eq(owed.pipe),
                     list_write.data.any.eq(1),
-                    list_write.en.eq(~member_read.data),
+                    list_write.en.eq(~membership.any),
                 ]
-                m.d.sync += step.eq(Step.CHOOSE)
-            with m.Case(Step.FREED):
+                m.d.sync += [
+                    step.eq(Step.CHOOSE),
+                    has_left.eq(membership.any & (membership.buffer != owed.buffer)),
+                    left.eq(membership.buffer),
+                ]
+            with m.Case(Step.FREED, Step.LEFT):
+                with m.If(has_left):
+                    m.d.comb += list_write.addr.eq(left)
+                    m.d.sync += has_left.eq(0)
+                with m.Else():
+                    m.d.sync += settle.eq(0)
                 m.d.comb += list_write.en.eq(1)
                 m.d.sync += [
-                    settle.eq(0),
                     current.eq(stored.first),
                     end.eq(stored.last),
                     step.eq(Mux(stored.any, Step.RETRY, Step.CHOOSE)),
@@ -147,5 +168,5 @@ class OwedNotifications(wiring.Component):
             with m.Case(Step.FOLLOW):
                 m.d.sync += [current.eq(next_read.data), step.eq(Step.RETRY)]
 
-        m.d.comb += self.idle.eq((step == Step.CHOOSE) & ~queue.r_rdy & ~wants_retry & freed_set.idle)
+        m.d.comb += self.idle.eq((step == Step.CHOOSE) & ~queue.r_rdy & ~has_left & ~wants_retry & freed_set.idle)
         return m

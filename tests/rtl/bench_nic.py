@@ -7,6 +7,7 @@ import cocotb
 
 from enso_nic import registers
 from enso_nic.config import FLIT_BYTES, TINY
+from tests.rtl.contract import covers
 from tests.rtl.golden import GoldenNic
 from tests.rtl.golden.steering import Key
 from tests.rtl.host_model import BASE
@@ -76,6 +77,7 @@ async def nic(dut: Any, conditions: Conditions = IDEAL, *, start: int = 0, slot:
 
 
 @cocotb.test()
+@covers("C-154", "C-158", "C-162")
 async def after_reset_all_registers_read_0_and_the_extension_page_tells_what_it_is(dut: Any) -> None:
     it = OpenNic(dut, IDEAL)
     await it.bench.reset()
@@ -87,9 +89,14 @@ async def after_reset_all_registers_read_0_and_the_extension_page_tells_what_it_
             assert await it.bench.read(registers.notification_buffer_register(buffer, word)) == 0
     assert (await it.bench.read(registers.extension_register("magic"))).to_bytes(8, "little") == b"HermNIC\0"
     assert await it.bench.read(registers.extension_register("version")) == registers.EXTENSION_VERSION
+    sizes = ("pipes", "notification_buffers", "maximum_frame", "packet_buffer_flits", "pipe_ring_flits")
+    told = {name: await it.bench.read(registers.extension_register(name)) for name in sizes}
+    assert told == {name: getattr(CONFIG, name.replace("_ring", "")) for name in sizes}
+    assert await it.bench.read(registers.extension_register("capabilities")) == 0xFF
 
 
 @cocotb.test()
+@covers("C-004", "C-009")
 async def registers_read_back_and_repeat_every_64_bytes(dut: Any) -> None:
     it = OpenNic(dut, IDEAL)
     await it.bench.reset()
@@ -103,6 +110,7 @@ async def registers_read_back_and_repeat_every_64_bytes(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-007", "C-008", "C-010")
 async def a_register_is_written_only_with_all_of_its_byte_enables(dut: Any) -> None:
     it = OpenNic(dut, IDEAL)
     await it.bench.reset()
@@ -124,6 +132,7 @@ async def a_register_is_written_only_with_all_of_its_byte_enables(dut: Any) -> N
 
 
 @cocotb.test()
+@covers("C-005")
 async def pages_that_nobody_owns_ignore_writes_and_read_0(dut: Any) -> None:
     it = OpenNic(dut, IDEAL)
     await it.bench.reset()
@@ -154,6 +163,7 @@ async def pages_that_nobody_owns_ignore_writes_and_read_0(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-159")
 async def what_the_extension_page_tells_and_counts_cannot_be_written_and_its_other_words_read_0(dut: Any) -> None:
     it = await nic(dut)
     await it.receive(udp(PORT + 1))
@@ -173,6 +183,7 @@ async def what_the_extension_page_tells_and_counts_cannot_be_written_and_its_oth
 
 
 @cocotb.test()
+@covers("C-031", "C-032", "C-033", "C-034", "C-035", "C-040")
 async def what_enso_does_with_one_pipe(dut: Any) -> None:
     """The sequence of the reactive rule, as upstream's own simulation shows it."""
     it = await nic(dut)
@@ -201,6 +212,7 @@ async def what_enso_does_with_one_pipe(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-021", "C-022", "C-024", "C-047")
 async def frames_come_to_their_pipes_whole_over_the_end_of_the_ring(dut: Any) -> None:
     it = await nic(dut, start=RING - 3, slot=SLOTS - 2)
     for number, size in enumerate((60, 64, 65, 500, 128, 1514)):
@@ -211,6 +223,7 @@ async def frames_come_to_their_pipes_whole_over_the_end_of_the_ring(dut: Any) ->
 
 
 @cocotb.test()
+@covers("C-023")
 async def a_pipe_takes_all_but_one_of_its_flits(dut: Any) -> None:
     it = await nic(dut, start=5)
     await it.receive(*(udp(PORT + 1, 60, number) for number in range(RING)))
@@ -223,6 +236,7 @@ async def a_pipe_takes_all_but_one_of_its_flits(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-015", "C-017")
 async def the_low_word_disables_and_the_high_word_enables(dut: Any) -> None:
     it = await nic(dut)
     address = it.software.pipes[1]
@@ -255,6 +269,7 @@ async def the_low_word_disables_and_the_high_word_enables(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-027", "C-028")
 async def a_drop_leaves_the_pipe_as_it_was(dut: Any) -> None:
     """An unarmed pipe that drops stays unarmed: its next packet notifies."""
     it = await nic(dut)
@@ -267,6 +282,7 @@ async def a_drop_leaves_the_pipe_as_it_was(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-036")
 async def a_head_write_to_a_closed_pipe_disarms_it(dut: Any) -> None:
     it = await nic(dut)
     await it.receive(udp(PORT + 1))
@@ -280,6 +296,7 @@ async def a_head_write_to_a_closed_pipe_disarms_it(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-050", "C-051", "C-052", "C-053")
 async def notifications_to_a_full_ring_are_owed_once_per_pipe_until_there_is_room(dut: Any) -> None:
     it = await nic(dut, slot=SLOTS - 3)
     for _ in range(SLOTS - 1):
@@ -302,6 +319,7 @@ async def notifications_to_a_full_ring_are_owed_once_per_pipe_until_there_is_roo
 
 
 @cocotb.test()
+@covers("C-055")
 async def notifications_to_a_closed_ring_are_lost_and_counted(dut: Any) -> None:
     it = await nic(dut)
     it.bench.write(registers.notification_buffer_register(0, registers.RX_MEM_LOW), 0)
@@ -313,6 +331,7 @@ async def notifications_to_a_closed_ring_are_lost_and_counted(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-042")
 async def a_flood_of_head_writes_is_merged_and_each_pipe_is_checked_after_its_last(dut: Any) -> None:
     it = await nic(dut)
     await it.receive(udp(PORT + 1), udp(PORT + 2))
@@ -325,6 +344,7 @@ async def a_flood_of_head_writes_is_merged_and_each_pipe_is_checked_after_its_la
 
 
 @cocotb.test()
+@covers("C-055")
 async def pipes_of_a_buffer_that_does_not_exist_lose_their_notifications(dut: Any) -> None:
     it = await nic(dut)
     it.software.open_pipe(1, CONFIG.notification_buffers)
@@ -334,6 +354,7 @@ async def pipes_of_a_buffer_that_does_not_exist_lose_their_notifications(dut: An
 
 
 @cocotb.test()
+@covers("C-012", "C-013")
 async def an_answer_leaves_behind_all_that_was_decided_before(dut: Any) -> None:
     """rx_mem that reads 0 means that no write of that pipe is still coming."""
     it = await nic(dut)
@@ -354,6 +375,7 @@ async def an_answer_leaves_behind_all_that_was_decided_before(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-056", "C-058", "C-059", "C-061", "C-062", "C-161")
 async def frames_are_dropped_for_one_cause_each(dut: Any) -> None:
     it = await nic(dut)
     good = udp(PORT + 1, 300)
@@ -387,6 +409,7 @@ async def frames_are_dropped_for_one_cause_each(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-021", "C-025", "C-026")
 async def a_frame_is_trimmed_to_its_ip_length_and_filled_with_zeros(dut: Any) -> None:
     it = await nic(dut)
     for size, trailer in ((46, 14), (60, 4), (64, 1), (64, 500), (65, 63), (1000, 514)):
@@ -401,6 +424,7 @@ async def a_frame_is_trimmed_to_its_ip_length_and_filled_with_zeros(dut: Any) ->
 
 
 @cocotb.test()
+@covers("C-065")
 async def frames_that_come_during_reset_are_counted(dut: Any) -> None:
     it = await nic(dut)
     await it.bench.reset()
@@ -411,6 +435,7 @@ async def frames_that_come_during_reset_are_counted(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-065")
 async def a_frame_that_a_reset_cuts_is_dropped_as_in_reset(dut: Any) -> None:
     for pin in ("rst", "host__reset"):
         it = await nic(dut)
@@ -422,6 +447,7 @@ async def a_frame_that_a_reset_cuts_is_dropped_as_in_reset(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-063")
 async def a_full_packet_buffer_drops_whole_frames_and_recovers(dut: Any) -> None:
     it = await nic(dut)
     it.bench.hold("to_host")
@@ -441,6 +467,7 @@ async def a_full_packet_buffer_drops_whole_frames_and_recovers(dut: Any) -> None
 
 
 @cocotb.test()
+@covers("C-114", "C-116", "C-118", "C-129")
 async def frames_are_cut_from_requests_padded_and_sent_in_order(dut: Any) -> None:
     it = await nic(dut, slot=SLOTS - 2)
     frames = [udp(5, size, size) for size in (42, 59, 60, 64, 65, 128, 1514, 700)]
@@ -455,6 +482,7 @@ async def frames_are_cut_from_requests_padded_and_sent_in_order(dut: Any) -> Non
 
 
 @cocotb.test()
+@covers("C-120", "C-121", "C-122")
 async def a_frame_goes_on_in_the_next_request_of_its_buffer(dut: Any) -> None:
     it = await nic(dut)
     it.software.open_buffer(1)
@@ -476,6 +504,7 @@ async def a_frame_goes_on_in_the_next_request_of_its_buffer(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-124", "C-125")
 async def an_unfinished_frame_that_holds_back_too_much_or_loses_its_buffer_is_dropped(dut: Any) -> None:
     it = await nic(dut)
     it.software.open_buffer(1)
@@ -497,6 +526,7 @@ async def an_unfinished_frame_that_holds_back_too_much_or_loses_its_buffer_is_dr
 
 
 @cocotb.test()
+@covers("C-115", "C-119")
 async def framed_requests_send_any_frame_behind_its_header_line(dut: Any) -> None:
     it = await nic(dut)
     frames = [MACS[:12] + b"\x88\xb5" + bytes(range(size)) for size in (1, 50, 51, 200)] + [udp(5, 1514)]
@@ -511,6 +541,7 @@ async def framed_requests_send_any_frame_behind_its_header_line(dut: Any) -> Non
 
 
 @cocotb.test()
+@covers("C-135", "C-140")
 async def frames_carry_time_stamps_once_asked_to(dut: Any) -> None:
     it = await nic(dut)
     request = data_slot(*it.software.place(udp(5, 60), udp(5, 1000)))
@@ -522,6 +553,7 @@ async def frames_carry_time_stamps_once_asked_to(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-137")
 async def frames_leave_no_faster_than_their_limit(dut: Any) -> None:
     it = await nic(dut)
     request = data_slot(*it.software.place(*(udp(5, 60, number) for number in range(64))))
@@ -536,6 +568,7 @@ async def frames_leave_no_faster_than_their_limit(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-112", "C-167")
 async def a_host_that_never_answers_costs_a_request_not_the_nic(dut: Any) -> None:
     it = await nic(dut)
     request = data_slot(*it.software.place(udp(5, 60)))
@@ -551,9 +584,11 @@ async def a_host_that_never_answers_costs_a_request_not_the_nic(dut: Any) -> Non
     await it.software.publish(0, request, request)
     await it.bench.settle()
     assert it.bench.sent == [udp(5, 60)] * 2
+    await it.counts(read_timeouts=1)
 
 
 @cocotb.test()
+@covers("C-113", "C-153")
 async def a_reset_does_not_take_old_answers_for_new_ones(dut: Any) -> None:
     """Whether they come late or never."""
     it = await nic(dut)
@@ -573,6 +608,7 @@ async def a_reset_does_not_take_old_answers_for_new_ones(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-102", "C-105", "C-107", "C-133")
 async def wrong_requests_complete_with_their_codes_and_stop_nobody(dut: Any) -> None:
     it = await nic(dut)
     frame = udp(5, 300)
@@ -602,6 +638,7 @@ async def wrong_requests_complete_with_their_codes_and_stop_nobody(dut: Any) -> 
 
 
 @cocotb.test()
+@covers("C-126", "C-127")
 async def frames_that_cannot_be_sent_are_tx_errors(dut: Any) -> None:
     it = await nic(dut)
     good = udp(5, 200)
@@ -620,6 +657,7 @@ async def frames_that_cannot_be_sent_are_tx_errors(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-106")
 async def a_slot_that_cannot_be_read_completes_with_an_error(dut: Any) -> None:
     it = await nic(dut)
     start = it.golden.transmit.rings[0].fetched
@@ -631,6 +669,7 @@ async def a_slot_that_cannot_be_read_completes_with_an_error(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-016", "C-094", "C-098")
 async def tx_indices_survive_closing_and_a_closed_buffer_fetches_nothing(dut: Any) -> None:
     it = await nic(dut)
     word = registers.notification_buffer_register(0, registers.TX_TAIL)
@@ -655,6 +694,7 @@ async def tx_indices_survive_closing_and_a_closed_buffer_fetches_nothing(dut: An
 
 
 @cocotb.test()
+@covers("C-110", "C-142")
 async def writes_and_reads_respect_what_the_host_negotiated(dut: Any) -> None:
     for flits in (2, 4, 8):
         it = await nic(dut, Conditions(max_payload=flits, max_read=flits), start=RING - 5)
@@ -665,6 +705,7 @@ async def writes_and_reads_respect_what_the_host_negotiated(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-148")
 async def what_is_offered_does_not_wait_to_be_taken(dut: Any) -> None:
     it = await nic(dut)
     it.bench.hold("read_request")
@@ -681,10 +722,12 @@ async def what_is_offered_does_not_wait_to_be_taken(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-145", "C-146")
 async def without_bus_master_nothing_moves_but_registers(dut: Any) -> None:
     it = await nic(dut)
     it.bench.set_host(bus_master=False)
     await it.bench.cycles(10)
+    assert await it.bench.read(registers.pipe_register(1, registers.RX_MEM_LOW)) == it.software.pipes[1]
     reads, writes = it.bench.reads, it.bench.writes
     it.bench.receive(udp(PORT + 1, 500))
     await it.software.publish(0, data_slot(*it.software.place(udp(6, 100))))
@@ -696,6 +739,7 @@ async def without_bus_master_nothing_moves_but_registers(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-128", "C-147", "C-149")
 async def nothing_is_lost_while_everybody_stalls(dut: Any) -> None:
     slow = Conditions(
         to_host=30, read_request=30, read_completion=30, wire_out=30, wire_in=60, mmio=50, read_delay=50, shuffled=True
@@ -711,6 +755,7 @@ async def nothing_is_lost_while_everybody_stalls(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-151")
 async def a_quiescent_nic_stays_so_until_something_comes(dut: Any) -> None:
     it = await nic(dut)
     await it.receive(udp(PORT + 1))

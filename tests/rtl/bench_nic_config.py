@@ -5,6 +5,7 @@ from typing import Any
 import cocotb
 
 from tests.rtl.bench_nic import CONFIG, PORT, SLOTS, OpenNic, key_of, nic
+from tests.rtl.contract import covers
 from tests.rtl.golden.steering import steering_key
 from tests.rtl.nic_bench import Conditions
 from tests.rtl.nic_frames import ipv4, tcp, udp
@@ -32,6 +33,7 @@ async def codes(it: OpenNic, *requests: bytes) -> list[int]:
 
 
 @cocotb.test()
+@covers("C-066", "C-067", "C-068", "C-069", "C-070")
 async def each_kind_of_frame_is_steered_by_its_key(dut: Any) -> None:
     it = await nic(dut)
     ports = (4000).to_bytes(2, "big") + (PORT + 3).to_bytes(2, "big")
@@ -63,6 +65,7 @@ async def each_kind_of_frame_is_steered_by_its_key(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-071", "C-077", "C-082", "C-083")
 async def a_rule_is_inserted_overwritten_asked_for_and_deleted(dut: Any) -> None:
     it = await nic(dut)
     key, other = key_of(PORT + 3), key_of(PORT + 4)
@@ -82,6 +85,7 @@ async def a_rule_is_inserted_overwritten_asked_for_and_deleted(dut: Any) -> None
 
 
 @cocotb.test()
+@covers("C-079", "C-081")
 async def rules_make_way_until_the_table_is_full_and_one_without_a_place_changes_nothing(dut: Any) -> None:
     it = await nic(dut)
     ended: list[int] = []
@@ -100,6 +104,7 @@ async def rules_make_way_until_the_table_is_full_and_one_without_a_place_changes
 
 
 @cocotb.test()
+@covers("C-076", "C-080")
 async def no_frame_misses_its_rule_while_others_come_and_rules_are_moved(dut: Any) -> None:
     it = await nic(dut, Conditions(wire_in=90))
     moved = 0
@@ -124,6 +129,7 @@ async def no_frame_misses_its_rule_while_others_come_and_rules_are_moved(dut: An
 
 
 @cocotb.test()
+@covers("C-027", "C-030")
 async def a_rule_may_name_a_pipe_that_does_not_exist(dut: Any) -> None:
     it = await nic(dut)
     await it.software.publish(0, flow_slot(key_of(PORT + 1), CONFIG.pipes), flow_slot(key_of(PORT + 2), 8191))
@@ -136,6 +142,7 @@ async def a_rule_may_name_a_pipe_that_does_not_exist(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-072", "C-073", "C-074", "C-140")
 async def frames_without_a_rule_go_to_the_fallback_pipes_or_nowhere(dut: Any) -> None:
     it = await nic(dut)
     await it.receive(udp(1), udp(2, 500))
@@ -154,6 +161,7 @@ async def frames_without_a_rule_go_to_the_fallback_pipes_or_nowhere(dut: Any) ->
 
 
 @cocotb.test()
+@covers("C-075")
 async def round_robin_takes_the_fallback_pipes_in_turn_frame_by_frame(dut: Any) -> None:
     it = await nic(dut)
     for pipe in range(4):
@@ -174,6 +182,7 @@ async def round_robin_takes_the_fallback_pipes_in_turn_frame_by_frame(dut: Any) 
 
 
 @cocotb.test()
+@covers("C-108", "C-130", "C-131", "C-133")
 async def config_requests_complete_in_order_with_their_codes(dut: Any) -> None:
     it = await nic(dut)
     requests = {

@@ -8,6 +8,7 @@ from enso_nic import registers
 from enso_nic.config import FLIT_BYTES
 from enso_nic.registers import Mode
 from tests.rtl.bench_nic import CONFIG, PORT, RING, SLOTS, key_of, nic
+from tests.rtl.contract import covers
 from tests.rtl.golden.steering import Key, flits, header_line, steering_key
 from tests.rtl.nic_bench import BOTH, LOW, Conditions
 from tests.rtl.nic_frames import MACS, ipv4, tcp, udp
@@ -29,6 +30,7 @@ ANYTHING = {
 
 
 @cocotb.test()
+@covers("C-085", "C-086")
 async def a_pipe_in_header_mode_takes_every_frame_whole_behind_a_line_that_tells_of_it(dut: Any) -> None:
     it = await nic(dut)
     it.software.set_header_mode(2)
@@ -49,6 +51,7 @@ async def a_pipe_in_header_mode_takes_every_frame_whole_behind_a_line_that_tells
 
 
 @cocotb.test()
+@covers("C-088")
 async def what_came_with_headers_is_sent_back_from_where_it_lies(dut: Any) -> None:
     it = await nic(dut)
     it.software.set_header_mode(2)
@@ -63,6 +66,7 @@ async def what_came_with_headers_is_sent_back_from_where_it_lies(dut: Any) -> No
 
 
 @cocotb.test()
+@covers("C-057", "C-084")
 async def frames_without_a_key_go_by_a_rule_for_zeros_or_to_the_fallback_or_are_refused(dut: Any) -> None:
     it = await nic(dut)
     await it.receive(ARP, VLAN)
@@ -82,6 +86,7 @@ async def frames_without_a_key_go_by_a_rule_for_zeros_or_to_the_fallback_or_are_
 
 
 @cocotb.test()
+@covers("C-087", "C-169")
 async def the_mode_of_a_pipe_reads_back_and_applies_to_what_comes_later(dut: Any) -> None:
     it = await nic(dut)
     address = registers.pipe_mode_register(1)
@@ -98,6 +103,7 @@ async def the_mode_of_a_pipe_reads_back_and_applies_to_what_comes_later(dut: Any
 
 
 @cocotb.test()
+@covers("C-085", "C-166")
 async def drops_are_counted_for_each_pipe_and_told_in_headers(dut: Any) -> None:
     it = await nic(dut)
     it.software.set_header_mode(1)
@@ -117,6 +123,7 @@ async def drops_are_counted_for_each_pipe_and_told_in_headers(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-089")
 async def pipes_take_ipv6_if_the_nic_is_set_to(dut: Any) -> None:
     it = await nic(dut)
     await it.software.publish(0, flow_slot(Key(), 2))
@@ -131,6 +138,7 @@ async def pipes_take_ipv6_if_the_nic_is_set_to(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-090", "C-091", "C-163")
 async def each_packet_notifies_if_the_nic_is_set_to(dut: Any) -> None:
     """As upstream: the first packet of a pipe that was armed before does not yet."""
     it = await nic(dut)
@@ -148,6 +156,7 @@ async def each_packet_notifies_if_the_nic_is_set_to(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-164", "C-165")
 async def rings_have_the_size_that_was_set_when_they_were_enabled(dut: Any) -> None:
     it = await nic(dut)
     it.software.set_ring_sizes(32, 8)
@@ -171,6 +180,7 @@ async def rings_have_the_size_that_was_set_when_they_were_enabled(dut: Any) -> N
 
 
 @cocotb.test()
+@covers("C-164", "C-169")
 async def sizes_that_no_ring_can_have_are_ignored(dut: Any) -> None:
     it = await nic(dut)
     for name, least, most in (("pipe_ring_flits", 8, 1 << 20), ("notification_ring_slots", 8, 1 << 15)):
@@ -185,6 +195,7 @@ async def sizes_that_no_ring_can_have_are_ignored(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-092")
 async def frames_that_come_carry_how_long_they_were_under_way(dut: Any) -> None:
     it = await nic(dut)
     frames = [udp(PORT + 1, 60), tcp(PORT + 2, 70), udp(PORT + 2, 1514)]
@@ -200,6 +211,7 @@ async def frames_that_come_carry_how_long_they_were_under_way(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-092")
 async def a_time_stamp_over_the_fragment_offset_does_not_change_where_frames_go(dut: Any) -> None:
     """Its default place is there, and upstream looks at no fragments."""
     it = await nic(dut)
@@ -215,6 +227,7 @@ async def a_time_stamp_over_the_fragment_offset_does_not_change_where_frames_go(
 
 
 @cocotb.test()
+@covers("C-150")
 async def packets_of_one_pipe_share_writes_while_they_wait(dut: Any) -> None:
     for payload in (8, 4, 2):
         it = await nic(dut, Conditions(max_payload=payload, to_host=50), start=3)
@@ -228,6 +241,7 @@ async def packets_of_one_pipe_share_writes_while_they_wait(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-150")
 async def packets_that_need_not_wait_do_not_wait_for_others(dut: Any) -> None:
     it = await nic(dut)
     before = it.bench.begun_writes
@@ -239,6 +253,7 @@ async def packets_that_need_not_wait_do_not_wait_for_others(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-157", "C-168")
 async def software_resets_the_nic_without_cutting_anything(dut: Any) -> None:
     """Under full traffic, both ways, with a host and a wire that stall."""
     conditions = Conditions(to_host=60, read_request=60, wire_out=50, read_delay=40, shuffled=True)
@@ -268,6 +283,7 @@ async def software_resets_the_nic_without_cutting_anything(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-157", "C-169")
 async def only_the_key_resets(dut: Any) -> None:
     it = await nic(dut)
     for value, enables in ((0, BOTH), (2, LOW), (1 << 32, BOTH), (1 << 32 | 1, BOTH), (1, 0x07)):

@@ -7,6 +7,7 @@ import cocotb
 
 from enso_nic import registers
 from enso_nic.config import FULL
+from tests.rtl.contract import covers
 from tests.rtl.golden.steering import steering_key
 from tests.rtl.nic_bench import Conditions, NicBench, start_clock
 from tests.rtl.nic_frames import udp
@@ -19,6 +20,7 @@ FRAMES = [udp(80, size, size) for size in (60, 64, 65, 300, 1514, 60)]
 
 
 @cocotb.test()
+@covers("C-006", "C-024", "C-141")
 async def the_last_pipe_and_the_last_buffer_work_over_the_ends_of_their_rings(dut: Any) -> None:
     start_clock(dut)
     bench = NicBench(dut, CONFIG, Conditions(to_host=70, read_delay=30, shuffled=True), HOST_BYTES)

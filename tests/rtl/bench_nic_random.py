@@ -16,6 +16,7 @@ from hypothesis.errors import HypothesisSideeffectWarning
 
 from enso_nic import registers
 from enso_nic.config import FLIT_BYTES, TINY
+from tests.rtl.contract import covers
 from tests.rtl.golden import GoldenNic
 from tests.rtl.golden.steering import Key
 from tests.rtl.host_model import BASE
@@ -568,6 +569,7 @@ examples = st.builds(Example, conditions, flits, slots, sequences)
 
 
 @cocotb.test()
+@covers("C-029", "C-043", "C-044", "C-049", "C-056", "C-103", "C-104", "C-147", "C-149", "C-151", "C-153", "C-160")
 async def the_nic_does_what_the_model_does(dut: Any) -> None:
     start_clock(dut)
     # cocotb loads pytest's plugins, which leaves Hypothesis thinking that it still starts up

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from enso_nic.config import FULL, TINY, NicConfig
+from tests.rtl.contract import covers
 
 
+@covers("C-006", "C-141")
 def test_the_full_nic_has_the_sizes_that_upstreams_software_was_built_for() -> None:
     sizes = (FULL.pipes, FULL.notification_buffers, FULL.pipe_flits, FULL.notification_slots)
     assert sizes == (8192, 1024, 32768, 16384)

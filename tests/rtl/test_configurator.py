@@ -8,6 +8,7 @@ from amaranth.hdl import ResetInserter, Signal
 
 from enso_nic.configurator import Configurator
 from enso_nic.layouts import ConfigCode, FlowOperationKind
+from tests.rtl.contract import covers
 from tests.rtl.golden.steering import Key
 from tests.rtl.nic_software import fallback_slot, flow_slot, rate_limit_slot, timestamp_slot
 from tests.rtl.stream_bench import Bench, Sink, Source, fields
@@ -57,6 +58,7 @@ def slot(number: int, body: bytes) -> bytes:
     return b"\2".ljust(8, b"\0") + number.to_bytes(8, "little") + body.ljust(48, b"\xa5")
 
 
+@covers("C-140")
 def test_after_reset_all_is_off() -> None:
     it = Configuring()
 
@@ -100,6 +102,7 @@ def test_a_request_about_a_rule_is_asked_of_the_flow_table_and_ends_with_its_cod
         (1 << 63, 64, {"offset": 60, "enable": 1}),
     ],
 )
+@covers("C-134", "C-136")
 def test_a_timestamp_is_enabled_by_one_bit_and_lies_within_the_first_flit(
     enable: int, offset: int, expected: dict[str, int]
 ) -> None:
@@ -114,6 +117,7 @@ def test_a_timestamp_is_enabled_by_one_bit_and_lies_within_the_first_flit(
 
 
 @pytest.mark.parametrize(("enable", "enabled"), [((1 << 32) - 1, 1), (1 << 31, 1), ((1 << 31) - 1, 0), (0, 0)])
+@covers("C-134")
 def test_the_rate_limit_is_enabled_by_one_bit(enable: int, enabled: int) -> None:
     it = Configuring()
 
@@ -127,6 +131,7 @@ def test_the_rate_limit_is_enabled_by_one_bit(enable: int, enabled: int) -> None
 
 @pytest.mark.parametrize("pipes", [0, 1, 5, 1 << 31])
 @pytest.mark.parametrize(("round_robin", "by_count"), [((1 << 63) - 1, 0), (1 << 63, 1), ((1 << 64) - 1, 1)])
+@covers("C-074", "C-134")
 def test_the_fallback_is_enabled_by_a_number_of_pipes(pipes: int, round_robin: int, by_count: int) -> None:
     it = Configuring()
 
@@ -140,6 +145,7 @@ def test_the_fallback_is_enabled_by_a_number_of_pipes(pipes: int, round_robin: i
 
 
 @pytest.mark.parametrize("number", [0, 5, 6, 0xFF, 0x102, 0x103, 1 << 32 | 1, 1 << 63 | 2, 1 << 40 | 0x100])
+@covers("C-133")
 def test_other_ids_are_unknown_and_change_nothing(number: int) -> None:
     it = Configuring()
 

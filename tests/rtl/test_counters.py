@@ -5,10 +5,11 @@ from collections import Counter
 from typing import Any
 
 from amaranth.sim import Simulator
-
 from enso_nic.counters import Counters
+
 from enso_nic.layouts import DropCause
 from enso_nic.registers import EXTENSION_MAGIC, EXTENSION_VERSION, EXTENSION_WORDS
+from tests.rtl.contract import covers
 
 PULSES = ("tx_error", "tx_frames", "notifications", "owed_notifications", "lost_notifications")
 BEHIND_THE_DOOR: tuple[Any, ...] = (DropCause.NO_FLOW, DropCause.PIPE_FULL, DropCause.PIPE_DISABLED)
@@ -33,6 +34,7 @@ def simulate(testbench: Any, block: Counters) -> None:
     simulator.run()
 
 
+@covers("C-160", "C-161")
 def test_every_event_counts_once_whatever_happens_beside_it() -> None:
     seed = 1
     draw, block, expected = random.Random(seed), Counters(), Counter[str]()
@@ -67,6 +69,7 @@ def test_every_event_counts_once_whatever_happens_beside_it() -> None:
     assert all(expected[name] for name in EXTENSION_WORDS if name not in CONSTANTS), "each counter has counted"
 
 
+@covers("C-159")
 def test_words_beyond_the_last_read_as_0() -> None:
     block = Counters()
 
@@ -80,6 +83,7 @@ def test_words_beyond_the_last_read_as_0() -> None:
     simulate(testbench, block)
 
 
+@covers("C-158")
 def test_the_page_says_what_it_is() -> None:
     block = Counters()
 

@@ -12,6 +12,7 @@ from enso_nic.config import TINY
 from enso_nic.dma_writer import QUEUE_DEPTH, DmaWriter
 from enso_nic.layouts import HostWriteKind, NotificationLine, RxCommandKind
 from enso_nic.packet_buffer import PacketBuffer
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Port, Sink, Source
 
 LATENCY = 3
@@ -142,27 +143,32 @@ class Writing:
 
 @pytest.mark.parametrize("max_payload", [2, 4, 8])
 @pytest.mark.parametrize("flits", [1, 2, 7, 8, 9, 24])
+@covers("C-142")
 def test_writes_are_cut_at_max_payload_boundaries_and_only_there(flits: int, max_payload: int) -> None:
     Writing([packet(offset, flits) for offset in range(9)], max_payload=max_payload).run()
 
 
 @pytest.mark.parametrize("offset", range(RING - 9, RING))
+@covers("C-024")
 def test_writes_are_cut_at_the_end_of_the_ring_and_go_on_at_its_beginning(offset: int) -> None:
     Writing([packet(offset, flits) for flits in (1, 2, 8, 10, 24)]).run()
 
 
+@covers("C-024", "C-142")
 def test_the_end_of_a_ring_cuts_a_write_wherever_it_lies() -> None:
     writing = Writing([packet(RING - 3, 6, base=BASE + 5)])
     writing.run()
     assert [(beat.address - BASE, beat.flits) for beat in writing.out.got if beat.first] == [(66, 3), (5, 3)]
 
 
+@covers("C-049")
 def test_the_notification_follows_the_last_flit_of_its_packet() -> None:
     writing = Writing([packet(0, 2, notify=1, slot=1234, pipe=8191), packet(2, 1), packet(3, 9, notify=1)])
     writing.run()
     assert [beat.address for beat in writing.out.got if beat.first] == [BASE, 1234, BASE + 2, BASE + 3, BASE + 8, 7]
 
 
+@covers("C-045", "C-048")
 def test_a_notification_line_is_what_software_expects() -> None:
     writing = Writing([check(slot=99, pipe=0x1ABC, tail=0xFEDCB)])
     writing.run()
@@ -172,12 +178,14 @@ def test_a_notification_line_is_what_software_expects() -> None:
     assert words == [1, 0x1ABC, 0xFEDCB, 0, 0, 0, 0, 0]
 
 
+@covers("C-012", "C-143")
 def test_answers_keep_their_place_between_writes() -> None:
     Writing(
         [packet(0, 2, notify=1), answer(7, 0xFFFF_FFFF_FFFF_FFFF), check(1, 2, 3), answer(255, 5), packet(2, 1)]
     ).run()
 
 
+@covers("C-027")
 def test_dropped_frames_show_nothing_but_leave_the_packet_buffer() -> None:
     Writing([drop(24), packet(0, 1), drop(1), drop(9), packet(1, 3, notify=1)]).run()
 
@@ -198,6 +206,7 @@ def test_a_packet_buffer_that_takes_its_time_holds_the_input_back() -> None:
     writing.run(story)
 
 
+@covers("C-145")
 def test_no_write_starts_without_bus_master_and_one_under_way_ends() -> None:
     writing = Writing([answer(1, 11), packet(0, 12, notify=1), answer(2, 22), drop(3)])
 
@@ -239,6 +248,7 @@ def test_three_cycles_to_the_first_beat_from_the_packet_buffer() -> None:
         [item for i in range(20) for item in (packet(2 * i, 2), answer(i, i), drop(1))],
     ],
 )
+@covers("C-170")
 def test_a_beat_per_cycle_while_packets_wait(items: list[Item]) -> None:
     writing = Writing(items, with_buffer=True)
     writing.run()
@@ -248,6 +258,7 @@ def test_a_beat_per_cycle_while_packets_wait(items: list[Item]) -> None:
 
 @pytest.mark.parametrize("max_payload", [2, 4, 8])
 @pytest.mark.parametrize(("seed", "rate"), [(1, 0.5), (2, 0.8), (3, 1.0)])
+@covers("C-049", "C-142", "C-143", "C-147")
 def test_any_items_under_any_stalls(seed: int, rate: float, max_payload: int) -> None:
     draw = random.Random(seed)
     items = [

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from enso_nic.config import FULL, TINY
 from enso_nic.export import verilog_text
 from enso_nic.packet_buffer import PacketBuffer
+from tests.rtl.contract import covers
 
 
 class Table(wiring.Component):
@@ -56,6 +57,7 @@ def test_submodules_are_named_after_the_module() -> None:
     assert all(re.match(r"\\?top\b", module) for module in modules), modules
 
 
+@covers("C-156")
 def test_contents_that_would_be_lost_are_refused() -> None:
     verilog_text(Table([0, 0]), "top")
     with pytest.raises(ValueError, match="memory table has initial contents"):

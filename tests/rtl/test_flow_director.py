@@ -10,6 +10,7 @@ from amaranth.hdl import ResetInserter, Signal
 from enso_nic.config import TINY
 from enso_nic.flow_director import FlowDirector
 from enso_nic.layouts import ConfigCode, FlowOperationKind
+from tests.rtl.contract import covers
 from tests.rtl.golden.steering import Key, Steering, lookup3
 from tests.rtl.stream_bench import Bench, Sink, Source
 
@@ -82,6 +83,7 @@ class Director:
         await self.bench.until(lambda: bool(self.ready_at))
 
 
+@covers("C-071")
 def test_a_frame_goes_to_the_pipe_of_its_rule_and_to_none_without() -> None:
     director = Director()
 
@@ -94,6 +96,7 @@ def test_a_frame_goes_to_the_pipe_of_its_rule_and_to_none_without() -> None:
 
 
 @pytest.mark.parametrize("field", Key._fields)
+@covers("C-071")
 def test_all_of_the_key_must_match(field: str) -> None:
     director = Director()
     almost = KEY._replace(**{field: getattr(KEY, field) ^ 1})
@@ -106,6 +109,7 @@ def test_all_of_the_key_must_match(field: str) -> None:
     director.bench.simulate(story)
 
 
+@covers("C-071")
 def test_no_rule_is_not_one_for_zeros() -> None:
     director = Director()
 
@@ -117,6 +121,7 @@ def test_no_rule_is_not_one_for_zeros() -> None:
     director.bench.simulate(story)
 
 
+@covers("C-077")
 def test_a_rule_of_the_same_key_is_overwritten() -> None:
     director = Director()
 
@@ -132,6 +137,7 @@ def test_a_rule_of_the_same_key_is_overwritten() -> None:
     assert not director.failed
 
 
+@covers("C-082")
 def test_a_deleted_rule_is_gone_and_no_other() -> None:
     director = Director()
 
@@ -148,6 +154,7 @@ def test_a_deleted_rule_is_gone_and_no_other() -> None:
     director.bench.simulate(story)
 
 
+@covers("C-083")
 def test_status_tells_whether_there_is_a_rule_and_changes_none() -> None:
     director = Director()
 
@@ -161,6 +168,7 @@ def test_status_tells_whether_there_is_a_rule_and_changes_none() -> None:
     director.bench.simulate(story)
 
 
+@covers("C-079", "C-081")
 def test_rules_make_way_until_the_table_is_full_and_then_nothing_changes() -> None:
     """More rules than places, and then one that goes for each that comes: each ends as in the golden model."""
     seed = 11  # here it makes a difference which 64 rules are considered
@@ -195,6 +203,7 @@ def test_rules_make_way_until_the_table_is_full_and_then_nothing_changes() -> No
 
 
 @pytest.mark.parametrize("seed", [1, 2])
+@covers("C-079", "C-082", "C-083")
 def test_rules_come_and_go_in_a_table_that_is_nearly_full(seed: int) -> None:
     """Against a dictionary: what is inserted is found until it is deleted, and the codes say so."""
     draw = random.Random(seed)
@@ -229,6 +238,7 @@ def test_rules_come_and_go_in_a_table_that_is_nearly_full(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+@covers("C-080")
 def test_every_lookup_meets_its_rule_while_that_is_moved(seed: int) -> None:
     """Frames of all rules come in all cycles but a few while inserts make the rules move."""
     draw = random.Random(seed)
@@ -262,6 +272,7 @@ def test_every_lookup_meets_its_rule_while_that_is_moved(seed: int) -> None:
     assert moves >= 4, "too few rules were moved"
 
 
+@covers("C-044")
 def test_frames_leave_in_order_six_cycles_after_they_came() -> None:
     director = Director(rate=0.7, seed=2)
     keys = [KEY, OTHER_KEY] * 100
@@ -289,6 +300,7 @@ def test_a_frame_each_cycle() -> None:
 
 
 @pytest.mark.parametrize("kind", [INSERT, DELETE])
+@covers("C-076")
 def test_every_frame_after_the_acceptance_of_an_operation_sees_its_effect(kind: FlowOperationKind) -> None:
     """Before it, some may; but none misses what an earlier one saw."""
     director = Director(rate=0.8, seed=4)
@@ -334,6 +346,7 @@ def test_an_operation_waits_for_a_gap_between_frames_and_then_takes_eleven_cycle
 
 
 @pytest.mark.parametrize("mask", [0, 7, 8191])
+@covers("C-073", "C-074")
 def test_without_a_rule_the_fallback_is_the_hash_under_a_mask(mask: int) -> None:
     director = Director()
     draw = random.Random(mask)
@@ -350,6 +363,7 @@ def test_without_a_rule_the_fallback_is_the_hash_under_a_mask(mask: int) -> None
     director.bench.simulate(story)
 
 
+@covers("C-075")
 def test_round_robin_counts_the_frames_without_a_rule_and_nothing_else() -> None:
     director = Director(rate=0.5)
 
@@ -370,6 +384,7 @@ def test_round_robin_counts_the_frames_without_a_rule_and_nothing_else() -> None
     director.bench.simulate(story)
 
 
+@covers("C-140", "C-154")
 def test_reset_clears_rules_and_count_and_meanwhile_no_operation_ends() -> None:
     director = Director()
 

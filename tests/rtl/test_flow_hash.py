@@ -7,6 +7,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from enso_nic.flow_hash import LATENCY, FlowHash
+from tests.rtl.contract import covers
 from tests.rtl.golden.steering import Key, lookup3
 
 WEB_SERVER = Key(destination_port=80, destination_address=0xC0A80000)
@@ -39,6 +40,7 @@ def hashes(keys: list[Key], variant: int) -> list[int]:
 
 
 @pytest.mark.parametrize(("key", "variant", "expected"), CHECK_VALUES)
+@covers("C-072")
 def test_upstreams_values(key: Key, variant: int, expected: int) -> None:
     assert hashes([key], variant) == [expected]
 

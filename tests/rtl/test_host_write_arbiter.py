@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from enso_nic.host_write_arbiter import HostWriteArbiter
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Sink, Source, fields
 
 RX, TX = 1, 2
@@ -61,6 +62,7 @@ class Arbitration:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("rates", [(1, 1, 1), (0.5, 0.3, 0.7), (0.9, 0.9, 0.4), (0.3, 1, 1)])
+@covers("C-143", "C-147")
 def test_both_inputs_leave_whole_and_in_order(rates: tuple[float, float, float], seed: int) -> None:
     """Also while a write's next beat is late; ``Sink`` checks that a stalled offer does not change."""
     draw = random.Random(seed)
@@ -73,6 +75,7 @@ def test_both_inputs_leave_whole_and_in_order(rates: tuple[float, float, float],
     arbitration.check()
 
 
+@covers("C-144")
 def test_completions_go_first_between_writes() -> None:
     rx = [beat for number in range(4) for beat in beats(RX, number, 3)]
     tx = [beat for number in range(3) for beat in beats(TX, number, 1)]

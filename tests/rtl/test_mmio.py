@@ -25,6 +25,7 @@ from enso_nic.registers import (
     notification_buffer_register,
     pipe_register,
 )
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Port, Sink, Source, fields
 
 EXTENSION_DATA = 1000
@@ -144,6 +145,7 @@ WRITES = {
 
 
 @pytest.mark.parametrize(("address", "enables"), WRITES, ids=hex)
+@covers("C-002", "C-003", "C-008", "C-033", "C-037", "C-159")
 def test_writes(address: int, enables: int) -> None:
     expected, kinds, accesses = WRITES[address, enables]
     decoding = Decoding([write(address, enables=enables)]).run()
@@ -155,6 +157,7 @@ def test_writes(address: int, enables: int) -> None:
     assert decoding.freed.got == [BUFFER] * frees
 
 
+@covers("C-007", "C-037")
 def test_a_register_is_written_only_with_all_four_byte_enables() -> None:
     """Whatever the enables of the other register of its word."""
     addresses = [
@@ -200,6 +203,7 @@ READS = {
 
 
 @pytest.mark.parametrize("address", READS, ids=hex)
+@covers("C-011")
 def test_a_read_takes_its_answer_along_where_the_rx_blocks_do_not_have_it(address: int) -> None:
     """The pipe manager and the notifier replace the 0 on their own pages."""
     page, word, data = READS[address]
@@ -209,6 +213,7 @@ def test_a_read_takes_its_answer_along_where_the_rx_blocks_do_not_have_it(addres
 
 
 @pytest.mark.parametrize("page", [FIRST_EXTENSION_PAGE + 1, 16384, 16384 + PIPE, 24576, 32767])
+@covers("C-005")
 def test_pages_beyond_the_map_read_as_0_and_do_not_alias(page: int) -> None:
     decoding = Decoding([read(page * PAGE_BYTES), write(page * PAGE_BYTES), write(page * PAGE_BYTES + 8)]).run()
     assert decoding.told("data") == [operation(REGISTER_READ, FIRST_EXTENSION_PAGE, data=0)]
@@ -216,6 +221,7 @@ def test_pages_beyond_the_map_read_as_0_and_do_not_alias(page: int) -> None:
 
 
 @pytest.mark.parametrize("alias", [64, 2048, 4032])
+@covers("C-004")
 def test_the_registers_of_a_page_repeat_every_64_bytes(alias: int) -> None:
     addresses = [address for address, _ in WRITES if address // PAGE_BYTES < FIRST_EXTENSION_PAGE]
     requests = [each for address in addresses for each in (write(address), read(address))]
@@ -241,6 +247,7 @@ def test_a_word_of_the_extension_page_does_not_change_while_its_answer_waits() -
     assert len(decoding.operations.got) == 1
 
 
+@covers("C-155")
 def test_accesses_wait_until_the_tables_are_clear() -> None:
     decoding = Decoding([write(pipe_register(1, RX_MEM_LOW)), read(pipe_register(1, 0))], is_open=0)
 
@@ -260,6 +267,7 @@ def test_an_operation_leaves_as_its_access_comes() -> None:
 
 
 @pytest.mark.parametrize(("seed", "rate"), [(1, 1.0), (2, 0.5), (3, 0.2)])
+@covers("C-010", "C-147")
 def test_any_accesses_stay_in_order_under_any_stalls(seed: int, rate: float) -> None:
     """Also across the streams: what was stored before an operation was asked for is stored when it leaves."""
     draw = random.Random(seed)

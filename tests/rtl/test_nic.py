@@ -6,8 +6,12 @@ from pathlib import Path
 from cosim.build import Model, cocotb_model, run_cocotb, verilog
 from enso_nic.config import FULL, TINY, NicConfig
 from enso_nic.nic import Nic
+from tests.rtl.bench_nic_large import CONFIG as LARGE
+from tests.rtl.contract import covers
 
-RULES = "tests.rtl.bench_nic,tests.rtl.bench_nic_config,tests.rtl.bench_nic_extensions"
+BENCHES = ("bench_nic", "bench_nic_config", "bench_nic_contract", "bench_nic_extensions")
+RULES = ",".join(f"tests.rtl.{bench}" for bench in BENCHES)
+FULL_SIZE = "tests.rtl.bench_nic_full,tests.rtl.bench_nic_full_contract"
 
 
 def verilated(config: NicConfig) -> Model:
@@ -22,6 +26,7 @@ def test_whatever_happens(tmp_path: Path) -> None:
     run_cocotb(verilated(replace(TINY, commit_taps=True)), "tests.rtl.bench_nic_random", folder=tmp_path)
 
 
+@covers("C-154", "C-156")
 def test_memories_may_hold_anything_before_reset(tmp_path: Path) -> None:
     """Each table is cleared by hardware."""
     run_cocotb(
@@ -32,8 +37,12 @@ def test_memories_may_hold_anything_before_reset(tmp_path: Path) -> None:
     )
 
 
-def test_the_last_pipe_and_buffer_of_the_full_configuration(tmp_path: Path) -> None:
-    run_cocotb(verilated(replace(FULL, commit_taps=True)), "tests.rtl.bench_nic_full", folder=tmp_path)
+def test_the_full_configuration_has_room_for_all_that_it_promises(tmp_path: Path) -> None:
+    run_cocotb(verilated(replace(FULL, commit_taps=True)), FULL_SIZE, folder=tmp_path)
+
+
+def test_jumbo_frames_and_both_directions_at_once(tmp_path: Path) -> None:
+    run_cocotb(verilated(LARGE), "tests.rtl.bench_nic_large", folder=tmp_path)
 
 
 def test_taps_change_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from enso_nic.config import TINY
 from enso_nic.layouts import RxCommandKind
 from enso_nic.notifier import QUEUE_DEPTH, Notifier
 from enso_nic.registers import FIRST_EXTENSION_PAGE, FIRST_NOTIFICATION_BUFFER_PAGE
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Port, Sink, Source
 
 LATENCY = 4
@@ -209,6 +210,7 @@ def run(story: Callable[[Notifying], Awaitable[None]], notifying: Notifying | No
     return notifying
 
 
+@covers("C-047")
 def test_notifications_take_the_slots_of_their_ring_in_order() -> None:
     """Around its end; those that do not notify take none."""
 
@@ -224,6 +226,7 @@ def test_notifications_take_the_slots_of_their_ring_in_order() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 9, SLOTS - 1])
+@covers("C-050", "C-051")
 def test_a_full_ring_owes_the_notification_and_keeps_the_packet(position: int) -> None:
     """One slot always stays free."""
 
@@ -252,6 +255,7 @@ def test_nothing_is_taken_while_nothing_more_can_be_owed() -> None:
 
 
 @pytest.mark.parametrize("buffer", [0, BUFFERS, BUFFERS + 1, 1023])
+@covers("C-055")
 def test_a_disabled_buffer_and_one_that_does_not_exist_lose_their_notifications(buffer: int) -> None:
     async def story(notifying: Notifying) -> None:
         await notifying.enable(1)
@@ -272,6 +276,7 @@ def test_a_disabled_buffer_and_one_that_does_not_exist_lose_their_notifications(
         ([address_write(1, 1 << 32)], True),
     ],
 )
+@covers("C-018")
 def test_buffers_are_enabled_as_pipes_are(writes: list[dict[str, int]], is_enabled: bool) -> None:
     async def story(notifying: Notifying) -> None:
         await notifying.writes_all(*writes)
@@ -291,6 +296,7 @@ def test_writes_to_the_pages_of_others_change_nothing() -> None:
     run(story)
 
 
+@covers("C-009")
 def test_registers_read_as_they_were_written() -> None:
     async def story(notifying: Notifying) -> None:
         await notifying.writes_all(head_write(3, 0xDEADBEEF), address_write(3, 0x0123456789ABCDEF))
@@ -344,6 +350,7 @@ def test_back_pressure_stops_the_input_and_loses_nothing() -> None:
     run(story)
 
 
+@covers("C-154")
 def test_reset_clears_the_tables_and_takes_nothing_meanwhile() -> None:
     async def story(notifying: Notifying) -> None:
         for buffer in range(BUFFERS):
@@ -368,6 +375,7 @@ def test_reset_clears_the_tables_and_takes_nothing_meanwhile() -> None:
 
 
 @pytest.mark.parametrize(("seed", "rate", "out_rate"), [(1, 1.0, 1.0), (2, 0.4, 1.0), (3, 0.8, 0.4)])
+@covers("C-039", "C-047", "C-147")
 def test_any_commands_at_any_distance_are_those_of_the_model(seed: int, rate: float, out_rate: float) -> None:
     """On few buffers, so that most follow a command on the same buffer by 1 to 5 cycles."""
     draw = random.Random(seed)

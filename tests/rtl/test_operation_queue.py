@@ -8,6 +8,7 @@ import pytest
 from enso_nic.config import TINY
 from enso_nic.layouts import PipeOperationKind
 from enso_nic.operation_queue import OperationQueue
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Sink, Source
 
 CHECK, TAIL, READ, RETRY = (
@@ -41,6 +42,7 @@ def kinds(sink: Sink) -> list[Operation]:
     return [(operation.kind, operation.index, operation.data) for operation in sink.got]
 
 
+@covers("C-041")
 def test_operations_leave_in_order() -> None:
     operations = [(TAIL, 3, 7), (CHECK, 3, 0), (READ, 9000, 1), (CHECK, 8191, 0)]
     assert kinds(play(operations, [])[2]) == operations
@@ -51,6 +53,7 @@ def test_a_retry_leaves_as_one() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
+@covers("C-042", "C-043", "C-147")
 def test_nothing_but_head_checks_is_merged_and_each_pipe_is_checked_after_its_last(seed: int) -> None:
     print(f"seed {seed}")
     draw = random.Random(seed)
@@ -72,6 +75,7 @@ def test_nothing_but_head_checks_is_merged_and_each_pipe_is_checked_after_its_la
     assert [each for each in in_order if each[0] == CHECK and each[1] == 8000] == checks, "pipes that do not exist"
 
 
+@covers("C-042")
 def test_a_full_queue_merges() -> None:
     operations = [(CHECK, number % 4, number) for number in range(100)]
     got = kinds(play(operations, [], rate_out=0.02)[2])

@@ -9,6 +9,7 @@ from amaranth.hdl import ResetInserter, Signal
 from enso_nic.layouts import ReadKind
 from enso_nic.ordered_reader import OrderedReader
 from enso_nic.read_tags import NO_DEADLINE
+from tests.rtl.contract import covers
 from tests.rtl.host_reads import HostReads
 from tests.rtl.stream_bench import Bench, Sink, Source
 
@@ -74,6 +75,7 @@ def job(address: int, flits: int) -> dict[str, int]:
 
 @pytest.mark.parametrize("max_read", [2, 4, 8])
 @pytest.mark.parametrize("seed", [1, 2])
+@covers("C-109", "C-110", "C-147")
 def test_lines_leave_once_and_in_order_whatever_the_host_does(seed: int, max_read: int) -> None:
     draw = random.Random(seed)
     jobs = [
@@ -92,6 +94,7 @@ def test_lines_leave_once_and_in_order_whatever_the_host_does(seed: int, max_rea
     assert tags == [FIRST_TAG + i % TAGS for i in range(len(tags))], "tags are taken in a circle"
 
 
+@covers("C-110")
 def test_reads_are_as_long_as_boundaries_allow() -> None:
     reading = Reading([job(6, 12)])
 
@@ -126,6 +129,7 @@ def test_a_first_request_leaves_two_cycles_after_its_job() -> None:
     assert reading.host.requested_at[0] - reading.jobs.taken_at[0] == 2
 
 
+@covers("C-145", "C-151")
 def test_nothing_is_asked_for_without_bus_master_and_the_wait_is_idle() -> None:
     reading = Reading([job(0, 20)])
     reading.bus_master = 0
@@ -141,6 +145,7 @@ def test_nothing_is_asked_for_without_bus_master_and_the_wait_is_idle() -> None:
     reading.check()
 
 
+@covers("C-151")
 def test_a_wait_for_the_host_is_idle() -> None:
     reading = Reading([job(0, 100)])
     reading.host.holds = True
@@ -171,6 +176,7 @@ def test_a_stalled_output_holds_requests_back() -> None:
     reading.check()
 
 
+@covers("C-107")
 def test_an_answer_that_ends_early_makes_errors_of_the_lines_that_are_missing() -> None:
     reading = Reading([job(0, 8), job(8, 2)])
     completions = Source(reading.block.read_completion)
@@ -212,6 +218,7 @@ class Unanswered(Reading):
         await self.bench.cycles(3)
 
 
+@covers("C-112")
 def test_a_read_that_is_never_answered_is_given_up_and_its_lines_are_errors() -> None:
     it = Unanswered([job(0, 2), job(8, 1), job(16, 1)])
 
@@ -232,6 +239,7 @@ def test_a_read_that_is_never_answered_is_given_up_and_its_lines_are_errors() ->
     assert it.timeouts == 1
 
 
+@covers("C-113")
 def test_a_late_answer_is_ignored_and_its_tag_waits_for_it() -> None:
     it = Unanswered([job(8 * i, 1) for i in range(TAGS + 2)])
 
@@ -256,6 +264,7 @@ def test_a_late_answer_is_ignored_and_its_tag_waits_for_it() -> None:
     assert it.deadline == NO_DEADLINE
 
 
+@covers("C-112")
 def test_a_tag_that_is_never_answered_is_used_again_after_another_time_out() -> None:
     it = Unanswered([job(8 * i, 1) for i in range(TAGS + 1)])
 
@@ -277,6 +286,7 @@ def test_a_tag_that_is_never_answered_is_used_again_after_another_time_out() -> 
 
 
 @pytest.mark.parametrize("late", [True, False])
+@covers("C-113")
 def test_answers_of_reads_from_before_a_reset_are_not_taken_for_new_ones(late: bool) -> None:
     it = Unanswered([job(8 * i, 1) for i in range(2)])
     reset = Signal()

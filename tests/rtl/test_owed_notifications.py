@@ -6,6 +6,7 @@ import pytest
 
 from enso_nic.config import TINY
 from enso_nic.owed_notifications import QUEUE_DEPTH, SETTLE_CYCLES, OwedNotifications
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Sink, Source
 
 SWEEP = max(TINY.pipes, TINY.notification_buffers) + 4
@@ -35,6 +36,7 @@ class Owing:
         await self.bench.until(lambda: bool(self.bench.context.get(self.block.idle)), 5000)
 
 
+@covers("C-051", "C-052", "C-053")
 def test_pipes_leave_when_their_buffer_is_freed_oldest_first_and_once() -> None:
     it = Owing()
 
@@ -50,6 +52,24 @@ def test_pipes_leave_when_their_buffer_is_freed_oldest_first_and_once() -> None:
     it.bench.simulate(story)
 
 
+@covers("C-054")
+def test_a_pipe_that_another_buffer_owes_to_is_checked_again_and_then_that_one_s() -> None:
+    """Its old buffer may never be freed. What else that owes to is checked too, in vain."""
+    it = Owing()
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        await it.owes((5, 1), (3, 1), (9, 2))
+        await it.owes((3, 2))
+        assert it.retry.got == [5, 3]
+        await it.owes((5, 1), (3, 2))
+        assert await it.frees(2) == [9, 3]
+        assert await it.frees(1) == [5]
+
+    it.bench.simulate(story)
+
+
+@covers("C-051")
 def test_a_pipe_may_be_owed_again_after_it_left() -> None:
     it = Owing()
 
@@ -74,6 +94,7 @@ def test_buffers_that_do_not_exist_are_ignored() -> None:
 
 
 @pytest.mark.parametrize("delay", range(SETTLE_CYCLES + 1))
+@covers("C-043", "C-051")
 def test_a_notification_that_is_told_just_after_its_buffer_was_freed_is_not_forgotten(delay: int) -> None:
     it = Owing()
 
@@ -106,6 +127,7 @@ def test_a_burst_fits_while_there_is_room_for_each_stage() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@covers("C-043", "C-051", "C-052")
 def test_no_pipe_stays_owed_when_its_buffer_was_freed_after_it(seed: int) -> None:
     print(f"seed {seed}")
     draw = random.Random(seed)

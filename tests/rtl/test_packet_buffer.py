@@ -10,6 +10,7 @@ import pytest
 
 from enso_nic.config import TINY
 from enso_nic.packet_buffer import PacketBuffer
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Sink, Source
 
 DEPTH, MAXIMUM = TINY.packet_buffer_flits, TINY.maximum_frame_flits
@@ -113,6 +114,7 @@ def frames_of(lengths: Iterable[int]) -> list[tuple[list[int | None], bool]]:
 
 @pytest.mark.parametrize(("write_rate", "read_rate", "out_rate"), [(1.0, 1.0, 1.0), (1.0, 0.8, 0.3), (0.5, 1.0, 0.9)])
 @pytest.mark.parametrize("seed", [1, 2])
+@covers("C-044", "C-147")
 def test_what_was_committed_comes_out_in_order(seed: int, write_rate: float, read_rate: float, out_rate: float) -> None:
     """Over many laps of the ring, with rollbacks, flits that are not kept, drops and stalls."""
     draw = random.Random(seed)
@@ -136,6 +138,7 @@ def test_what_was_committed_comes_out_in_order(seed: int, write_rate: float, rea
 @pytest.mark.parametrize(
     "bad", [frame(7, 8, 9, stays=False), frame(7, stays=False), frame(7, None, stays=False), frame(None, stays=False)]
 )
+@covers("C-058")
 def test_a_rolled_back_frame_leaves_nothing(bad: tuple[list[int | None], bool]) -> None:
     """Whether or not its last flit was to be kept."""
     buffer = Buffer()
@@ -145,6 +148,7 @@ def test_a_rolled_back_frame_leaves_nothing(bad: tuple[list[int | None], bool]) 
     assert buffer.expected == [1, 2, 3, 4, 5, 6]
 
 
+@covers("C-063")
 def test_there_is_room_exactly_while_a_longest_frame_fits() -> None:
     """``each_cycle`` compares; this makes the buffer full to the last flit, and frees it by a rollback."""
     buffer = Buffer()

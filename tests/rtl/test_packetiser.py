@@ -9,6 +9,7 @@ import pytest
 from enso_nic.config import TINY
 from enso_nic.layouts import ReadKind
 from enso_nic.packetiser import Packetiser
+from tests.rtl.contract import covers
 from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
 from tests.rtl.golden.transmit import Request
 from tests.rtl.stream_bench import Bench, Sink
@@ -200,6 +201,7 @@ def padded(frame: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("length", [34, 59, 60, 63, 64, 65, 128, 129, 1513, 1514])
+@covers("C-114", "C-118")
 def test_an_ip_frame_is_as_long_as_it_says_and_the_next_begins_in_the_next_flit(length: int) -> None:
     it = Cutting()
     frames = [ip_frame(length, 1), ip_frame(100, 2), ip_frame(length, 3)]
@@ -209,6 +211,7 @@ def test_an_ip_frame_is_as_long_as_it_says_and_the_next_begins_in_the_next_flit(
 
 
 @pytest.mark.parametrize("length", [54, 60, 64, 65, 1514])
+@covers("C-115")
 def test_an_ipv6_frame_is_as_long_as_it_says(length: int) -> None:
     it = Cutting()
     it.request(in_flits(ipv6_frame(length), ip_frame(100, 2)))
@@ -218,6 +221,7 @@ def test_an_ipv6_frame_is_as_long_as_it_says(length: int) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 59, 60, 64, 65, 1514])
+@covers("C-118", "C-119")
 def test_frames_behind_header_lines_are_as_long_as_these_say(length: int) -> None:
     it = Cutting()
     frames = [other_frame(length, 1), ip_frame(max(length, 40), 2, ip_length=20), other_frame(64, 3)]
@@ -228,6 +232,7 @@ def test_frames_behind_header_lines_are_as_long_as_these_say(length: int) -> Non
 
 
 @pytest.mark.parametrize("length", [0, 1515, 1 << 14, 1 << 31])
+@covers("C-119", "C-127")
 def test_a_header_line_with_a_length_that_cannot_be_drops_the_rest_of_its_request(length: int) -> None:
     it = Cutting()
     header = length.to_bytes(4, "little").ljust(64, b"\0")
@@ -249,6 +254,7 @@ def test_a_framed_request_may_end_behind_whole_flits_of_a_frame_only(length: int
 
 
 @pytest.mark.parametrize("length", [1, 13, 14, 17, 59, 60, 64, 100, 1514])
+@covers("C-116", "C-118")
 def test_anything_else_is_one_frame_up_to_the_end_of_its_request(length: int) -> None:
     it = Cutting()
     it.request(in_flits(ip_frame(80)) + other_frame(length))
@@ -257,6 +263,7 @@ def test_anything_else_is_one_frame_up_to_the_end_of_its_request(length: int) ->
 
 
 @pytest.mark.parametrize("cut", [1, 2, 23])
+@covers("C-120")
 def test_a_frame_goes_on_in_the_next_request_of_its_buffer(cut: int) -> None:
     it = Cutting()
     data = in_flits(ip_frame(90), ip_frame(1500, 1), ip_frame(70, 2))
@@ -267,6 +274,7 @@ def test_a_frame_goes_on_in_the_next_request_of_its_buffer(cut: int) -> None:
     assert it.codes == [OK, OK]
 
 
+@covers("C-121", "C-122", "C-129")
 def test_a_frame_goes_on_behind_requests_of_other_buffers_and_is_read_again() -> None:
     it = Cutting()
     frame, other = in_flits(ip_frame(100), ip_frame(1000)), in_flits(ip_frame(400, 5))
@@ -293,6 +301,7 @@ def test_a_framed_frame_goes_on_behind_other_buffers_from_its_header_line() -> N
     assert it.errors == 0
 
 
+@covers("C-123")
 def test_requests_without_data_wait_for_the_frame_that_is_unfinished_before_them() -> None:
     it = Cutting()
     data = in_flits(ip_frame(1000))
@@ -310,6 +319,7 @@ def test_requests_without_data_wait_for_the_frame_that_is_unfinished_before_them
 
 @pytest.mark.parametrize("interrupted", [False, True])
 @pytest.mark.parametrize("fragments", [4, 5])
+@covers("C-120", "C-123", "C-124")
 def test_a_frame_may_hold_back_four_completions(fragments: int, interrupted: bool) -> None:
     it = Cutting()
     data = in_flits(ip_frame(1000))
@@ -324,6 +334,7 @@ def test_a_frame_may_hold_back_four_completions(fragments: int, interrupted: boo
     assert own == ([OK] * 5 if fragments == 4 else [UNFINISHED] * 5 + [OK])
 
 
+@covers("C-124")
 def test_a_fifth_completion_drops_the_frame_also_if_it_is_of_no_data() -> None:
     for interrupted in (False, True):
         it = Cutting()
@@ -339,6 +350,7 @@ def test_a_fifth_completion_drops_the_frame_also_if_it_is_of_no_data() -> None:
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
+@covers("C-125")
 def test_closing_a_buffer_drops_its_unfinished_frame(interrupted: bool) -> None:
     it = Cutting()
     it.mark(ReadKind.CLOSE)
@@ -354,6 +366,7 @@ def test_closing_a_buffer_drops_its_unfinished_frame(interrupted: bool) -> None:
     assert it.codes[0] == UNFINISHED
 
 
+@covers("C-107", "C-122")
 def test_a_read_error_in_what_is_read_again_shows_in_the_completions_that_waited() -> None:
     it = Cutting()
     data = in_flits(ip_frame(1000))
@@ -382,6 +395,7 @@ def test_a_read_error_in_what_is_read_again_shows_in_the_completions_that_waited
         other_frame(1515),
     ],
 )
+@covers("C-127")
 def test_what_cannot_be_sent_drops_the_rest_of_its_request(bad: bytes) -> None:
     it = Cutting()
     it.request(in_flits(ip_frame(100), bad, *[ip_frame(80)] * 20))
@@ -392,6 +406,7 @@ def test_what_cannot_be_sent_drops_the_rest_of_its_request(bad: bytes) -> None:
 
 
 @pytest.mark.parametrize("length", [100, 16, 127])
+@covers("C-126")
 def test_a_request_that_ends_inside_a_flit_of_a_frame_drops_the_frame(length: int) -> None:
     it = Cutting()
     it.request(ip_frame(1000), length=length)
@@ -401,12 +416,14 @@ def test_a_request_that_ends_inside_a_flit_of_a_frame_drops_the_frame(length: in
 
 
 @pytest.mark.parametrize("length", [1, 12, 13, 14])
+@covers("C-117")
 def test_bytes_beyond_the_end_of_a_request_do_not_make_an_ip_header(length: int) -> None:
     it = Cutting()
     it.request(ip_frame(100), length=length)
     assert it.run() == [padded(ip_frame(100)[:length])]
 
 
+@covers("C-107")
 def test_a_host_read_error_drops_the_rest_and_shows_in_the_completion() -> None:
     it = Cutting()
     it.request(in_flits(*[ip_frame(100, seed) for seed in range(5)]), bad_lines=(3,))
@@ -428,6 +445,7 @@ def test_an_error_behind_what_was_dropped_still_shows_in_the_completion() -> Non
 
 
 @pytest.mark.parametrize("seed", range(4))
+@covers("C-114", "C-116", "C-120", "C-121")
 def test_whatever_bytes_come_the_frames_are_those_of_the_golden_model(seed: int) -> None:
     draw = random.Random(seed)
     it = Cutting(draw.choice([1.0, 0.6]), seed)

@@ -8,6 +8,7 @@ import pytest
 from enso_nic.layouts import DropCause, RxCommandKind
 from enso_nic.pipe_manager import QUEUE_DEPTH
 from enso_nic.registers import FIRST_EXTENSION_PAGE, FIRST_NOTIFICATION_BUFFER_PAGE
+from tests.rtl.contract import covers
 from tests.rtl.pipe_manager_bench import (
     ADDRESS,
     LATENCY,
@@ -33,6 +34,7 @@ def told(commands: list[Any]) -> list[tuple[str, int] | str]:
     return [(each.kind.name, each.tail) if each.notify else each.kind.name for each in commands]
 
 
+@covers("C-022", "C-028", "C-031", "C-032", "C-033", "C-034", "C-035", "C-040")
 def test_the_reactive_rule() -> None:
     """The sequence that upstream's hardware showed for one pipe."""
 
@@ -56,6 +58,7 @@ def test_the_reactive_rule() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 40, RING - 1])
+@covers("C-023")
 def test_a_ring_keeps_one_flit_free(position: int) -> None:
     async def story(manager: Manager) -> None:
         await manager.enable(1, position=position)
@@ -67,6 +70,7 @@ def test_a_ring_keeps_one_flit_free(position: int) -> None:
     assert run(story).causes == [DropCause.PIPE_FULL] * 3
 
 
+@covers("C-028")
 def test_a_drop_leaves_the_armed_status_alone() -> None:
     async def story(manager: Manager) -> None:
         await manager.enable(1)
@@ -78,6 +82,7 @@ def test_a_drop_leaves_the_armed_status_alone() -> None:
     run(story)
 
 
+@covers("C-028", "C-030")
 def test_packets_without_a_pipe_are_dropped() -> None:
     async def story(manager: Manager) -> None:
         await manager.enable(1)
@@ -105,6 +110,7 @@ def test_packets_without_a_pipe_are_dropped() -> None:
         ([address_write(1, ADDRESS), head_write(1, 0)], True),
     ],
 )
+@covers("C-017")
 def test_the_low_word_disables_and_the_high_word_enables_an_address_that_is_not_0(
     writes: list[dict[str, int]], is_enabled: bool
 ) -> None:
@@ -115,6 +121,7 @@ def test_the_low_word_disables_and_the_high_word_enables_an_address_that_is_not_
     run(story)
 
 
+@covers("C-036")
 def test_a_check_of_a_disabled_pipe_tells_nobody_and_disarms() -> None:
     async def story(manager: Manager) -> None:
         await manager.enable(1)
@@ -127,6 +134,7 @@ def test_a_check_of_a_disabled_pipe_tells_nobody_and_disarms() -> None:
     run(story)
 
 
+@covers("C-020")
 def test_the_low_ten_bits_of_an_address_name_the_notification_buffer() -> None:
     async def story(manager: Manager) -> None:
         await manager.enable(1, 0xFFFF_FFFF_FFF0_0000 + 1023, position=60)
@@ -138,6 +146,7 @@ def test_the_low_ten_bits_of_an_address_name_the_notification_buffer() -> None:
     run(story, manager)
 
 
+@covers("C-009")
 def test_registers_read_as_they_were_written() -> None:
     """All 32 bits, whatever of them takes part in the ring's arithmetic."""
 
@@ -180,6 +189,7 @@ def test_only_tail_writes_of_notification_buffers_pass() -> None:
     run(story)
 
 
+@covers("C-038")
 def test_operations_go_before_packets() -> None:
     async def story(manager: Manager) -> None:
         manager.frames.items.extend([frame(1)] * 5)
@@ -191,6 +201,7 @@ def test_operations_go_before_packets() -> None:
     run(story)
 
 
+@covers("C-171")
 def test_four_cycles_to_the_command_and_one_operation_per_cycle() -> None:
     async def story(manager: Manager) -> None:
         await manager.enable(1)
@@ -218,6 +229,7 @@ def test_back_pressure_stops_both_inputs_and_loses_nothing() -> None:
     run(story)
 
 
+@covers("C-154")
 def test_reset_clears_the_tables_and_takes_nothing_meanwhile() -> None:
     manager = Manager()
 
@@ -248,6 +260,7 @@ def test_reset_clears_the_tables_and_takes_nothing_meanwhile() -> None:
     ("seed", "rate", "out_rate", "taps"),
     [(1, 1.0, 1.0, False), (2, 0.5, 1.0, True), (3, 0.4, 0.9, False), (4, 0.8, 0.3, True)],
 )
+@covers("C-029", "C-038", "C-039", "C-147")
 def test_any_operations_at_any_distance_are_those_of_the_model(
     seed: int, rate: float, out_rate: float, taps: bool
 ) -> None:

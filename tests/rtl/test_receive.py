@@ -11,6 +11,7 @@ from enso_nic.config import TINY, NicConfig
 from enso_nic.layouts import DropCause, FlowOperationKind, HostWriteKind, PipeOperationKind
 from enso_nic.receive import ReceivePath
 from enso_nic.registers import FIRST_NOTIFICATION_BUFFER_PAGE
+from tests.rtl.contract import covers
 from tests.rtl.ethernet_beats import beats
 from tests.rtl.golden.steering import pipe_flits, steering_key
 from tests.rtl.nic_frames import udp
@@ -123,6 +124,7 @@ class Receiving:
         assert got == self.expected(frames)
 
 
+@covers("C-174")
 def test_latency_from_the_last_beat_to_the_host() -> None:
     receiving = Receiving()
 
@@ -136,6 +138,7 @@ def test_latency_from_the_last_beat_to_the_host() -> None:
 
 
 @pytest.mark.parametrize(("size", "pipes"), [(60, 1), (60, 3), (100, 1), (1514, 3)])
+@covers("C-170")
 def test_a_line_leaves_in_at_least_99_of_100_cycles_while_frames_come(size: int, pipes: int) -> None:
     """Frames back to back, faster than any wire; to one pipe or to several in turn."""
     receiving = Receiving(pipes=pipes)
@@ -154,6 +157,7 @@ def test_a_line_leaves_in_at_least_99_of_100_cycles_while_frames_come(size: int,
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(200, [60]), (100, [60, 100, 600, 1514])])
+@covers("C-044", "C-063")
 def test_back_pressure_drops_whole_frames_at_the_door_and_no_others(count: int, sizes: list[int]) -> None:
     seed = 5
     draw = random.Random(seed)
@@ -172,6 +176,7 @@ def test_back_pressure_drops_whole_frames_at_the_door_and_no_others(count: int, 
     receiving.check([frame for frame, cause in zip(frames, causes, strict=True) if cause == DropCause.NONE])
 
 
+@covers("C-027", "C-044")
 def test_each_admitted_frame_reaches_its_pipe_or_is_counted() -> None:
     """Pipes that fill up, one that does not exist, none at all; and heads that free some space."""
     seed = 6
@@ -201,6 +206,7 @@ def test_each_admitted_frame_reaches_its_pipe_or_is_counted() -> None:
     assert set(counts) == {"NO_FLOW", "PIPE_FULL"}
 
 
+@covers("C-012")
 def test_an_answer_leaves_behind_every_packet_that_was_decided_before() -> None:
     receiving = Receiving()
 
@@ -220,6 +226,7 @@ def test_an_answer_leaves_behind_every_packet_that_was_decided_before() -> None:
     assert 0 < at < len(kinds) - 1
 
 
+@covers("C-152")
 def test_standing_still_while_idle_changes_nothing() -> None:
     """A path whose clock stops whenever it is idle and no input comes cannot be told from one that runs."""
     seed = 7

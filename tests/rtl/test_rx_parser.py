@@ -9,6 +9,7 @@ from amaranth.hdl import ResetInserter, Signal
 from enso_nic.config import FLIT_BYTES, TINY
 from enso_nic.layouts import DropCause
 from enso_nic.rx_parser import RxParser
+from tests.rtl.contract import covers
 from tests.rtl.ethernet_beats import beats
 from tests.rtl.golden.steering import TCP, UDP, Key, drop_cause, pipe_flits, steering_key
 from tests.rtl.stream_bench import Bench, Port, Sink, Source, fields
@@ -132,6 +133,7 @@ VERDICTS = {
 }
 
 
+@covers("C-059", "C-061", "C-062")
 def test_verdicts() -> None:
     door = Door()
     door.enter([frame for frame, _ in VERDICTS.values()])
@@ -140,6 +142,7 @@ def test_verdicts() -> None:
     assert door.admitted() == kept
 
 
+@covers("C-025", "C-026")
 def test_bytes_beyond_the_ip_length_are_zeros() -> None:
     door = Door()
     door.enter([ip_frame(size=150, total=70)])
@@ -181,6 +184,7 @@ KEYS = {
 }
 
 
+@covers("C-066", "C-067", "C-068", "C-069", "C-070")
 def test_keys() -> None:
     door = Door()
     door.enter([frame for frame, _ in KEYS.values()])
@@ -192,6 +196,7 @@ ALL_FAULTS = [DropCause.IN_RESET, DropCause.BAD_FRAME, DropCause.TOO_LONG, DropC
 
 
 @pytest.mark.parametrize("first", range(len(ALL_FAULTS) + 2))
+@covers("C-057")
 def test_of_several_causes_the_first_counts(first: int) -> None:
     """A frame with all faults but the ``first`` ones."""
     order = ["in_reset", "bad_frame", "too_long", "not_ip", "bad_ip_length", "packet_buffer_full", "none"]
@@ -210,6 +215,7 @@ def test_of_several_causes_the_first_counts(first: int) -> None:
     assert len(door.admitted()) == (order[first] == "none")
 
 
+@covers("C-063", "C-065")
 def test_room_and_reset_are_decided_at_the_first_beat() -> None:
     door = Door()
     frame = beats(ip_frame(size=300))
@@ -236,6 +242,7 @@ def test_a_frame_without_room_writes_nothing() -> None:
     assert not any(flit.write for flit in door.flits.got)
 
 
+@covers("C-065")
 def test_a_frame_cut_by_a_reset_is_dropped_to_its_end() -> None:
     """Even if what is left of it looks like a frame."""
     door = Door()
@@ -277,6 +284,7 @@ def random_frame(draw: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize(("seed", "rate"), [(1, 1.0), (2, 0.6)])
+@covers("C-025", "C-056", "C-070")
 def test_random_frames_as_the_golden_model_has_them(seed: int, rate: float) -> None:
     draw = random.Random(seed)
     door = Door(rate=rate, seed=seed)

@@ -8,6 +8,7 @@ import pytest
 
 from enso_nic.config import TINY
 from enso_nic.transmit import TransmitPath
+from tests.rtl.contract import covers
 from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
 from tests.rtl.golden.transmit import Request
 from tests.rtl.host_reads import HostReads
@@ -179,6 +180,7 @@ def random_requests(host: Host, draw: random.Random, count: int, rests: dict[int
 
 
 @pytest.mark.parametrize(("seed", "max_read"), [(1, 8), (2, 8), (3, 4), (4, 2)])
+@covers("C-104", "C-109", "C-129")
 def test_frames_and_completions_are_exact_whatever_the_host_and_the_wire_do(seed: int, max_read: int) -> None:
     draw, rests = random.Random(seed), dict[int, bytes]()
     host = Host(seed=seed, rate=0.7, max_read=max_read)
@@ -198,6 +200,7 @@ def test_frames_and_completions_are_exact_whatever_the_host_and_the_wire_do(seed
     assert {tag < 128 for _, _, tag in host.reads.requests} == {True, False}
 
 
+@covers("C-175")
 def test_a_tail_write_leads_to_a_read_within_12_cycles() -> None:
     host = Host()
     host.enable(0)
@@ -216,6 +219,7 @@ def test_a_tail_write_leads_to_a_read_within_12_cycles() -> None:
 
 
 @pytest.mark.parametrize("size", [60, 1514])
+@covers("C-172")
 def test_a_flit_leaves_in_every_cycle(size: int) -> None:
     """Requests of 4 kB from a host that answers at once."""
     host = Host()
@@ -231,6 +235,7 @@ def test_a_flit_leaves_in_every_cycle(size: int) -> None:
     assert len(host.wire.got) / cycles >= 0.99
 
 
+@covers("C-121", "C-122")
 def test_an_unfinished_frame_stops_only_its_own_buffer_and_is_read_again() -> None:
     host = Host()
     for buffer in range(3):
@@ -259,6 +264,7 @@ def test_an_unfinished_frame_stops_only_its_own_buffer_and_is_read_again() -> No
     assert host.errors == 0
 
 
+@covers("C-125")
 def test_closing_a_buffer_drops_its_unfinished_frame_and_completes_what_waited() -> None:
     host = Host()
     host.enable(0)
@@ -302,6 +308,7 @@ def test_slots_are_read_before_data() -> None:
     host.check()
 
 
+@covers("C-145")
 def test_without_bus_master_nothing_is_read_and_the_wait_is_idle() -> None:
     host = Host()
     host.bus_master = 0
@@ -340,6 +347,7 @@ def test_a_wait_for_the_host_is_idle() -> None:
     host.check()
 
 
+@covers("C-152")
 def test_standing_still_while_idle_changes_nothing() -> None:
     """A path whose clock stops whenever it is idle and no input comes cannot be told from one that runs."""
     draw, rests = random.Random(7), dict[int, bytes]()

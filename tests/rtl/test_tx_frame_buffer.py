@@ -8,6 +8,7 @@ import pytest
 
 from enso_nic.config import TINY
 from enso_nic.tx_frame_buffer import NO_DEADLINE, TxFrameBuffer
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Sink, Source
 
 
@@ -79,6 +80,7 @@ class Buffering:
         assert self.sent == len(frames)
 
 
+@covers("C-128")
 def test_nothing_of_a_frame_shows_before_it_is_whole() -> None:
     it = Buffering()
     frame = random.Random(1).randbytes(1514)
@@ -97,6 +99,7 @@ def test_nothing_of_a_frame_shows_before_it_is_whole() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+@covers("C-128", "C-129", "C-147")
 def test_frames_leave_whole_and_in_order_whatever_stalls(seed: int) -> None:
     draw = random.Random(seed)
     it = Buffering(draw.choice([1.0, 0.5]), draw.choice([1.0, 0.5]), seed)
@@ -168,6 +171,7 @@ def test_a_buffer_for_less_than_two_frames_is_refused() -> None:
 
 
 @pytest.mark.parametrize("offset", [0, 18, 59, 60])
+@covers("C-135")
 def test_the_first_flit_carries_the_tick_before_it_was_shown(offset: int) -> None:
     it = Buffering(wire_rate=0.5)
     it.now = (1 << 32) * 5 // 4 - 20  # so that the 32 bits wrap
@@ -195,6 +199,7 @@ def test_the_first_flit_carries_the_tick_before_it_was_shown(offset: int) -> Non
     ("numerator", "denominator"), [(744, 1000), (1, 3), (1, 65535), (65535, 65535), (3, 2), (7, 100)]
 )
 @pytest.mark.parametrize("size", [60, 1514])
+@covers("C-137")
 def test_flits_leave_as_fast_as_the_limit_says_and_no_faster(numerator: int, denominator: int, size: int) -> None:
     """The clock jumps to each deadline, as a simulator may; a frame is not interrupted."""
     it = Buffering()
@@ -228,6 +233,7 @@ def test_flits_leave_as_fast_as_the_limit_says_and_no_faster(numerator: int, den
 
 
 @pytest.mark.parametrize(("numerator", "denominator"), [(0, 5), (5, 0)])
+@covers("C-139")
 def test_a_limit_that_would_stop_everything_is_none(numerator: int, denominator: int) -> None:
     it = Buffering()
     it.rate_limit = {"numerator": numerator, "denominator": denominator, "enable": 1}
@@ -241,6 +247,7 @@ def test_a_limit_that_would_stop_everything_is_none(numerator: int, denominator:
     assert it.wire.got_at == list(range(it.wire.got_at[0], it.wire.got_at[0] + 40))
 
 
+@covers("C-152")
 def test_where_the_clock_stands_still_is_not_seen() -> None:
     """Beats leave in the same cycles whether the clock runs through every wait or jumps to the deadlines."""
     shown = []
@@ -263,6 +270,7 @@ def test_where_the_clock_stands_still_is_not_seen() -> None:
     assert shown[0] == shown[1]
 
 
+@covers("C-138")
 def test_no_more_than_16_ticks_of_credit_are_saved_while_nothing_is_sent() -> None:
     """Nor is anything saved, or owed, from when there was no limit."""
     it = Buffering()

@@ -8,6 +8,7 @@ import pytest
 from enso_nic.config import TINY
 from enso_nic.layouts import ReadKind
 from enso_nic.tx_request_fetch import TxRequestFetch
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Sink, Source
 
 SLOTS = TINY.notification_slots
@@ -71,6 +72,7 @@ def fetching() -> Fetching:
     return Fetching()
 
 
+@covers("C-009", "C-154")
 def test_registers_are_0_after_reset_and_read_as_written(fetching: Fetching) -> None:
     for buffer in range(TINY.notification_buffers):
         fetching.read(buffer, INDICES)
@@ -87,6 +89,7 @@ def test_registers_are_0_after_reset_and_read_as_written(fetching: Fetching) -> 
     assert fetching.access.taken_at[0] >= TINY.notification_buffers, "no access before the sweep has ended"
 
 
+@covers("C-005")
 def test_a_buffer_that_does_not_exist_ignores_writes_and_reads_0(fetching: Fetching) -> None:
     fetching.enable(TINY.notification_buffers)
     fetching.write_tail(TINY.notification_buffers, 3)
@@ -98,6 +101,7 @@ def test_a_buffer_that_does_not_exist_ignores_writes_and_reads_0(fetching: Fetch
     assert not fetching.jobs
 
 
+@covers("C-093", "C-094")
 def test_a_tail_write_asks_for_the_slots_from_head_and_moves_head_at_once(fetching: Fetching) -> None:
     fetching.enable(1, start=3)
     fetching.write_tail(1, 5)
@@ -112,6 +116,7 @@ def test_a_tail_write_asks_for_the_slots_from_head_and_moves_head_at_once(fetchi
     assert fetching.answer.got == [5 | 5 << 32]
 
 
+@covers("C-093", "C-096")
 def test_slots_that_wrap_are_asked_for_in_two_jobs(fetching: Fetching) -> None:
     fetching.enable(0, start=SLOTS - 2)
 
@@ -125,6 +130,7 @@ def test_slots_that_wrap_are_asked_for_in_two_jobs(fetching: Fetching) -> None:
     assert fetching.jobs == [(0, line + SLOTS - 2, 1), (0, line + SLOTS - 1, 1), (0, line, 3), (0, line + 3, SLOTS - 3)]
 
 
+@covers("C-095", "C-097")
 def test_indices_beyond_the_ring_count_modulo_its_size(fetching: Fetching) -> None:
     fetching.enable(0, start=3 * SLOTS + 4)
 
@@ -142,6 +148,7 @@ def test_indices_beyond_the_ring_count_modulo_its_size(fetching: Fetching) -> No
     assert fetching.answer.got == [0xFFFFFFF6 * (1 + (1 << 32))]
 
 
+@covers("C-019", "C-098")
 def test_a_disabled_buffer_fetches_nothing_and_keeps_its_head(fetching: Fetching) -> None:
     fetching.write(0, INDICES, 2, 1)
     fetching.enable(1)
@@ -192,6 +199,7 @@ def test_closing_an_enabled_buffer_is_marked_behind_the_slots_before(fetching: F
     assert fetching.jobs[1] == (1, 0x7_0000_2000 // 64 + 3, 2)
 
 
+@covers("C-099")
 def test_buffers_wait_their_turn_once_each_while_the_output_is_stalled(fetching: Fetching) -> None:
     fetching.slots.rate = 0
     buffers = range(TINY.notification_buffers)

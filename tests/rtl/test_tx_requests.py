@@ -9,6 +9,7 @@ import pytest
 from enso_nic.config import TINY
 from enso_nic.layouts import ConfigCode, HostWriteKind, ReadKind
 from enso_nic.tx_requests import TxRequests
+from tests.rtl.contract import covers
 from tests.rtl.stream_bench import Bench, Port, Sink, Source
 
 OK, MALFORMED, READ_ERROR, UNFINISHED = 0, 1, 2, 6
@@ -66,6 +67,7 @@ def completion(signal: int, address: int, length: int, code: int) -> int:
     return signal | address << 64 | length << 128 | code << 192
 
 
+@covers("C-048", "C-100", "C-101", "C-102", "C-103", "C-108")
 def test_a_data_request_asks_for_its_lines_and_completes_with_the_code_that_comes_back() -> None:
     it = Requesting()
     it.ask(1, 0x1_0000_0040, 65)
@@ -97,6 +99,7 @@ def test_a_data_request_asks_for_its_lines_and_completes_with_the_code_that_come
 
 
 @pytest.mark.parametrize(("address", "length"), [(1, 64), (32, 64), (64, 0), (63, 0)])
+@covers("C-105")
 def test_a_malformed_request_completes_with_an_error_and_asks_for_nothing(address: int, length: int) -> None:
     it = Requesting()
     it.ask(1, address, length)
@@ -110,6 +113,7 @@ def test_a_malformed_request_completes_with_an_error_and_asks_for_nothing(addres
     assert [(job.kind, job.flits) for job in it.job.got] == [(ReadKind.NOTHING, 0)]
 
 
+@covers("C-106")
 def test_a_slot_that_could_not_be_read_completes_with_an_error_and_asks_for_nothing() -> None:
     it = Requesting()
     it.ask(1, 4, 64, error=True)
@@ -124,6 +128,7 @@ def test_a_slot_that_could_not_be_read_completes_with_an_error_and_asks_for_noth
     assert not it.config.got
 
 
+@covers("C-130")
 def test_a_config_request_takes_effect_before_it_completes_and_before_later_requests() -> None:
     it = Requesting()
     body = 0xBAD << 360 | 0x50
@@ -144,6 +149,7 @@ def test_a_config_request_takes_effect_before_it_completes_and_before_later_requ
     assert it.completion.got[0].data == completion(0, 4, 0x50, OK)
 
 
+@covers("C-131")
 def test_a_config_request_of_any_id_is_passed_on_and_completes_with_its_code() -> None:
     it = Requesting(rate=0.7)
     ids = [0, 1, 2, 3, 4, 5, 0x101, 1 << 32 | 1, 1 << 63]
@@ -161,6 +167,7 @@ def test_a_config_request_of_any_id_is_passed_on_and_completes_with_its_code() -
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+@covers("C-102", "C-104", "C-147")
 def test_completions_are_in_the_order_of_the_slots_whatever_stalls(seed: int) -> None:
     draw = random.Random(seed)
     it = Requesting(rate=0.5, seed=seed)
@@ -213,6 +220,7 @@ def held(place: int) -> dict[str, int]:
     return {"held": 1, "place": place}
 
 
+@covers("C-104", "C-121", "C-123")
 def test_a_completion_that_is_held_back_waits_for_its_release_and_other_buffers_go_on() -> None:
     it = Requesting()
     it.is_answered = False

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from tests.rtl.contract import hit
 from tests.rtl.golden.receive import Receive
 from tests.rtl.golden.steering import Key, Steering, Timestamp
 
@@ -47,20 +48,29 @@ class Configuration:
         code = OK
         if number == FLOW_INSERT:
             changed = steering.with_rule(key, pipe)
+            if changed is None:
+                hit("C-081")
+            elif steering.place_of(key):
+                hit("C-077")
             code = TABLE_FULL if changed is None else OK
             self._counters["flow_inserts_failed"] += changed is None
         elif number == FLOW_DELETE:
+            hit("C-082")
             changed = steering.without_rule(key)
             code = NOT_FOUND if changed is None else OK
         elif number == FLOW_STATUS:
+            hit("C-083")
             code = OK if steering.place_of(key) else NOT_FOUND
         elif number == TIMESTAMP:
+            hit("C-134")
             self.timestamp = Timestamp(top_bit(24), min(word(24, 32), LAST_TIMESTAMP_OFFSET))
         elif number == RATE_LIMIT:
+            hit("C-134")
             self.rate_limit = RateLimit(top_bit(24), numerator=word(18, 20), denominator=word(16, 18))
         elif number == FALLBACK:
             changed = steering.with_fallback(word(16, 20), word(20, 24) & PIPE_MASK, round_robin=top_bit(32))
         else:
+            hit("C-133")
             code = UNKNOWN
         self._receive.steerings.append(changed or steering)
         self._receive.timestamps.append(self.timestamp)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from enso_nic.config import FLIT_BYTES, MINIMUM_FRAME, NicConfig
+from tests.rtl.contract import hit
 from tests.rtl.golden.configuration import Configuration
 from tests.rtl.golden.receive import Receive
 from tests.rtl.golden.registers import RingMemory, Window
@@ -214,6 +215,7 @@ class Packetiser:
         left = request.length - FLIT_BYTES * request.taken
         request.taken += 1
         if line is None:
+            hit("C-107")
             request.code = READ_ERROR
         if not request.is_skipped:
             self._flit(request, frame, line, left)
@@ -237,6 +239,8 @@ class Packetiser:
             frame.end()
             request.is_skipped = True
         elif has_end:
+            if frame.held:
+                hit("C-120")
             self.frames.append((frame.data + flit)[: frame.length].ljust(MINIMUM_FRAME, b"\0"))
             frame.end()
         elif not is_header:
@@ -250,6 +254,7 @@ class Packetiser:
         """The notification buffer was closed."""
         frame = self._unfinished.pop(buffer, None)
         if frame is not None and frame.length:
+            hit("C-125")
             self.errors += 1
             frame.end(UNFINISHED)
 
@@ -258,8 +263,10 @@ class Packetiser:
         if not frame.length:
             request.is_due = True
         elif len(frame.held) < MOST_HELD:
+            hit("C-123")
             frame.held.append(request)
         else:
+            hit("C-124")
             frame.held.append(request)
             self.errors += 1
             frame.end(UNFINISHED)
@@ -312,6 +319,7 @@ class Transmit:
             self._reads[tag] = read = HostRead(address, flits)
             owners = [ring for ring in self.rings if ring.take(address, flits)]
             assert owners, f"a fetch of {flits} slots at {address:#x}, where no enabled ring has its next slot"
+            hit("C-093")
             self._slots.append((owners[0].number, read))
             return
         requests = [request for request in self._open if request.covers(address, flits)]
@@ -368,6 +376,7 @@ class Transmit:
         self._open.append(request)
         self._unread.append(request)
         if slot is None:
+            hit("C-106")
             request.code = READ_ERROR
             return
         signal, address, length = (int.from_bytes(slot[i : i + 8], "little") for i in (0, 8, 16))
@@ -377,6 +386,7 @@ class Transmit:
             request.code = self.configuration.request(slot)
             self._timestamps.append(self.configuration.timestamp)
         elif address % FLIT_BYTES or not request.length:
+            hit("C-105")
             request.code = MALFORMED
         else:
             request.flits = -(-request.length // FLIT_BYTES)
@@ -385,6 +395,7 @@ class Transmit:
     def _stamped(frame: bytes, timestamp: Timestamp, tick: int) -> bytes:
         if not timestamp.enabled:
             return frame
+        hit("C-135")
         stamp = (tick & 0xFFFFFFFF).to_bytes(4, "big")
         return (frame[: timestamp.offset] + stamp + frame[timestamp.offset + 4 :])[: len(frame)]
 
@@ -409,6 +420,8 @@ class Transmit:
         assert request.is_due, f"{where} was completed before its data was read and its frame whole"
         due = request.completion
         assert line == due, f"{where} was completed by {line.hex()} instead of {due.hex()}"
+        for clause in ("C-102", "C-103", "C-104"):
+            hit(clause)
         self._open.remove(request)
         self._receive.configs_complete += request.is_config
 
@@ -419,5 +432,6 @@ class Transmit:
         while frame != self._stamped(due, self._timestamps[0], tick) and len(self._timestamps) > 1:
             self._timestamps.popleft()
         due = self._stamped(due, self._timestamps[0], tick)
+        hit("C-129")
         assert frame == due, f"sent {frame.hex()} instead of {due.hex()}"
         self._counters["tx_frames"] += 1
