@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 
-from enso_nic.config import FLIT_BYTES
+from enso_nic.config import FLIT_BYTES, FLIT_SHIFT
 
 
 def count_ones(m: Module, bits: Value) -> Value:
@@ -13,6 +13,11 @@ def count_ones(m: Module, bits: Value) -> Value:
         m.d.comb += sums.eq((bits & mask) + ((bits >> width) & mask))
         bits = sums
     return bits[:7]
+
+
+def flits(size: Value) -> Value:
+    """How many flits ``size`` bytes take."""
+    return (size + (FLIT_BYTES - 1)) >> FLIT_SHIFT
 
 
 def byte_mask(count: Signal) -> Value:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 FLIT_BYTES = 64
+FLIT_SHIFT = 6
 MINIMUM_FRAME = 60
 """Bytes of the shortest frame on the wire, without frame check sequence: shorter ones are padded on TX."""
 

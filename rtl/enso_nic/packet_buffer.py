@@ -4,8 +4,8 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.bits import byte_mask
-from enso_nic.config import FLIT_BYTES, NicConfig
+from enso_nic.bits import byte_mask, flits
+from enso_nic.config import FLIT_BYTES, FLIT_SHIFT, NicConfig
 from enso_nic.layouts import BufferedFlit, FrameDetails, FrameHeader, PacketRead
 
 
@@ -35,8 +35,8 @@ class PacketBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         depth = self._config.packet_buffer_flits
-        m.submodules.flits = flits = memory.Memory(shape=512, depth=depth, init=[])
-        write, read = flits.write_port(), flits.read_port()
+        m.submodules.flits = memory_of_flits = memory.Memory(shape=512, depth=depth, init=[])
+        write, read = memory_of_flits.write_port(), memory_of_flits.read_port()
 
         # one bit more than an address, so that full and empty differ
         frame_start, write_index, read_index = (Signal(range(2 * depth)) for _ in range(3))
@@ -64,9 +64,9 @@ class PacketBuffer(wiring.Component):
         flits_kept, flits_stored, bytes_left = Signal(8), Signal(8), Signal(14)
         ends, issue, advance = Signal(), Signal(), Signal()
         m.d.comb += [
-            flits_kept.eq((wanted.kept + FLIT_BYTES - 1) // FLIT_BYTES),
-            flits_stored.eq((wanted.length + FLIT_BYTES - 1) // FLIT_BYTES),
-            bytes_left.eq(wanted.kept - shown * FLIT_BYTES),
+            flits_kept.eq(flits(wanted.kept)),
+            flits_stored.eq(flits(wanted.length)),
+            bytes_left.eq(wanted.kept - (shown << FLIT_SHIFT)),
             advance.eq(~self.o.valid | self.o.ready),
             can_read.eq(self.read.valid & self.details.valid),
             shows_header.eq(wanted.header & ~header_shown),

@@ -1,10 +1,11 @@
 """The RX pipes: where each packet goes in its ring, and when software must be told."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.config import FLIT_BYTES, NicConfig
+from enso_nic.bits import flits
+from enso_nic.config import NicConfig
 from enso_nic.layouts import (
     CommitTap,
     DropCause,
@@ -139,9 +140,6 @@ class PipeManager(wiring.Component):
         stored_state, head, address = Signal(PipeState), Signal(32), Signal(RingAddress)
         enable, exists, in_header_mode, ring_size = Signal(), Signal(), Signal(), Signal(5)
         ring_mask, flits_kept, flits_stored = Signal(INDEX_BITS), Signal(8), Signal(8)
-
-        def flits(count: Value) -> Value:
-            return (count + FLIT_BYTES - 1) // FLIT_BYTES
 
         m.d.sync += [
             read_valid.eq(issue),

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from enso_nic.bits import count_ones, network_order, replaced
-from enso_nic.config import FLIT_BYTES, NicConfig
+from enso_nic.config import FLIT_BYTES, FLIT_SHIFT, NicConfig
 from enso_nic.layouts import (
     AdmissionTap,
     AdmittedFrame,
@@ -110,7 +110,7 @@ class RxParser(wiring.Component):
             m.d.sync += kept.eq(header)
 
         length = Signal(15)
-        m.d.comb += length.eq(index * FLIT_BYTES + count)
+        m.d.comb += length.eq((index << FLIT_SHIFT) + count)
         cause = Signal(DropCause)
         with m.If(header.in_reset):
             m.d.comb += cause.eq(DropCause.IN_RESET)

@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, fifo, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.config import NicConfig
+from enso_nic.bits import flits
+from enso_nic.config import FLIT_SHIFT, NicConfig
 from enso_nic.layouts import (
     MOST_FRAGMENTS,
     ConfigCode,
@@ -23,7 +24,6 @@ from enso_nic.layouts import (
 )
 
 CONFIG_SIGNAL = 2
-FLIT_SHIFT = 6
 
 
 class TxRequests(wiring.Component):
@@ -129,7 +129,7 @@ class TxRequests(wiring.Component):
             m.d.comb += [
                 job.kind.eq(current.kind),
                 job.address.eq(current.address[FLIT_SHIFT:]),
-                job.flits.eq(Mux(has_lines, (current.length + ((1 << FLIT_SHIFT) - 1)) >> FLIT_SHIFT, 0)),
+                job.flits.eq(Mux(has_lines, flits(current.length), 0)),
                 job.length.eq(current.length),
                 job.framed.eq(current.framed),
             ]
