@@ -14,6 +14,32 @@ FIRST_EXTENSION_PAGE = PIPES + NOTIFICATION_BUFFERS
 
 # 32-bit registers of a page; the last four exist on notification-buffer pages only
 RX_TAIL, RX_HEAD, RX_MEM_LOW, RX_MEM_HIGH, TX_TAIL, TX_HEAD, TX_MEM_LOW, TX_MEM_HIGH = range(0, 32, 4)
+PAGE_REGISTERS = {
+    # name: (offset, of a pipe, of a notification buffer)
+    "rx_tail": (RX_TAIL, "flit behind the last one written", "slot behind the last notification written"),
+    "rx_head": (
+        RX_HEAD,
+        "flit up to which software is done; each write, also of the same value, has the pipe checked: unread data is "
+        + "notified, an empty pipe notifies at its next packet",
+        "slot up to which software is done; a write makes room for owed notifications",
+    ),
+    "rx_mem_low": (
+        RX_MEM_LOW,
+        "lower half of the ring's address, a multiple of 1024, plus the id of its notification buffer in bits 9 to 0; "
+        + "a write disables the pipe",
+        "lower half of the RX ring's address, a multiple of 64; a write disables RX of the buffer",
+    ),
+    "rx_mem_high": (
+        RX_MEM_HIGH,
+        "upper half; a write enables the pipe unless all 64 bits are 0",
+        "upper half; a write enables RX unless all 64 bits are 0",
+    ),
+    "tx_tail": (TX_TAIL, "", "slot behind the last request; each write has the slots from tx_head on fetched"),
+    "tx_head": (TX_HEAD, "", "slot behind the last one fetched; not reset when the buffer is closed"),
+    "tx_mem_low": (TX_MEM_LOW, "", "lower half of the TX ring's address, a multiple of 64; a write disables TX"),
+    "tx_mem_high": (TX_MEM_HIGH, "", "upper half; a write enables TX unless all 64 bits are 0"),
+}
+"""The 64 bytes that a page repeats; what a page does not have reads 0 and ignores writes."""
 
 # 64-bit words of the extension page
 EXTENSION_MAGIC = int.from_bytes(b"HermNIC\0", "little")

@@ -109,9 +109,8 @@ def test_operands_are_as_wide_as_their_operator_says_and_cases_have_a_default() 
         def elaborate(self, platform: object) -> Module:
             m = Module()
             m.d.comb += self.picked.eq(self.wide.bit_select(self.narrow, 1))
-            with m.Switch(self.narrow):
-                with m.Case(1):
-                    m.d.comb += self.o.eq(self.wide + self.narrow)
+            with m.Switch(self.narrow), m.Case(1):
+                m.d.comb += self.o.eq(self.wide + self.narrow)
             return m
 
     text = verilog_text(Block(), "block")
