@@ -38,8 +38,7 @@ STRUCTS: dict[str, tuple[Any, str]] = {
     "RX notification": (layouts.NotificationLine, "The NIC writes it to an RX ring: `signal` is 1."),
     "TX request": (
         layouts.TxRequestLine,
-        "Software writes it to a TX ring: `signal` is 1, or 2 for a config request, with its id as `address`. An address "
-        + "of data is a multiple of 64, its length 1 to 1 MiB - 1.",
+        "Software writes it to a TX ring: `signal` is 1, or 2 for a config request, with its id as `address`.",
     ),
     "TX completion": (
         layouts.TxCompletionLine,

@@ -19,14 +19,12 @@ PAGE_REGISTERS = {
     "rx_tail": (RX_TAIL, "flit behind the last one written", "slot behind the last notification written"),
     "rx_head": (
         RX_HEAD,
-        "flit up to which software is done; each write, also of the same value, has the pipe checked: unread data is "
-        + "notified, an empty pipe notifies at its next packet",
+        "flit up to which software is done; each write has unread data notified, or else the next packet",
         "slot up to which software is done; a write makes room for owed notifications",
     ),
     "rx_mem_low": (
         RX_MEM_LOW,
-        "lower half of the ring's address, a multiple of 1024, plus the id of its notification buffer in bits 9 to 0; "
-        + "a write disables the pipe",
+        "lower half of the ring's address; bits 9 to 0: the notification buffer; a write disables the pipe",
         "lower half of the RX ring's address, a multiple of 64; a write disables RX of the buffer",
     ),
     "rx_mem_high": (
