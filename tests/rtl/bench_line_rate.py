@@ -73,7 +73,7 @@ async def _window(software: Software, case: Case) -> Count:
     await software.configure(case.pipes)
     software.drains = case.drains
     software.look_every(PACKETS_PER_LOOK * case.flits)
-    bridge = software.bridge
+    bridge, start = software.bridge, await software.count()
     frames = RX_CYCLES // case.flits if case.rx else 0
     last = bridge.frames_delivered + frames
     software.receive(random_frames(frames, case.frame_bytes))
@@ -86,6 +86,8 @@ async def _window(software: Software, case: Case) -> Count:
     assert bridge.frames_delivered < last or not case.rx, f"{case.name}: no frame comes any more"
     assert software.in_flight or not case.tx, f"{case.name}: no request waits any more"
     await software.drain()
+    all_of_it = (await software.count()).since(start)
+    assert all_of_it.from_host == all_of_it.to_wire + all_of_it.completions, f"{case.name}: lines were read in vain"
     return after.since(before)
 
 

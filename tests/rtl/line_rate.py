@@ -73,8 +73,6 @@ class Count:
         Beats of host writes, of read completions, and of frames that left.
     notifications, completions
         Host writes that were these.
-    head_writes
-        Of pipes.
     """
 
     cycles: int
@@ -84,7 +82,6 @@ class Count:
     frames_sent: int
     notifications: int
     completions: int
-    head_writes: int
 
     @property
     def rx_flits(self) -> int:

@@ -52,7 +52,7 @@ class Software:
         self._request = b""
         self._buffers, self._next_buffer = 1, 0
         self._to_publish = self.in_flight = 0
-        self.notifications = self.completions = self.head_writes = 0
+        self.notifications = self.completions = 0
 
     def _write(self, address: int, value: int, size: int = 4) -> None:
         self.bridge.mmio_write(self.now, address, value, size)
@@ -114,7 +114,7 @@ class Software:
         """What happened so far. Waits until host memory shows as much, and looks meanwhile."""
         bridge = self.bridge
         cycle, counters = bridge.cycle, bridge.counters()
-        sent, head_writes = bridge.frames_sent, self.head_writes
+        sent = bridge.frames_sent
         await self.run_until(cycle * NIC_CYCLE_PS + bridge.link.propagation_up_ps)
         return Count(
             cycles=cycle,
@@ -124,7 +124,6 @@ class Software:
             frames_sent=sent,
             notifications=self.notifications,
             completions=self.completions,
-            head_writes=head_writes,
         )
 
     # --- a look -------------------------------------------------------------------------------------------------------
@@ -150,7 +149,6 @@ class Software:
     def _free(self) -> None:
         for pipe, tail in self._tails.items():
             self._write(r.pipe_register(pipe, r.RX_HEAD), tail)
-        self.head_writes += len(self._tails)
         if self._tails:
             self._tails.clear()
             self._write(r.notification_buffer_register(0, r.RX_HEAD), self._rx_head)

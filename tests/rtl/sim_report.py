@@ -26,6 +26,9 @@ from tests.rtl.line_rate import Case, Count, Latency
 REPORT, UNCOVERED = "sim-report.json", "sim-uncovered.txt"
 """In the build folder: the numbers, and what never happened in the tiny NIC."""
 
+WIDTH = 120
+"""Columns of what is printed to a file."""
+
 Say = Callable[[str], None]
 
 
@@ -56,13 +59,15 @@ def rates(scratch: Path, say: Say) -> Section:
 
 
 def rates_section(windows: dict[Case, Count]) -> Section:
-    table = Table("case", "", "beats per cycle", "limit", "packets per cycle", title="line rate, data waiting")
+    columns = ("case", "", "beats per cycle", "limit", "packets per cycle", "to the wire")
+    table = Table(*columns, title="line rate, data waiting: host writes of RX, lines read by TX")
     numbers, missed = {}, []
     for case, window in windows.items():
         found = line_rate.rates(case, window)
         for direction, rate in found.items():
             cells = (f"{number:.4f}" for number in (rate.beats_per_cycle, rate.limit, rate.packets_per_cycle))
-            table.add_row(case.name, direction, *cells)
+            to_wire = f"{window.to_wire / window.cycles:.4f}" if direction == "TX" else ""
+            table.add_row(case.name, direction, *cells, to_wire)
         worst = min(found.values(), key=lambda rate: rate.share)
         numbers[case.name] = {name: round(value, 4) for name, value in vars(worst).items()}
         if worst.share < line_rate.LEAST_SHARE:
@@ -138,6 +143,8 @@ SECTIONS: list[Callable[[Path, Say], Section]] = [benches, rates, latencies, cov
 def main() -> int:
     """Run, print and write the report; 1 if a limit was missed or something did not run to its end."""
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     build_folder().mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix="hermes-sim-") as scratch:

@@ -13,7 +13,7 @@ def window(
     *, cycles: int = 1000, to_host: int = 0, from_host: int = 0, to_wire: int = 0, frames_sent: int = 0,
     notifications: int = 0, completions: int = 0,
 ) -> Count:  # fmt: skip
-    return Count(cycles, to_host, from_host, to_wire, frames_sent, notifications, completions, head_writes=0)
+    return Count(cycles, to_host, from_host, to_wire, frames_sent, notifications, completions)
 
 
 def test_there_are_108_cases_each_with_its_name() -> None:

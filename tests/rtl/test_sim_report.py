@@ -10,7 +10,7 @@ BOTH = Case(65, 2, drains=True, rx=True, tx=True)
 
 
 def window(to_host: int, from_host: int = 0) -> Count:
-    return Count(1000, to_host, from_host, to_wire=0, frames_sent=0, notifications=0, completions=0, head_writes=0)
+    return Count(1000, to_host, from_host, to_wire=0, frames_sent=0, notifications=0, completions=0)
 
 
 def test_the_numbers_of_a_case_are_those_of_its_worse_direction() -> None:
@@ -35,7 +35,7 @@ def test_a_case_below_its_limit_is_missed() -> None:
 
 
 def test_one_flit_packets_to_one_pipe_are_wanted_in_each_cycle() -> None:
-    counts = Count(1000, 1000, 0, 0, 0, notifications=20, completions=0, head_writes=0)
+    counts = Count(1000, 1000, 0, 0, 0, notifications=20, completions=0)
     assert sim_report.rates_section({RX: counts}).missed == [f"{RX.name}: 0.9800 packets per cycle; wanted is 0.99"]
 
 
