@@ -18,6 +18,7 @@ from enso_nic.nic import Nic
 
 BENCHES = ("tests.rtl.bench_nic,tests.rtl.bench_nic_config", "tests.rtl.bench_nic_random")
 SEED = 2
+"""Of the random bench, so that the same points happen each time."""
 KINDS = ("line", "branch", "toggle")
 ESCAPED = re.compile("__0([0-9A-Fa-f]{2})")
 """A character of a name, as Verilator writes those that C++ has not."""
