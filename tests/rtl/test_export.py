@@ -41,6 +41,7 @@ def test_ports_are_named_after_path_and_member_and_constant_readies_are_left_out
     assert ports == {
         *("clk", "rst", "flit__payload", "flit__valid", "has_room", "idle"),
         *("read__payload", "read__valid", "read__ready", "o__payload", "o__valid", "o__ready"),
+        *("details__payload", "details__valid", "details__ready"),
     }
 
 
