@@ -1,7 +1,7 @@
 """bits: each function does in hardware what a line of Python says."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from enso_nic.config import FLIT_BYTES
 BITS = 8 * FLIT_BYTES
 
 
-def results(function: Callable[..., Value], widths: tuple[int, ...], inputs: list[tuple[int, ...]]) -> list[int]:
+def results(function: Callable[..., Value], widths: tuple[int, ...], inputs: Iterable[tuple[int, ...]]) -> list[int]:
     """What ``function`` gives for each of ``inputs``, in as many bits as it gives."""
     m, got = Module(), []
     signals = [Signal(width) for width in widths]
