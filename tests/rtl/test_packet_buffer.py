@@ -167,7 +167,7 @@ def random_frame(draw: random.Random) -> Frame:
     return Frame(
         draw.randbytes(length),
         stays=stays,
-        unkept=0 if stays else draw.choice([0, 0, 1]),
+        unkept=0 if stays else draw.choice([0, 0, 1, 3]),
         kept=draw.choice([length, draw.randint(1, length), min(length, 64)]),
         header=draw.random() < 0.5,
         drop=draw.random() < 0.2,
@@ -205,6 +205,22 @@ def test_a_rolled_back_frame_leaves_nothing(flits: int, unkept: int) -> None:
     buffer.bench.simulate(buffer.drained)
     buffer.check()
     assert buffer.expected == [*first.flits(), *second.flits(), *third.flits()]
+
+
+def test_flits_that_are_not_kept_overwrite_nothing() -> None:
+    """As of a giant that comes when there is just room for a longest frame."""
+    buffer = Buffer()
+    buffer.reads_at_once = False
+
+    async def story() -> None:
+        buffer.frames.extend(frames_of([1] * (DEPTH - MAXIMUM)))
+        buffer.frames.append(Frame(bytes(FLIT_BYTES * (MAXIMUM + DEPTH)), stays=False, unkept=DEPTH))
+        await buffer.written()
+        buffer.reads_at_once = True
+        await buffer.drained()
+
+    buffer.bench.simulate(story)
+    buffer.check()
 
 
 def test_there_is_room_exactly_while_a_longest_frame_fits() -> None:
