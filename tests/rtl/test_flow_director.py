@@ -63,7 +63,7 @@ class Director:
         number = len(self.entered)
         frame = {
             "key": key._asdict(),
-            "length": number * 7 % (1 << 14),
+            "length": number * 0x2B67 % (1 << 14),
             "end": number * 5 % (1 << 14) ^ 0x3FFF,
             "refusal": REFUSALS[number % 3],
             "arrival": number << 56 | number * 0x010305,
