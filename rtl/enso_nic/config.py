@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from enso_nic.registers import LARGEST_NOTIFICATION_RING, LARGEST_PIPE_RING, SMALLEST_RING
+
 FLIT_BYTES = 64
 FLIT_SHIFT = 6
 MINIMUM_FRAME = 60
@@ -19,9 +21,10 @@ class NicConfig:
     notification_buffers
         Notification buffers that exist, at most 1024.
     pipe_flits
-        Ring size of a pipe in flits (64 bytes).
+        Ring size of a pipe in flits (64 bytes) until software sets another: 8 to 2^20.
     notification_slots
-        Ring size of a notification buffer in slots (64 bytes), each for RX and TX.
+        Ring size of a notification buffer in slots (64 bytes), each for RX and TX, until software sets another: 8 to
+        2^15.
     packet_buffer_flits
         Flits that may wait between admission and the host port.
     flow_entries
@@ -61,6 +64,12 @@ class NicConfig:
                 continue
             if value < 2 or value & (value - 1):
                 raise ValueError(f"NicConfig.{name} is {value}; accepted is a power of two from 2 up")
+        for name, largest in (("pipe_flits", LARGEST_PIPE_RING), ("notification_slots", LARGEST_NOTIFICATION_RING)):
+            if not SMALLEST_RING <= getattr(self, name) <= largest:
+                raise ValueError(
+                    f"NicConfig.{name} is {getattr(self, name)}; accepted is a power of two from {SMALLEST_RING} to "
+                    f"{largest}"
+                )
         if self.pipes > 8192 or self.notification_buffers > 1024:
             raise ValueError("NicConfig has room for at most 8192 pipes and 1024 notification buffers")
         if self.flow_entries > 65536:
