@@ -72,7 +72,7 @@ class Planning:
             self.shown_at.setdefault(len(self.items.taken_at), cycle)
 
     async def done(self) -> None:
-        await self.bench.until(lambda: not self.items.items and not self.has_job, 20_000)
+        await self.bench.until(lambda: not (self.items.items or self.had_item or self.has_job), 20_000)
         await self.bench.cycles(2)
 
     def run(self, story: Callable[[], Coroutine[Any, Any, None]] | None = None) -> list[tuple[int, int]]:
