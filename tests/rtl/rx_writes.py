@@ -20,7 +20,7 @@ def packet(offset: int, flits: int, *, notify: int = 0, **fields: Any) -> Item:
         "base": BASE,
         "offset": offset,
         "size": RING.bit_length() - 1,
-        "read": {"drop": 0, "header": 0, "length": size, "kept": size, "drops": 0},
+        "read": {"drop": 0, "header": 0, "length": size, "kept": size, "drops": 0x9ABCDEF0},
         "notify": notify,
         "slot": 7,
         "pipe": 3,
