@@ -174,7 +174,7 @@ def test_settings_read_as_they_were_written() -> None:
 
 
 def test_a_ring_has_the_size_that_was_set_when_it_was_enabled() -> None:
-    it = Play(start=14, slot=6, ring=16, slots=8)
+    it = Play(start=14, slot=14, ring=16, slots=8)
     for name in ("pipe_ring_flits", "notification_ring_slots"):
         it.nic.mmio_write(registers.extension_register(name), 32, BOTH)
     it.packet(udp(80, 200), notify=True)
@@ -188,6 +188,7 @@ def test_a_ring_has_the_size_that_was_set_when_it_was_enabled() -> None:
         it.notification(number)
     it.write_head(14, notify=True)
     it.nic.notification("owed")
+    it.reads(registers.notification_buffer_register(BUFFER, registers.RX_TAIL), 14 << 32 | 5)
     it.publish([slot(2, 99, 3)], start=6)
     it.nic.host_write(TX_RING + 64 * 6, completion(99, 3, 3))
     it.publish([slot(2, 99, 3)], start=7, tag=129)
@@ -241,6 +242,11 @@ def test_each_packet_notifies_if_it_met_that_setting() -> None:
         set_to_notify().packet(udp(80), notify=False, per_packet=True)
     with pytest.raises(AssertionError, match="notify_per_packet seen as False"):
         set_to_notify().packet(udp(80), notify=True)
+    it = Play()
+    it.nic.mmio_write(MODES, PER_PACKET, BOTH)
+    it.reads(MODES, PER_PACKET)
+    with pytest.raises(AssertionError, match="notify_per_packet seen as False"):
+        it.packet(udp(80), notify=True)
     with pytest.raises(AssertionError, match="notify_per_packet seen as True"):
         Play().packet(udp(80), notify=True, per_packet=True)
 
