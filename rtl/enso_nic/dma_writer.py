@@ -24,7 +24,7 @@ class DmaWriter(wiring.Component):
     Guarantees: host writes and answers leave in the order of the decisions, data before the notification that covers
     it; no write crosses a ``max_payload``-aligned boundary or the end of a ring. Consecutive packets of one pipe share
     writes, if they are there before the write begins (see WritePlanner).
-    Latency: 4 cycles. A beat per cycle while packets wait. Back-pressure on ``o`` holds the beat, then the job, then
+    Latency: 3 cycles. A beat per cycle while packets wait. Back-pressure on ``o`` holds the beat, then the job, then
     the queue. While ``bus_master`` is 0 no write starts.
     """
 

@@ -557,7 +557,7 @@ class ReadJob(data.Struct):
     kind: ReadKind
     epoch: 1  # comes back with each line
     address: 58  # in lines of 64 bytes
-    flits: 15  # 1..16384; 0 for NOTHING and CLOSE
+    flits: 15  # 1..32767; 0 for NOTHING and CLOSE
     buffer: 10  # notification buffer on whose behalf
     length: 20  # data: bytes that count, of the flits
     framed: 1  # data: see TxRequestLine

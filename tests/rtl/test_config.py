@@ -30,6 +30,7 @@ def test_the_full_nic_has_the_sizes_that_upstreams_software_was_built_for() -> N
         ({"notification_slots": 1 << 16}, "slots is 65536; accepted is a power of two from 8 to 32768"),
         ({"flow_entries": 1 << 17}, "NicConfig.flow_entries is 131072; accepted is at most 65536"),
         ({"read_timeout_cycles": 0}, "NicConfig.read_timeout_cycles is 0; accepted is 1 up"),
+        ({"maximum_frame": 16257}, "NicConfig.maximum_frame is 16257; accepted is at most 16256"),
         ({"pipes": 16384}, "at most 8192 pipes"),
         ({"notification_buffers": 2048}, "at most 8192 pipes and 1024 notification buffers"),
         ({"data_tags": 256}, "at most 128 host reads"),
@@ -50,6 +51,6 @@ def test_rings_may_have_any_size_that_software_may_set(pipe_flits: int, notifica
     assert (config.pipe_flits, config.notification_slots) == (pipe_flits, notification_slots)
 
 
-@pytest.mark.parametrize("maximum_frame", [1514, 1536, 9014])
+@pytest.mark.parametrize("maximum_frame", [1514, 1536, 9014, 16256])
 def test_the_longest_frame_need_not_be_a_power_of_two(maximum_frame: int) -> None:
     assert NicConfig(maximum_frame=maximum_frame).maximum_frame_flits == -(-maximum_frame // 64)
