@@ -61,7 +61,7 @@ class DmaWriter(wiring.Component):
 
         # what follows the first beat of a job: the rest of its write, then its notification
         job, rest, begun = planner.job, Signal(WriteJob), Signal()
-        lines, notify = Signal(4), Signal()  # of data still to be written, this beat's included
+        lines = Signal(4)  # of data still to be written, this beat's included
         advance, emit = Signal(), Signal()
         beat = Signal(HostWrite)
         told = data.View(NotificationLine, beat.data)
@@ -71,7 +71,6 @@ class DmaWriter(wiring.Component):
             m.d.comb += [shown.eq(rest), lines.eq(rest.flits)]
         has_job = begun | planner.has_job
         m.d.comb += [
-            notify.eq(shown.notify),
             beat.tag.eq(job.tag),
             beat.flits.eq(1),
             beat.first.eq(1),
@@ -101,17 +100,12 @@ class DmaWriter(wiring.Component):
                 beat.address.eq(shown.slot),
                 emit.eq(has_job & advance & self.bus_master),
             ]
-        has_more = (lines > 1) | ((lines == 1) & notify)
+        has_more = (lines > 1) | ((lines == 1) & shown.notify)
         m.d.comb += planner.take.eq(emit & ~begun)
-        with m.If(emit):
-            m.d.sync += begun.eq(has_more)
-            with m.If(~begun):
-                m.d.sync += rest.eq(job)
-            m.d.sync += rest.flits.eq(lines - 1)
         with m.If(advance):
             m.d.sync += self.o.valid.eq(emit)
         with m.If(emit):
-            m.d.sync += self.o.payload.eq(beat)
+            m.d.sync += [self.o.payload.eq(beat), begun.eq(has_more), rest.eq(shown), rest.flits.eq(lines - 1)]
         m.d.comb += self.idle.eq(
             Cat(self.i.valid, queue.r_rdy, reads.r_rdy, self.o.valid, begun, ~planner.idle) == 0
         )

@@ -89,7 +89,7 @@ class Play:
         table = [(address - first * registers.PAGE_BYTES) // 8 for first in TABLES]
         entries = [pipe for pipe in table if 0 <= pipe < registers.PIPES]
         page = entries[0] if entries else min(address // registers.PAGE_BYTES, registers.FIRST_EXTENSION_PAGE)
-        self.commit("register_read", page=page)
+        self.commit("register_read", page=page, tag=7)
         self.nic.mmio_answer(7, value)
 
     def write_head(self, head: int, *, notify: bool) -> None:

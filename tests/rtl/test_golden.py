@@ -191,7 +191,7 @@ def test_a_notification_is_written_owed_or_lost_as_its_ring_demands() -> None:
         if not is_open:
             it.nic.mmio_write(registers.notification_buffer_register(BUFFER, registers.RX_MEM_LOW), 0, 0x0F)
             it.nic.mmio_read(registers.pipe_register(PIPE, 0), 7)
-            it.commit("register_read")
+            it.commit("register_read", tag=7)
             it.nic.mmio_answer(7, 0)
         it.packet(udp(80), notify=True)
         for number in range(notifications):
@@ -244,11 +244,36 @@ def test_what_is_owed_must_be_made_good_once_there_is_room() -> None:
     with pytest.raises(AssertionError, match="pipe 3 is still owed"):
         owing().nic.finish()
     it = owing()
+    it.nic.retry(PIPE, None, is_new=True)
     it.commit("retry", notify=True)
     it.notification(TINY.notification_slots - 1)
     it.nic.finish()
-    with pytest.raises(AssertionError, match="without a reason"):
+    with pytest.raises(AssertionError, match="checked out of turn without a reason"):
         it.commit("retry", notify=True)
+    with pytest.raises(AssertionError, match="to be checked again without a reason"):
+        it.nic.retry(PIPE, None, is_new=True)
+
+
+def test_a_check_may_be_put_off_only_while_too_many_wait_and_must_come_once() -> None:
+    """The last one that joined it counts: a check that had begun before its head write does not."""
+
+    def flooded(checks: int) -> Play:
+        it = Play()
+        for number in range(checks):
+            it.nic.mmio_write(registers.pipe_register(PIPE, 0), 0, 0xF0, tag=number)
+        return it
+
+    with pytest.raises(AssertionError, match="put off, though only 16 wait"):
+        flooded(TINY.pipe_operations).nic.retry(PIPE, 15, is_new=True)
+    with pytest.raises(AssertionError, match="that nobody asked for"):
+        flooded(TINY.pipe_operations + 1).nic.retry(PIPE, 99, is_new=True)
+    it = flooded(TINY.pipe_operations + 2)
+    it.nic.retry(PIPE, TINY.pipe_operations + 1, is_new=True)
+    for number in range(TINY.pipe_operations + 1):
+        it.commit("head_check", tag=number)
+    assert "checks of pipes [3]" in it.nic.waiting()
+    it.commit("retry")
+    it.nic.finish()
 
 
 def test_register_reads_see_earlier_writes_and_packets() -> None:
@@ -267,7 +292,8 @@ def test_register_reads_see_earlier_writes_and_packets() -> None:
     ):
         for answer in (value + 1, value):
             it.nic.mmio_read(address, 7)
-            it.commit("register_read", page=min(address // registers.PAGE_BYTES, registers.FIRST_EXTENSION_PAGE))
+            page = min(address // registers.PAGE_BYTES, registers.FIRST_EXTENSION_PAGE)
+            it.commit("register_read", page=page, tag=7)
             if answer == value:
                 it.nic.mmio_answer(7, answer)
                 continue
@@ -281,7 +307,7 @@ def test_an_answer_may_not_overtake_data() -> None:
     it.nic.admission(Admission("none"))
     it.commit(flits=1, notify=True)
     it.nic.mmio_read(registers.pipe_register(PIPE, 8), 7)
-    it.commit("register_read")
+    it.commit("register_read", tag=7)
     with pytest.raises(AssertionError, match="due is DataLine"):
         it.nic.mmio_answer(7, PIPE_RING | BUFFER)
 

@@ -1,6 +1,7 @@
 """OperationQueue: operations in order; head checks that find it full are merged, per pipe, and never lost."""
 
 import random
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -23,24 +24,26 @@ Operation = tuple[Any, int, int]  # kind, page, data
 def play(
     operations: list[Operation], retries: list[int], *, rate_in: float = 1.0, rate_out: float = 1.0, seed: int = 1
 ) -> tuple[Source, Sink, list[int]]:
-    """The operations and what became of them; the cycles in which it told of a merged check."""
+    """The operations and what became of them; the cycles in which a check went to the set.
+
+    The tap tells what went there: exactly those that left as retries, each once unless it came again meanwhile.
+    """
     block = OperationQueue(TINY)
     offered = [{"kind": kind, "index": page, "data": data} for kind, page, data in operations]
     source, retry, sink = Source(block.i, offered, rate_in), Source(block.retry, retries, 0.2), Sink(block.o, rate_out)
-    merged: list[int] = []
-
-    def each_cycle(context: Any, cycle: int) -> None:
-        if context.get(block.merged):
-            merged.append(cycle)
-
-    bench = Bench(block, [source, retry, sink], seed, each_cycle)
+    tap = Sink(block.tap)
+    bench = Bench(block, [source, retry, sink, tap], seed)
 
     async def story() -> None:
         done = bench.until(lambda: not source.items and not retry.items and bool(bench.context.get(block.idle)), 20_000)
         await done
 
     bench.simulate(story)
-    return source, sink, merged
+    told = list(zip(tap.got, tap.got_at, strict=True))
+    assert Counter(each.index for each in sink.got if each.kind == RETRY) == Counter(
+        each.pipe for each in tap.got if each.is_new
+    )
+    return source, sink, [cycle for each, cycle in told if each.is_check]
 
 
 def kinds(sink: Sink) -> list[Operation]:
