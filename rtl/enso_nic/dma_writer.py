@@ -1,6 +1,6 @@
 """Turns decided packets, notifications and register reads into the ordered stream to the host."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,9 +66,11 @@ class DmaWriter(wiring.Component):
         beat = Signal(HostWrite)
         told = data.View(NotificationLine, beat.data)
         shown = Signal(WriteJob)
-        m.d.comb += [advance.eq(~self.o.valid | self.o.ready), shown.eq(job), lines.eq(job.flits)]
-        with m.If(begun):
-            m.d.comb += [shown.eq(rest), lines.eq(rest.flits)]
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            shown.eq(Mux(begun, rest.as_value(), job.as_value())),
+            lines.eq(shown.flits),
+        ]
         has_job = begun | planner.has_job
         m.d.comb += [
             beat.tag.eq(job.tag),
