@@ -272,13 +272,6 @@ TRANSMIT_MUTANTS = (
     ),
     Mutant(
         "read_tags",
-        "the late answer of a read that was given up is accepted",
-        "self.accepts.eq(self.answered & (in_flight & ~old).bit_select(self.answered_tag, 1))",
-        "self.accepts.eq(self.answered & in_flight.bit_select(self.answered_tag, 1))",
-        _READER,
-    ),
-    Mutant(
-        "read_tags",
         "the tag of a read that was given up is used again at once",
         "self.next_is_free.eq(~in_flight.bit_select(self.next_tag, 1))",
         "self.next_is_free.eq(1)",
@@ -376,9 +369,9 @@ TRANSMIT_MUTANTS = (
     ),
     Mutant(
         "packetiser",
-        "the header line of a framed request is sent",
-        "has_flit.eq(has_data & keep & ~is_header)",
-        "has_flit.eq(has_data & keep)",
+        "the header line of a framed request is sent as the beginning of its frame",
+        "is_header.eq(measured.framed & ~inside)",
+        "is_header.eq(0)",
     ),
     Mutant(
         "packetiser",

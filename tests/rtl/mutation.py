@@ -26,7 +26,7 @@ from cosim.build import PROJECT, build_folder
 from tests.rtl.mutant import RTL, Mutant
 from tests.rtl.mutants import MUTANTS
 
-SECONDS = 180
+SECONDS = 300
 """Longest that a bench may take; a mutant that makes it hang is killed by that."""
 AT_ONCE = 2
 """Benches that run at a time."""
@@ -99,7 +99,7 @@ def mutation_table(rows: Sequence[Row]) -> Table:
 def _judged(mutant: Mutant, unmutated: _Run) -> Row:
     """Run the bench of a mutant, if it passes without it."""
     if unmutated.code != _PASSED:
-        return Row(mutant, Outcome.BROKEN, f"does not pass without the bug: {_last_line(unmutated)}", 0)
+        return Row(mutant, Outcome.BROKEN, f"does not pass without the bug: {_reason(unmutated)}", 0)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
         rtl, build = Path(scratch) / "rtl", Path(scratch) / "build"
@@ -118,11 +118,11 @@ def _judged(mutant: Mutant, unmutated: _Run) -> Row:
     if run.code == _FAILED:
         failed = re.search(r"^FAILED (\S+)", run.output, re.MULTILINE)
         return Row(mutant, Outcome.KILLED, failed[1] if failed else mutant.tests, seconds)
-    return Row(mutant, Outcome.BROKEN, _last_line(run), seconds)
+    return Row(mutant, Outcome.BROKEN, _reason(run), seconds)
 
 
 def _share_runtime(build: Path) -> None:
-    """A cache of its own, whose key does not tell mutants apart, but for Verilator's code, which takes long to compile."""
+    """Make a cache for one mutant, as its keys do not tell mutants apart, with Verilator's code of the common one."""
     (build / "cache").mkdir(parents=True)
     for folder in (build_folder() / "cache").glob("runtime-*"):
         if folder.is_dir() and not folder.suffix:
@@ -131,7 +131,18 @@ def _share_runtime(build: Path) -> None:
 
 def _run(bench: str, rtl: Path, environment: dict[str, str]) -> _Run:
     """Run a pytest node in a process that imports ``enso_nic`` from the folder ``rtl``."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "tests.rtl.mutated_rtl", bench]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-x",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "tests.rtl.mutated_rtl",
+        bench,
+    ]
     path = os.pathsep.join([str(rtl), *filter(None, [os.environ.get("PYTHONPATH")])])
     variables = {**os.environ, **environment, "PYTHONPATH": path, "MUTATED_RTL": str(rtl)}
     with tempfile.TemporaryFile("w+", errors="replace") as output:
@@ -150,8 +161,10 @@ def _run(bench: str, rtl: Path, environment: dict[str, str]) -> _Run:
         return _Run(code, output.read())
 
 
-def _last_line(run: _Run) -> str:
-    return next((line for line in reversed(run.output.splitlines()) if line.strip()), f"exit code {run.code}")
+def _reason(run: _Run) -> str:
+    """Why a run did not come to its tests: the plugin's or pytest's line, else the last that was printed."""
+    lines = [line for line in run.output.splitlines() if line.strip()] or [f"exit code {run.code}"]
+    return next((line for line in lines if line.startswith(("Exit:", "ERROR", "FAILED"))), lines[-1])
 
 
 def main(part: str = typer.Argument("", help="only mutants whose name or file contains this")) -> None:

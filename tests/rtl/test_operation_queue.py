@@ -28,9 +28,7 @@ def play(
     bench = Bench(block, [source, retry, sink], seed)
 
     async def story() -> None:
-        done = bench.until(
-            lambda: not source.items and not retry.items and bool(bench.context.get(block.idle)), 20_000
-        )
+        done = bench.until(lambda: not source.items and not retry.items and bool(bench.context.get(block.idle)), 20_000)
         await done
 
     bench.simulate(story)

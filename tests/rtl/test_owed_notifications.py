@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 
 from enso_nic.config import TINY
 from enso_nic.owed_notifications import QUEUE_DEPTH, SETTLE_CYCLES, OwedNotifications
@@ -16,7 +17,8 @@ class Owing:
         self.block = OwedNotifications(TINY)
         self.owe, self.freed = Source(self.block.owe), Source(self.block.freed)
         self.retry = Sink(self.block.retry, rate)
-        self.bench = Bench(self.block, [self.owe, self.freed, self.retry], seed)
+        self.reset = Signal()
+        self.bench = Bench(ResetInserter(self.reset)(self.block), [self.owe, self.freed, self.retry], seed)
 
     async def owes(self, *owed: tuple[int, int]) -> None:
         """(pipe, buffer) each."""
@@ -58,6 +60,24 @@ def test_a_pipe_may_be_owed_again_after_it_left() -> None:
         for _ in range(3):
             await it.owes((7, 3))
             assert await it.frees(3) == [7]
+
+    it.bench.simulate(story)
+
+
+def test_a_reset_forgets_what_was_owed() -> None:
+    it = Owing()
+    last_pipe, last_buffer = TINY.pipes - 1, TINY.notification_buffers - 1
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        await it.owes((0, 0), (last_pipe, last_buffer))
+        it.bench.context.set(it.reset, 1)
+        await it.bench.cycles(1)
+        it.bench.context.set(it.reset, 0)
+        await it.bench.cycles(SWEEP)
+        assert await it.frees(0, last_buffer) == []
+        await it.owes((last_pipe, last_buffer), (0, 0))
+        assert await it.frees(last_buffer, 0) == [last_pipe, 0]
 
     it.bench.simulate(story)
 

@@ -1,0 +1,48 @@
+"""Seeded bugs between the NIC's paths: they cost a verilation each."""
+
+from tests.rtl.mutant import WHOLE_NIC, Mutant
+
+NIC_MUTANTS = (
+    Mutant(
+        "nic",
+        "the NIC is quiescent with packets inside",
+        "self.ready & receive.idle & transmit.idle",
+        "self.ready & transmit.idle",
+        WHOLE_NIC,
+    ),
+    Mutant(
+        "nic",
+        "wake_at does not tell the deadline",
+        "self.wake_at.eq(transmit.deadline)",
+        "self.wake_at.eq((1 << 64) - 1)",
+        WHOLE_NIC,
+    ),
+    Mutant(
+        "nic",
+        "TX reads without bus_master",
+        "transmit.bus_master.eq(host.bus_master)",
+        "transmit.bus_master.eq(1)",
+        WHOLE_NIC,
+    ),
+    Mutant(
+        "nic",
+        "the code of a flow rule is not in its completion",
+        "configurator.flow_code.eq(receive.flow_code)",
+        "configurator.flow_code.eq(0)",
+        WHOLE_NIC,
+    ),
+    Mutant(
+        "nic",
+        "frames are admitted before the tables are clear",
+        "receive.is_open.eq(self.ready)",
+        "receive.is_open.eq(1)",
+        WHOLE_NIC,
+    ),
+    Mutant(
+        "nic",
+        "host.reset does not reset",
+        "ResetInserter(self.host.reset)(core)",
+        "core",
+        WHOLE_NIC,
+    ),
+)
