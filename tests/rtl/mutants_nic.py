@@ -19,20 +19,6 @@ NIC_MUTANTS = (
     ),
     Mutant(
         "nic",
-        "TX reads without bus_master",
-        "transmit.bus_master.eq(host.bus_master)",
-        "transmit.bus_master.eq(1)",
-        WHOLE_NIC,
-    ),
-    Mutant(
-        "nic",
-        "the code of a flow rule is not in its completion",
-        "configurator.flow_code.eq(receive.flow_code)",
-        "configurator.flow_code.eq(0)",
-        WHOLE_NIC,
-    ),
-    Mutant(
-        "nic",
         "frames are admitted before the tables are clear",
         "receive.is_open.eq(self.ready)",
         "receive.is_open.eq(1)",

@@ -3,6 +3,11 @@
 from tests.rtl.mutant import Mutant
 
 _FLOWS = "tests/rtl/test_flow_director.py"
+# its tests together take long
+_KEY = f"{_FLOWS}::test_all_of_the_key_must_match"
+_FALLBACK = f"{_FLOWS}::test_without_a_rule_the_fallback_is_the_hash_under_a_mask"
+_ROUND_ROBIN = f"{_FLOWS}::test_round_robin_counts_the_frames_without_a_rule_and_nothing_else"
+_MOVED = f"{_FLOWS}::test_every_lookup_meets_its_rule_while_that_is_moved"
 
 RECEIVE_MUTANTS = (
     # --- the door -----------------------------------------------------------------------------------------------------
@@ -144,12 +149,14 @@ RECEIVE_MUTANTS = (
         "the source address of a rule is not compared",
         "(read.data.rule.key == found.frame.key)",
         "(read.data.rule.key.as_value()[:64] == found.frame.key.as_value()[:64])",
+        _KEY,
     ),
     Mutant(
         "flow_director",
         "the destination port of a rule is not compared",
         "(read.data.rule.key == found.frame.key)",
         "(read.data.rule.key.as_value()[16:] == found.frame.key.as_value()[16:])",
+        _KEY,
     ),
     Mutant(
         "flow_director",
@@ -162,36 +169,42 @@ RECEIVE_MUTANTS = (
         "the fallback mask is ignored",
         "Mux(self.fallback.round_robin, turn, first_hash) & self.fallback.mask",
         "Mux(self.fallback.round_robin, turn, first_hash)",
+        _FALLBACK,
     ),
     Mutant(
         "flow_director",
         "round robin counts every clock",
         "with m.If(found.is_frame & ~has_rule & self.fallback.enable & self.fallback.round_robin):",
         "with m.If(self.fallback.enable & self.fallback.round_robin):",
+        _ROUND_ROBIN,
     ),
     Mutant(
         "flow_director",
         "round robin counts frames with a rule too",
         "with m.If(found.is_frame & ~has_rule & self.fallback.enable & self.fallback.round_robin):",
         "with m.If(found.is_frame & self.fallback.enable & self.fallback.round_robin):",
+        _ROUND_ROBIN,
     ),
     Mutant(
         "flow_director",
         "the fallback takes frames though it is off",
         "steered.miss.eq(~has_rule & ~self.fallback.enable)",
         "steered.miss.eq(~has_rule & ~self.fallback.enable & (self.fallback.mask == 0))",
+        _FALLBACK,
     ),
     Mutant(
         "flow_director",
         "an operation looks up the key of the frame that enters beside it",
         "updater.key.ready.eq(self.ready & ~self.frame.valid)",
         "updater.key.ready.eq(self.ready)",
+        _MOVED,
     ),
     Mutant(
         "flow_director",
         "the sweep of the flow table is one short",
         "self.ready.eq(sweep == self._entries)",
         "self.ready.eq(sweep == self._entries - 1)",
+        f"{_FLOWS}::test_reset_clears_each_place",
     ),
     Mutant(
         "flow_director",
@@ -207,7 +220,7 @@ RECEIVE_MUTANTS = (
         """with m.If(usable.any()):
                         m.d.comb += [self.write.valid.eq(~is_new_rule), self.write.payload.place.eq(candidate.place)]
                         m.next = "write\"""",
-        _FLOWS,
+        _MOVED,
     ),
     Mutant(
         "flow_updater",

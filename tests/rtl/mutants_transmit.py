@@ -3,6 +3,10 @@
 from tests.rtl.mutant import Mutant
 
 _READER, _BUFFER = "tests/rtl/test_ordered_reader.py", "tests/rtl/test_tx_frame_buffer.py"
+# its tests together take long
+_PATH = "tests/rtl/test_transmit.py"
+_RANDOM = f"{_PATH}::test_frames_and_completions_are_exact_whatever_the_host_and_the_wire_do"
+_UNANSWERED = f"{_PATH}::test_a_read_that_is_never_answered_ends_at_the_deadline_as_an_error"
 
 TRANSMIT_MUTANTS = (
     # --- TX registers and the slots to be fetched ---------------------------------------------------------------------
@@ -621,35 +625,41 @@ TRANSMIT_MUTANTS = (
         "a read of data that meets one of a slot is lost",
         "data_reader.read_request.ready.eq(can_take & ~slot_reader.read_request.valid)",
         "data_reader.read_request.ready.eq(can_take)",
+        _RANDOM,
     ),
     Mutant(
         "transmit",
         "a rewind cancels no job",
         "data_reader.cancel.eq(requests.cancel)",
         "data_reader.cancel.eq(0)",
+        f"{_PATH}::test_a_frame_that_goes_on_calls_off_the_reads_behind_it",
     ),
     Mutant(
         "transmit",
-        "reads of TX slots ignore max_read",
+        "reads ignore max_read",
         "reader.max_read.eq(self.max_read)",
         "reader.max_read.eq(8)",
+        _RANDOM,
     ),
     Mutant(
         "transmit",
         "the time-outs of TX slots are not counted",
         "self.read_timeouts.eq(slot_reader.timed_out + data_reader.timed_out)",
         "self.read_timeouts.eq(data_reader.timed_out)",
+        _UNANSWERED,
     ),
     Mutant(
         "transmit",
         "the deadline of a read does not wake the NIC",
         "self.deadline.eq(earlier(reads_deadline, frame_buffer.deadline))",
         "self.deadline.eq(frame_buffer.deadline)",
+        _UNANSWERED,
     ),
     Mutant(
         "transmit",
         "the TX path is idle while its blocks hand over work",
         "*(each.valid & each.ready for each in [*inner, *(reader.read_request for reader in readers)]),\n",
         "",
+        f"{_PATH}::test_standing_still_while_idle_changes_nothing",
     ),
 )

@@ -31,6 +31,8 @@ SECONDS = 300
 AT_ONCE = 2
 """Benches that run at a time."""
 _PASSED, _FAILED, _TIMED_OUT = 0, 1, -1  # pytest's exit codes, and ours
+_NOT_BUILT = re.compile(r"^E +(\S*(ToolError|YosysError):.*)", re.MULTILINE)
+"""In the output of a run: its failure is none of the bench."""
 
 
 class Outcome(enum.Enum):
@@ -115,6 +117,8 @@ def _judged(mutant: Mutant, unmutated: _Run) -> Row:
         return Row(mutant, Outcome.SURVIVED, "", seconds)
     if run.code == _TIMED_OUT:
         return Row(mutant, Outcome.KILLED, f"{mutant.tests} took over {SECONDS} s", seconds)
+    if not_built := _NOT_BUILT.search(run.output):
+        return Row(mutant, Outcome.BROKEN, not_built[1], seconds)
     if run.code == _FAILED:
         failed = re.search(r"^FAILED (\S+)", run.output, re.MULTILINE)
         return Row(mutant, Outcome.KILLED, failed[1] if failed else mutant.tests, seconds)

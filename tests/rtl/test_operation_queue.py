@@ -75,3 +75,9 @@ def test_a_full_queue_merges() -> None:
     got = kinds(play(operations, [], rate_out=0.02)[2])
     assert len(got) < 60
     assert {page for kind, page, _ in got if kind == RETRY} == {0, 1, 2, 3}
+
+
+def test_retries_take_turns_with_operations_that_never_pause() -> None:
+    _, retry, sink = play([(TAIL, 3, number) for number in range(200)], [4, 9, 1])
+    left = [at for at, each in zip(sink.got_at, kinds(sink), strict=True) if each[0] == RETRY]
+    assert [now - before for now, before in zip(left, retry.taken_at, strict=True)] <= [6, 6, 6]

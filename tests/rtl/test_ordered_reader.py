@@ -309,23 +309,23 @@ def test_answers_of_reads_from_before_a_reset_are_not_taken_for_new_ones(late: b
 
 
 def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
-    it = Unanswered([job(0, 1)])
+    """Of a read that was answered and waits behind the output, and of one that was not made."""
+    it = Unanswered([job(0, 1), job(8, 1)])
     it.lines.rate = 0
 
     async def story() -> None:
-        await it.bench.until(lambda: len(it.requests.got) == 1)
-        it.answer(FIRST_TAG, 1, 10)
-        it.answer(FIRST_TAG, 1, 77)
-        it.answer(FIRST_TAG + 1, 1, 78)
-        await it.bench.cycles(9)
-        it.jobs.items.append(job(8, 2))
         await it.bench.until(lambda: len(it.requests.got) == 2)
-        it.answer(FIRST_TAG + 1, 2, 11)
+        for tag, data in [(0, 10), (1, 11), (1, 77), (2, 78)]:
+            it.answer(FIRST_TAG + tag, 1, data)
+        await it.bench.cycles(9)
+        it.jobs.items.append(job(16, 1))
+        await it.bench.until(lambda: len(it.requests.got) == 3)
+        it.answer(FIRST_TAG + 2, 1, 12)
         it.lines.rate = 1
         await it.bench.until(lambda: len(it.lines.got) == 3)
 
     it.bench.simulate(story)
-    assert [(line.data, line.error) for line in it.lines.got] == [(10, 0), (11, 0), (11, 0)]
+    assert [(line.data, line.error) for line in it.lines.got] == [(10, 0), (11, 0), (12, 0)]
 
 
 # --- jobs without lines, and cancelled ones ---------------------------------------------------------------------------
