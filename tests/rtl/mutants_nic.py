@@ -1,4 +1,4 @@
-"""Seeded bugs between the NIC's paths: they cost a verilation each."""
+"""Seeded bugs between the paths of the NIC: each costs a verilation."""
 
 from tests.rtl.mutant import WHOLE_NIC, Mutant
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -94,7 +95,8 @@ def mutation_table(rows: Sequence[Row]) -> Table:
     for row in rows:
         bench = row.detail if row.outcome == Outcome.KILLED else f"{row.mutant.tests} {row.detail}"
         result = f"[{colours[row.outcome]}]{row.outcome.value}"
-        table.add_row(row.mutant.name, row.mutant.file, bench.replace("tests/rtl/", ""), result, f"{row.seconds:.0f}")
+        bench = escape(bench.replace("tests/rtl/", ""))
+        table.add_row(row.mutant.name, row.mutant.file, bench, result, f"{row.seconds:.0f}")
     return table
 
 

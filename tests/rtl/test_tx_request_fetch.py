@@ -9,7 +9,7 @@ from amaranth.hdl import ResetInserter, Signal
 from enso_nic.config import TINY
 from enso_nic.layouts import ReadKind
 from enso_nic.tx_request_fetch import TxRequestFetch
-from tests.rtl.stream_bench import Bench, Sink, Source
+from tests.rtl.stream_bench import Bench, Port, Sink, Source
 
 SLOTS = TINY.notification_slots
 INDICES, MEMORY = 0, 1
@@ -28,7 +28,7 @@ class Fetching:
             Sink(self.block.slots),
         )
         self.reset = Signal()
-        ports = [self.access, self.answer, self.slots]
+        ports: list[Port] = [self.access, self.answer, self.slots]
         self.bench = Bench(ResetInserter(self.reset)(self.block), ports, each_cycle=self.each_cycle)
         self.idle: list[int] = []
 
