@@ -112,8 +112,13 @@ def test_a_frame_goes_to_the_pipe_of_its_rule_and_to_none_without() -> None:
 @pytest.mark.parametrize("field", Key._fields)
 @covers("C-071")
 def test_all_of_the_key_must_match(field: str) -> None:
+    """Also where both have the same place: a first rule goes to sub-table 0."""
     director = Director()
-    almost = KEY._replace(**{field: getattr(KEY, field) ^ 1})
+    draw = random.Random(field)
+    others = (
+        KEY._replace(**{field: getattr(KEY, field) ^ draw.getrandbits(16)}) for _ in range(100 * TINY.flow_entries)
+    )
+    almost = next(key for key in others if key != KEY and (lookup3(key, 0) ^ lookup3(KEY, 0)) % TINY.flow_entries == 0)
 
     async def story() -> None:
         await director.opened()
@@ -455,6 +460,26 @@ def test_reset_clears_rules_and_count_and_meanwhile_no_operation_ends() -> None:
 
     director.bench.simulate(story)
     assert director.operations.taken_at[-1] >= director.ready_at[0]
+
+
+def test_reset_clears_each_place() -> None:
+    draw = random.Random(1)
+    director = Director()
+    keys = {lookup3(key, 0) % TINY.flow_entries: key for key in (random_key(draw) for _ in range(500))}
+    assert len(keys) == TINY.flow_entries, "a key for each place of sub-table 0"
+
+    async def story() -> None:
+        await director.opened()
+        for key in keys.values():
+            assert await director.operate(INSERT, key, 3) == OK
+        director.bench.context.set(director.reset, 1)
+        await director.bench.cycles(1)
+        director.bench.context.set(director.reset, 0)
+        director.ready_at.clear()
+        await director.opened()
+        assert await director.pipes_of(*keys.values()) == [None] * len(keys)
+
+    director.bench.simulate(story)
 
 
 @pytest.mark.parametrize("after", [15, 40, 100, 300])

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 
 from enso_nic.index_set import IndexSet
 from tests.rtl.stream_bench import Bench, Sink, Source
@@ -42,3 +43,34 @@ def test_an_index_leaves_after_it_came_and_never_more_often(seed: int) -> None:
         assert len(departures) <= len(arrivals)
         if arrivals:
             assert departures[-1] > arrivals[-1]
+
+
+def test_a_reset_forgets_all_indices() -> None:
+    block, reset = IndexSet(SIZE), Signal()
+    source, sink = Source(block.i, range(SIZE)), Sink(block.o)
+    bench = Bench(ResetInserter(reset)(block), [source, sink])
+
+    async def story() -> None:
+        await bench.until(lambda: not source.items)
+        assert not sink.got, "none leaves while some come"
+        bench.context.set(reset, 1)
+        await bench.cycles(1)
+        bench.context.set(reset, 0)
+        source.items.extend(reversed(range(SIZE)))
+        await bench.until(lambda: len(sink.got) == SIZE)
+
+    bench.simulate(story)
+    assert sink.got == list(reversed(range(SIZE)))
+
+
+def test_it_is_not_idle_while_an_index_waits_at_its_output() -> None:
+    block = IndexSet(SIZE)
+    source, sink = Source(block.i, [5]), Sink(block.o, 0)
+    bench = Bench(block, [source, sink])
+
+    async def story() -> None:
+        await bench.until(lambda: bool(bench.context.get(block.o.valid)))
+        await bench.cycles(3)
+        assert not bench.context.get(block.idle)
+
+    bench.simulate(story)

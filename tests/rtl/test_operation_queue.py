@@ -95,3 +95,8 @@ def test_a_full_queue_merges() -> None:
     assert len(got) < 60
     assert len(merged) == len(operations) - sum(kind == CHECK for kind, _, _ in got)
     assert {page for kind, page, _ in got if kind == RETRY} == {0, 1, 2, 3}
+
+
+def test_retries_take_turns_with_operations_that_never_pause() -> None:
+    _, sink, _ = play([(TAIL, 3, number) for number in range(200)], [4, 9, 1])
+    assert all(kind == TAIL for kind, _, _ in kinds(sink)[-150:]), "the retries waited for the end"

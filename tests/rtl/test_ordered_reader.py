@@ -43,7 +43,8 @@ class Reading:
         self.max_read, self.bus_master = max_read, 1
         self.idle: list[int] = []
         self.skipped = 0  # cycles for which the clock stood still
-        self.deadline, self.timeouts = NO_DEADLINE, 0
+        self.deadline = NO_DEADLINE
+        self.timed_out_at: list[int] = []
         self.bench = Bench(self.block, [self.jobs, self.lines, self.host], seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
@@ -54,7 +55,8 @@ class Reading:
         context.set(self.block.sent, context.get(request.valid) and context.get(request.ready))
         context.set(self.block.sent_tag, context.get(request.payload.tag))
         self.deadline = context.get(self.block.deadline)
-        self.timeouts += context.get(self.block.timed_out)
+        if context.get(self.block.timed_out):
+            self.timed_out_at.append(cycle + self.skipped)
         self.idle.append(context.get(self.block.idle))
 
     def has_all(self) -> bool:
@@ -127,6 +129,7 @@ def test_a_first_request_leaves_two_cycles_after_its_job() -> None:
 
     reading.bench.simulate(story)
     assert reading.host.requested_at[0] - reading.jobs.taken_at[0] == 2
+    assert not reading.idle[reading.lines.got_at[0] - 1], "idle with a line on its way out"
 
 
 @covers("C-145", "C-151")
@@ -236,7 +239,7 @@ def test_a_read_that_is_never_answered_is_given_up_and_its_lines_are_errors() ->
     it.bench.simulate(story)
     assert [line.error for line in it.lines.got] == [1, 1, 0, 0]
     assert [line.data for line in it.lines.got[2:]] == [2, 3]
-    assert it.timeouts == 1
+    assert it.timed_out_at == [it.requests.got_at[0] + TIMEOUT]
 
 
 @covers("C-113")
@@ -249,7 +252,7 @@ def test_a_late_answer_is_ignored_and_its_tag_waits_for_it() -> None:
             it.answer(FIRST_TAG + tag, 1, tag)
         await it.bench.cycles(8)
         await it.jump()
-        assert it.timeouts == 1
+        assert len(it.timed_out_at) == 1
         await it.bench.cycles(30)
         assert len(it.requests.got) == TAGS, "the next tag may still be answered"
         it.answer(FIRST_TAG, 1, 77)
@@ -282,7 +285,7 @@ def test_a_tag_that_is_never_answered_is_used_again_after_another_time_out() -> 
 
     it.bench.simulate(story)
     assert [line.data for line in it.lines.got][1:] == [1, 2, 3, 10]
-    assert it.timeouts == 1
+    assert len(it.timed_out_at) == 1
 
 
 @pytest.mark.parametrize("late", [True, False])
@@ -290,9 +293,7 @@ def test_a_tag_that_is_never_answered_is_used_again_after_another_time_out() -> 
 def test_answers_of_reads_from_before_a_reset_are_not_taken_for_new_ones(late: bool) -> None:
     it = Unanswered([job(8 * i, 1) for i in range(2)])
     reset = Signal()
-    it.bench = Bench(
-        ResetInserter(reset)(it.block), [it.jobs, it.lines, it.completions, it.requests], 1, it.each_cycle
-    )
+    it.bench = Bench(ResetInserter(reset)(it.block), [it.jobs, it.lines, it.completions, it.requests], 1, it.each_cycle)
 
     async def story() -> None:
         await it.bench.until(lambda: len(it.requests.got) == 2)
@@ -315,6 +316,26 @@ def test_answers_of_reads_from_before_a_reset_are_not_taken_for_new_ones(late: b
     it.bench.simulate(story)
     assert [(line.address, line.data, line.error) for line in it.lines.got] == [(800, 10, 0)]
     assert it.deadline == NO_DEADLINE
+
+
+def test_an_answer_that_nobody_waits_for_changes_nothing() -> None:
+    """Of a read that was answered and waits behind the output, and of one that was not made."""
+    it = Unanswered([job(0, 1), job(8, 1)])
+    it.lines.rate = 0
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.requests.got) == 2)
+        for tag, data in [(0, 10), (1, 11), (1, 77), (2, 78)]:
+            it.answer(FIRST_TAG + tag, 1, data)
+        await it.bench.cycles(9)
+        it.jobs.items.append(job(16, 1))
+        await it.bench.until(lambda: len(it.requests.got) == 3)
+        it.answer(FIRST_TAG + 2, 1, 12)
+        it.lines.rate = 1
+        await it.bench.until(lambda: len(it.lines.got) == 3)
+
+    it.bench.simulate(story)
+    assert [(line.data, line.error) for line in it.lines.got] == [(10, 0), (11, 0), (12, 0)]
 
 
 # --- jobs without lines, and cancelled ones ---------------------------------------------------------------------------

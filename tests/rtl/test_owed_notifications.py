@@ -1,8 +1,10 @@
 """OwedNotifications: what found no room is checked again when its buffer has some, once, oldest first."""
 
 import random
+from dataclasses import replace
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 
 from enso_nic.config import TINY
 from enso_nic.owed_notifications import QUEUE_DEPTH, SETTLE_CYCLES, OwedNotifications
@@ -13,11 +15,12 @@ SWEEP = max(TINY.pipes, TINY.notification_buffers) + 4
 
 
 class Owing:
-    def __init__(self, seed: int = 1, rate: float = 1.0) -> None:
-        self.block = OwedNotifications(TINY)
+    def __init__(self, seed: int = 1, rate: float = 1.0, pipes: int = TINY.pipes) -> None:
+        self.block = OwedNotifications(replace(TINY, pipes=pipes))
         self.owe, self.freed = Source(self.block.owe), Source(self.block.freed)
         self.retry = Sink(self.block.retry, rate)
-        self.bench = Bench(self.block, [self.owe, self.freed, self.retry], seed)
+        self.reset = Signal()
+        self.bench = Bench(ResetInserter(self.reset)(self.block), [self.owe, self.freed, self.retry], seed)
 
     async def owes(self, *owed: tuple[int, int]) -> None:
         """(pipe, buffer) each."""
@@ -82,13 +85,32 @@ def test_a_pipe_may_be_owed_again_after_it_left() -> None:
     it.bench.simulate(story)
 
 
+def test_a_reset_forgets_what_was_owed() -> None:
+    it = Owing()
+    last_pipe, last_buffer = TINY.pipes - 1, TINY.notification_buffers - 1
+
+    async def story() -> None:
+        await it.bench.cycles(SWEEP)
+        await it.owes((0, 0), (last_pipe, last_buffer))
+        it.bench.context.set(it.reset, 1)
+        await it.bench.cycles(1)
+        it.bench.context.set(it.reset, 0)
+        await it.bench.cycles(SWEEP)
+        assert await it.frees(0, last_buffer) == []
+        await it.owes((last_pipe, last_buffer), (0, 0))
+        assert await it.frees(last_buffer, 0) == [last_pipe, 0]
+
+    it.bench.simulate(story)
+
+
 def test_buffers_that_do_not_exist_are_ignored() -> None:
     it = Owing()
 
     async def story() -> None:
         await it.bench.cycles(SWEEP)
-        await it.owes((7, 0))
-        assert await it.frees(TINY.notification_buffers, 1023) == []
+        await it.owes(*((buffer + 4, buffer) for buffer in range(TINY.notification_buffers)))
+        for buffer in (TINY.notification_buffers, 1022, 1023):
+            assert await it.frees(buffer) == []
 
     it.bench.simulate(story)
 
@@ -109,20 +131,23 @@ def test_a_notification_that_is_told_just_after_its_buffer_was_freed_is_not_forg
 
 
 def test_a_burst_fits_while_there_is_room_for_each_stage() -> None:
-    it = Owing()
+    """A notification per cycle, also in as many cycles as it takes the notifier to stop."""
+    pipes = 4 * QUEUE_DEPTH
+    it = Owing(pipes=pipes)
 
     async def story() -> None:
-        await it.bench.cycles(SWEEP)
-        it.owe.items.extend({"pipe": pipe, "buffer": 0} for pipe in range(TINY.pipes))
-        for _ in range(TINY.pipes):
+        await it.bench.cycles(pipes + 4)
+        it.owe.items.extend({"pipe": pipe, "buffer": 0} for pipe in range(pipes))
+        had_room = [True] * (SETTLE_CYCLES - 1)
+        while it.owe.items:
+            assert it.bench.cycle < 20 * pipes
+            had_room.append(bool(it.bench.context.get(it.block.has_room)))
+            it.owe.rate = float(had_room[-SETTLE_CYCLES])
             await it.bench.cycles(1)
-            level_may_grow = bool(it.bench.context.get(it.block.has_room))
-            it.owe.rate = 1.0 if level_may_grow else 0.0
-        it.owe.rate = 1.0
         await it.settles()
-        assert await it.frees(0) == list(range(TINY.pipes))
+        assert not all(had_room)
+        assert await it.frees(0) == list(range(pipes))
 
-    assert QUEUE_DEPTH >= 16
     it.bench.simulate(story)
 
 

@@ -5,6 +5,7 @@ from collections import deque
 from typing import Any
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 
 from enso_nic.config import TINY
 from enso_nic.layouts import ReadKind
@@ -12,7 +13,7 @@ from enso_nic.packetiser import Packetiser
 from tests.rtl.contract import covers
 from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
 from tests.rtl.golden.transmit import Request
-from tests.rtl.stream_bench import Bench, Sink
+from tests.rtl.stream_bench import Bench, Sink, Source
 from tests.rtl.tx_frames import in_flits, ip_frame, ipv6_frame, other_frame, with_headers
 
 OK, READ_ERROR, UNFINISHED = 0, 2, 6
@@ -483,3 +484,30 @@ def test_a_flit_leaves_in_every_cycle_two_cycles_late() -> None:
     first = it.flits.got_at[0]
     assert first == TINY.notification_buffers + 2
     assert it.flits.got_at == list(range(first, first + 256))
+
+
+def test_a_reset_forgets_unfinished_frames() -> None:
+    """One of the last buffer, that of another had come in between."""
+    block, reset = Packetiser(TINY), Signal()
+    lines, flits, rewinds = Source(block.line), Sink(block.flit), Sink(block.rewind)
+    bench = Bench(ResetInserter(reset)(block), [lines, flits, rewinds])
+    last = TINY.notification_buffers - 1
+
+    def put(buffer: int, frame: bytes) -> None:
+        data = int.from_bytes(frame[:64], "little")
+        lines.items.append(
+            {"kind": ReadKind.REQUEST, "data": data, "buffer": buffer, "length": 64, "first": 1, "last": 1}
+        )
+
+    async def story() -> None:
+        put(last, ip_frame(100))
+        put(0, ip_frame(60))
+        await bench.until(lambda: len(flits.got) == 2)
+        bench.context.set(reset, 1)
+        await bench.cycles(1)
+        bench.context.set(reset, 0)
+        put(last, ip_frame(60))
+        await bench.until(lambda: len(flits.got) == 3)
+
+    bench.simulate(story)
+    assert not rewinds.got

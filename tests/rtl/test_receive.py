@@ -49,6 +49,7 @@ class Receiving:
         self.block = shadow.original if shadow else ReceivePath(TINY)
         self.wire = Source(self.block.ethernet_rx)
         self.flows, self.operations = Source(self.block.flow), Source(self.block.operation)
+        self.freed = Source(self.block.freed)
         self.verdicts, self.host = Sink(self.block.verdict), Sink(self.block.to_host, rate)
         self.writes: list[dict[str, int]] = []
         """To registers, one per cycle."""
@@ -60,7 +61,7 @@ class Receiving:
         """Of each frame, its first beat on ``wire``."""
         self._beats = 0
         self.is_ready = self.is_idle = False
-        ports: list[Port] = [self.wire, self.flows, self.operations, self.verdicts, self.host]
+        ports: list[Port] = [self.wire, self.flows, self.operations, self.freed, self.verdicts, self.host]
         self.bench = Bench(shadow.top if shadow else self.block, ports, seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
@@ -109,7 +110,7 @@ class Receiving:
         self.writes.append({"index": pipe, "mode": 1, "data": 1})
 
     async def drained(self) -> None:
-        await self.bench.until(lambda: not self.wire.items and not self.operations.items, 10000)
+        await self.bench.until(lambda: not (self.wire.items or self.operations.items or self.freed.items), 10000)
         await self.bench.cycles(1)  # idle does not tell of an input
         await self.bench.until(lambda: self.is_idle)
 
@@ -439,3 +440,32 @@ def test_standing_still_while_idle_changes_nothing() -> None:
     receiving.run(story)
     print(f"seed {seed}: stood still in {shadow.stopped} of {receiving.bench.cycle} cycles")
     assert shadow.stopped > receiving.bench.cycle // 10
+
+
+def test_a_flood_of_head_checks_of_a_full_notification_ring_forgets_no_pipe() -> None:
+    """Each owes a notification, faster than they can be noted."""
+    pipes = 4
+    receiving = Receiving(pipes=pipes)
+
+    def notified() -> list[int]:
+        lines = [beat for beat in receiving.host.got if beat.kind == HostWriteKind.WRITE and beat.address < RINGS]
+        return [beat.data >> 64 & 0xFFFFFFFF for beat in lines]
+
+    def write_head(head: int) -> None:
+        receiving.writes.append({"index": FIRST_NOTIFICATION_BUFFER_PAGE, "head": 1, "data": head << 32})
+
+    async def story() -> None:
+        for pipe in range(pipes):
+            receiving.enter(udp(FIRST_PORT + pipe))
+        await receiving.drained()
+        write_head(pipes + 1)
+        checked = [*[0] * 60, *range(1, pipes), *[0] * 20]
+        receiving.operations.items.extend({"kind": PipeOperationKind.HEAD_CHECK, "index": pipe} for pipe in checked)
+        await receiving.drained()
+        assert len(notified()) == pipes
+        write_head(pipes)
+        receiving.freed.items.append(0)
+        await receiving.drained()
+        assert sorted(notified()[pipes:]) == list(range(pipes))
+
+    receiving.run(story)

@@ -8,6 +8,7 @@ import pytest
 from amaranth.utils import exact_log2
 
 from enso_nic.config import TINY
+from enso_nic.read_tags import NO_DEADLINE
 from enso_nic.transmit import TransmitPath
 from tests.rtl.contract import covers
 from tests.rtl.golden.transmit import Packetiser as GoldenPacketiser
@@ -43,7 +44,9 @@ class Host:
         ports: list[Port] = [self.reads, self.access, self.answer, self.config, self.completion, self.wire]
         self.bench = Bench(shadow.top if shadow else self.block, ports, seed, self.each_cycle)
         self.max_read, self.bus_master = max_read, 1
-        self.errors = self.sent = self.idle = 0
+        self.errors = self.sent = self.idle = self.timeouts = 0
+        self.skipped = 0  # cycles for which the clock stood still
+        self.deadline = NO_DEADLINE
         self.still = 0  # cycles since it did anything or waited for the host
         self.tails = [0] * BUFFERS
         self.requests: list[Request] = []
@@ -54,8 +57,10 @@ class Host:
     def each_cycle(self, context: Any, cycle: int) -> None:
         context.set(self.block.max_read, self.max_read)
         context.set(self.block.bus_master, self.bus_master)
-        context.set(self.block.cycle, cycle)
-        context.set(self.block.tick, cycle * 4 // 5)
+        context.set(self.block.cycle, cycle + self.skipped)
+        context.set(self.block.tick, (cycle + self.skipped) * 4 // 5)
+        self.deadline = context.get(self.block.deadline)
+        self.timeouts += context.get(self.block.read_timeouts)
         context.set(self.block.settings.notification_ring, exact_log2(SLOTS))
         self.errors += context.get(self.block.tx_error)
         self.sent += context.get(self.block.tx_frames)
@@ -287,6 +292,58 @@ def test_closing_a_buffer_drops_its_unfinished_frame_and_completes_what_waited()
     host.check()
     assert [write.data >> 192 for write in host.completion.got] == [UNFINISHED, OK]
     assert host.errors == 1
+
+
+def test_a_frame_that_goes_on_calls_off_the_reads_behind_it() -> None:
+    """They are made again behind its fragments: those that were not yet asked for need not be made twice."""
+    host = Host()
+    for buffer in range(2):
+        host.enable(buffer)
+    frame = in_flits(ip_frame(1400))
+
+    async def story() -> None:
+        host.send(0, frame[:448])
+        host.publish(0)
+        await host.settle()
+        host.send(1, in_flits(ip_frame(60)))
+        host.publish(1)
+        await host.settle()
+        before = len(host.reads.requests)
+        host.send(0, frame[448:])
+        host.send(0, in_flits(*[ip_frame(1500)] * 40))
+        host.publish(0)
+        await host.settle()
+        reads = [address for address, _, tag in host.reads.requests[before:] if tag < 128]
+        print(f"{len(reads)} reads, of {len(set(reads))} places")
+        assert len(reads) - len(set(reads)) <= TINY.data_tags
+
+    host.simulate(story)
+    host.check()
+
+
+@pytest.mark.parametrize("what", ["slot", "data"])
+def test_a_read_that_is_never_answered_ends_at_the_deadline_as_an_error(what: str) -> None:
+    host = Host()
+    host.enable(0)
+    host.memory[RING // 64] = 1 | DATA << 64 | 64 << 128
+    host.write(0, INDICES, 1, enables=1)
+
+    async def story() -> None:
+        await host.bench.until(lambda: not host.access.items)
+        await host.bench.until(lambda: len(host.reads.requests) == 1)
+        if what == "data":
+            await host.bench.until(lambda: len(host.reads.requests) == 2)
+        host.reads.holds = True
+        await host.bench.cycles(20)
+        assert host.idle
+        assert host.deadline == host.reads.requested_at[-1] + TINY.read_timeout_cycles
+        host.skipped = host.deadline - host.bench.cycle
+        await host.bench.until(lambda: bool(host.completion.got), 20)
+
+    host.simulate(story)
+    assert host.timeouts == 1
+    address, length = (DATA, 64) if what == "data" else (0, 0)
+    assert host.completion.got[0].data == address << 64 | length << 128 | READ_ERROR << 192
 
 
 def test_slots_are_read_before_data() -> None:

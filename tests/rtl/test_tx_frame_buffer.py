@@ -147,6 +147,25 @@ def test_a_full_buffer_takes_no_frame_and_loses_none() -> None:
     it.check()
 
 
+@pytest.mark.parametrize("lacking", [0, 1])
+def test_a_frame_begins_only_where_one_of_the_maximum_length_has_room(lacking: int) -> None:
+    """Also when each flit counts."""
+    it = Buffering(wire_rate=0)
+    shown = 1  # the output holds a flit
+    before = TINY.tx_buffer_flits - TINY.maximum_frame_flits + shown + lacking
+    for size in (TINY.maximum_frame, 64 * (before - TINY.maximum_frame_flits), TINY.maximum_frame):
+        it.put(random.Random(size).randbytes(size))
+
+    async def story() -> None:
+        await it.bench.cycles(2 * TINY.tx_buffer_flits)
+        assert len(it.flits.items) == lacking * TINY.maximum_frame_flits
+        it.wire.rate = 1
+        await it.bench.until(it.has_all)
+
+    it.bench.simulate(story)
+    it.check()
+
+
 @pytest.mark.parametrize("size", [60, 1514])
 def test_a_flit_enters_and_a_beat_leaves_in_every_cycle(size: int) -> None:
     it = Buffering()

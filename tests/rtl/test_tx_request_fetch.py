@@ -4,13 +4,14 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from amaranth.hdl import ResetInserter, Signal
 from amaranth.utils import exact_log2
 
 from enso_nic.config import TINY
 from enso_nic.layouts import ReadKind
 from enso_nic.tx_request_fetch import TxRequestFetch
 from tests.rtl.contract import covers
-from tests.rtl.stream_bench import Bench, Sink, Source
+from tests.rtl.stream_bench import Bench, Port, Sink, Source
 
 SLOTS = TINY.notification_slots
 INDICES, MEMORY = 0, 1
@@ -28,7 +29,9 @@ class Fetching:
             Sink(self.block.answer),
             Sink(self.block.slots),
         )
-        self.bench = Bench(self.block, [self.access, self.answer, self.slots], each_cycle=self.each_cycle)
+        self.reset = Signal()
+        ports: list[Port] = [self.access, self.answer, self.slots]
+        self.bench = Bench(ResetInserter(self.reset)(self.block), ports, each_cycle=self.each_cycle)
         self.idle: list[int] = []
         self.ring = exact_log2(SLOTS)
 
@@ -90,6 +93,27 @@ def test_registers_are_0_after_reset_and_read_as_written(fetching: Fetching) -> 
     fetching.simulate(fetching.settle)
     assert fetching.answer.got == [0] * 8 + [5 | 5 << 32, 0xFFFF0001_80001000, 7 << 32, 8, 0]
     assert fetching.access.taken_at[0] >= TINY.notification_buffers, "no access before the sweep has ended"
+
+
+def test_a_reset_clears_all_registers(fetching: Fetching) -> None:
+    buffers = range(TINY.notification_buffers)
+    for buffer in buffers:
+        fetching.enable(buffer, start=5)
+
+    async def story() -> None:
+        await fetching.settle()
+        fetching.bench.context.set(fetching.reset, 1)
+        await fetching.bench.cycles(1)
+        fetching.bench.context.set(fetching.reset, 0)
+        for buffer in buffers:
+            fetching.read(buffer, INDICES)
+            fetching.read(buffer, MEMORY)
+            fetching.write_tail(buffer, 7)  # the enabling, too, was cleared
+        await fetching.settle()
+
+    fetching.simulate(story)
+    assert fetching.answer.got == [0] * 2 * len(buffers)
+    assert fetching.jobs == []
 
 
 @covers("C-005")
@@ -259,6 +283,19 @@ def test_buffers_wait_their_turn_once_each_while_the_output_is_stalled(fetching:
         for _, address, flits in [job for job in fetching.jobs if job[0] == buffer]:
             assert address == expected
             expected += flits
+
+
+def test_accesses_that_never_pause_delay_a_buffer_by_one(fetching: Fetching) -> None:
+    fetching.enable(0)
+    fetching.write_tail(0, 1)
+    for _ in range(50):
+        fetching.read(1, INDICES)
+
+    async def story() -> None:
+        await fetching.settle()
+        assert fetching.slots.got_at[0] < fetching.access.taken_at[5]
+
+    fetching.simulate(story)
 
 
 def test_a_stalled_answer_stalls_accesses_and_loses_nothing(fetching: Fetching) -> None:

@@ -1,0 +1,273 @@
+"""Seeded bugs of pipes and notifications."""
+
+from tests.rtl.mutant import Mutant
+
+PIPE_MUTANTS = (
+    # --- pipes --------------------------------------------------------------------------------------------------------
+    *(
+        Mutant(
+            "pipe_manager",
+            f"the pipe manager does not see a decision {age + 1} cycles old",
+            "Cat(result_valid[age] & (result_index[age] == reading.operation.index) for age in range(HISTORY))",
+            f"Cat(int(age != {age}) & result_valid[age] & (result_index[age] == reading.operation.index) "
+            "for age in range(HISTORY))",
+        )
+        for age in range(3)
+    ),
+    Mutant(
+        "pipe_manager",
+        "of several decisions on a pipe the oldest counts",
+        """for age in reversed(range(HISTORY)):
+            with m.If(is_recent[age]):
+                m.d.comb += state""",
+        """for age in range(HISTORY):
+            with m.If(is_recent[age]):
+                m.d.comb += state""",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a pipe is filled to its last flit",
+        "with m.Elif(deciding.flits > free):",
+        "with m.Elif(deciding.flits > free + 1):",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a pipe is full a flit too early",
+        "with m.Elif(deciding.flits > free):",
+        "with m.Elif(deciding.flits >= free):",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a pipe with one flit counts as empty",
+        "holds_data.eq(((head - tail) & ring_mask) != 0)",
+        "holds_data.eq(((tail - head) & ring_mask) > 1)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the tail of a pipe does not wrap",
+        "next_tail = (tail + deciding.flits) & ring_mask",
+        "next_tail = tail + deciding.flits",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a head check tells nobody of data that is left",
+        "command.notify.eq(is_enabled & holds_data)",
+        "command.notify.eq(0)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a head check of an empty pipe leaves it armed",
+        "new_state.armed.eq(is_enabled & holds_data)",
+        "new_state.armed.eq(state.armed | (is_enabled & holds_data))",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a packet does not arm its pipe",
+        "new_state.armed.eq(1)",
+        "new_state.armed.eq(state.armed)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a drop arms the pipe",
+        "m.d.comb += cause.eq(DropCause.PIPE_FULL)",
+        "m.d.comb += [cause.eq(DropCause.PIPE_FULL), new_state.armed.eq(1)]",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the low address word enables a pipe",
+        "(enables.write_port(), written.low | written.high, written.high)",
+        "(enables.write_port(), written.low | written.high, written.low | written.high)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the low address word does not disable a pipe",
+        "(enables.write_port(), written.low | written.high, written.high)",
+        "(enables.write_port(), written.high, written.high)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a pipe with address 0 takes packets",
+        "is_enabled.eq(enable & exists & (address.as_value() != 0))",
+        "is_enabled.eq(enable & exists)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "packets go before operations",
+        "with m.If(self.operation.valid):\n            m.d.comb += [issued.operation",
+        "with m.If(self.operation.valid & ~self.frame.valid):\n            m.d.comb += [issued.operation",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the queue behind the pipe manager overflows",
+        "& (outstanding != QUEUE_DEPTH) & self.ready)",
+        "& self.ready)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the sweep of the pipes is one short",
+        "self.ready.eq(sweep == pipes)",
+        "self.ready.eq(sweep == pipes - 1)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the pipe manager is idle with commands inside",
+        "self.ready & (outstanding == 0) & ~self.operation.valid",
+        "self.ready & ~self.operation.valid",
+    ),
+    # --- checks that wait ---------------------------------------------------------------------------------------------
+    Mutant(
+        "index_set",
+        "an index that waits is queued again",
+        "order.w_en.eq(looked & ~read.data)",
+        "order.w_en.eq(looked)",
+    ),
+    Mutant(
+        "index_set",
+        "an index that left is never taken again",
+        "write.en.eq(looked | take)",
+        "write.en.eq(looked)",
+    ),
+    Mutant(
+        "index_set",
+        "the sweep of an index set is one short",
+        "self.ready.eq(sweep == self._size)",
+        "self.ready.eq(sweep == self._size - 1)",
+    ),
+    Mutant(
+        "index_set",
+        "an index set is idle with an index at its output",
+        "self.ready & ~self.i.valid & ~self.o.valid & (order.level == 0)",
+        "self.ready & ~self.i.valid & (order.level == 0)",
+    ),
+    Mutant(
+        "operation_queue",
+        "a head check that finds the queue full is lost",
+        "Mux(overflow, ~offers_retry & merged.i.ready, queue.w_rdy)",
+        "Mux(overflow, 1, queue.w_rdy)",
+    ),
+    Mutant(
+        "operation_queue",
+        "tail writes and reads are merged as head checks are",
+        "is_check = exists & (self.i.payload.kind == PipeOperationKind.HEAD_CHECK)",
+        "is_check = exists",
+    ),
+    Mutant(
+        "operation_queue",
+        "a check of a pipe that does not exist is merged into that of another",
+        "is_check = exists & (self.i.payload.kind == PipeOperationKind.HEAD_CHECK)",
+        "is_check = self.i.payload.kind == PipeOperationKind.HEAD_CHECK",
+    ),
+    Mutant(
+        "operation_queue",
+        "a stalled operation is replaced by a merged check",
+        "from_set.eq(Mux(offered, offered_from_set, merged.o.valid & (set_next | ~queue.r_rdy)))",
+        "from_set.eq(merged.o.valid & (set_next | ~queue.r_rdy))",
+    ),
+    Mutant(
+        "operation_queue",
+        "merged checks wait until the queue is empty",
+        "merged.o.valid & (set_next | ~queue.r_rdy)",
+        "merged.o.valid & ~queue.r_rdy",
+    ),
+    Mutant(
+        "owed_notifications",
+        "the pipes that are owed to are not linked",
+        "next_write.en.eq(~member_read.data & stored.any)",
+        "next_write.en.eq(0)",
+    ),
+    Mutant(
+        "owed_notifications",
+        "only the oldest owed notification is retried",
+        "Mux(current == end, Step.CHOOSE, Step.FOLLOW)",
+        "Step.CHOOSE",
+    ),
+    Mutant(
+        "owed_notifications",
+        "a pipe is owed to only once ever",
+        "member_write.en.eq(self.retry.ready)",
+        "member_write.en.eq(0)",
+    ),
+    Mutant(
+        "owed_notifications",
+        "a notification that is told just after the head write is forgotten",
+        "settle.eq(SETTLE_CYCLES)]",
+        "settle.eq(1)]",
+    ),
+    Mutant(
+        "owed_notifications",
+        "a buffer that does not exist frees another",
+        "freed_set.i.valid.eq(self.freed.valid & (self.freed.payload < self._buffers))",
+        "freed_set.i.valid.eq(self.freed.valid)",
+    ),
+    Mutant(
+        "owed_notifications",
+        "more notifications may be owed than there is room for",
+        "self.has_room.eq(queue.level <= QUEUE_DEPTH - SETTLE_CYCLES)",
+        "self.has_room.eq(queue.level <= QUEUE_DEPTH)",
+    ),
+    Mutant(
+        "owed_notifications",
+        "the sweep of the owed notifications is one short",
+        "max(self._pipes, self._buffers) - 1",
+        "max(self._pipes, self._buffers) - 2",
+    ),
+    # --- notifications ------------------------------------------------------------------------------------------------
+    *(
+        Mutant(
+            "notifier",
+            f"the notifier does not see a decision {age + 1} cycles old",
+            "Cat(result_valid[age] & (result_buffer[age] == reading_buffer) for age in range(HISTORY))",
+            f"Cat(int(age != {age}) & result_valid[age] & (result_buffer[age] == reading_buffer) "
+            "for age in range(HISTORY))",
+        )
+        for age in range(3)
+    ),
+    Mutant(
+        "notifier",
+        "a full notification ring is overwritten",
+        "fits.eq(((head - tail - 1) & ring_mask) != 0)",
+        "fits.eq(1)",
+    ),
+    Mutant(
+        "notifier",
+        "a notification ring is full a slot too early",
+        "fits.eq(((head - tail - 1) & ring_mask) != 0)",
+        "fits.eq(((head - tail - 1) & ring_mask) > 1)",
+    ),
+    Mutant(
+        "notifier",
+        "notifications do not wrap at the end of their ring",
+        "outgoing.slot.eq(base + (tail & ring_mask))",
+        "outgoing.slot.eq(base + tail)",
+    ),
+    Mutant(
+        "notifier",
+        "a notification that finds its ring full is forgotten",
+        "self.owe.valid.eq(decide_valid & deciding.notify & has_ring & ~fits)",
+        "self.owe.valid.eq(0)",
+    ),
+    Mutant(
+        "notifier",
+        "notifications are decided while no more can be owed",
+        "(outstanding != QUEUE_DEPTH) & self.can_owe & self.ready",
+        "(outstanding != QUEUE_DEPTH) & self.ready",
+    ),
+    Mutant(
+        "notifier",
+        "a notification of a disabled buffer is not counted as lost",
+        "self.lost.eq(decide_valid & deciding.notify & ~has_ring)",
+        "self.lost.eq(0)",
+    ),
+    Mutant(
+        "notifier",
+        "the low address word enables a notification buffer",
+        "(enables.write_port(), written.low | written.high, written.high)",
+        "(enables.write_port(), written.low | written.high, written.low | written.high)",
+    ),
+    Mutant(
+        "notifier",
+        "the sweep of the notification buffers is one short",
+        "self.ready.eq(sweep == buffers)",
+        "self.ready.eq(sweep == buffers - 1)",
+    ),
+)
