@@ -22,8 +22,8 @@ test: $(READY) ## every test that is quick
 test-long: $(READY) ## the tests that take long
 	$(BIN)/pytest -n 2 -m long
 
-sim: $(READY) ## the cycle-level benches of the NIC and its blocks
-	$(BIN)/pytest -n 2 -m "not long" tests/rtl
+sim: $(READY) ## the cycle-level benches of the NIC and its blocks, its line rate, latency and coverage
+	$(BIN)/python -m tests.rtl.sim_report
 
 verilog: $(READY) ## the NIC as build/verilog/enso_nic.v
 	$(BIN)/python -m enso_nic build/verilog/enso_nic.v

@@ -2,10 +2,14 @@
 
 from dataclasses import dataclass
 
+from enso_nic.registers import LARGEST_NOTIFICATION_RING, LARGEST_PIPE_RING, SMALLEST_RING
+
 FLIT_BYTES = 64
 FLIT_SHIFT = 6
 MINIMUM_FRAME = 60
 """Bytes of the shortest frame on the wire, without frame check sequence: shorter ones are padded on TX."""
+LARGEST_MAXIMUM_FRAME = 254 * FLIT_BYTES
+"""With its header line it has 255 flits, which is what 8 bits can count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +23,9 @@ class NicConfig:
     notification_buffers
         Notification buffers that exist, at most 1024.
     pipe_flits
-        Ring size of a pipe in flits (64 bytes).
+        Ring size of a pipe in flits (64 bytes), 8 to 2^20, until software sets another.
     notification_slots
-        Ring size of a notification buffer in slots (64 bytes), each for RX and TX.
+        Ring size of a notification buffer in slots (64 bytes), each for RX and TX, 8 to 2^15, likewise.
     packet_buffer_flits
         Flits that may wait between admission and the host port.
     flow_entries
@@ -33,7 +37,8 @@ class NicConfig:
     tx_buffer_flits
         Flits of whole frames that wait for the wire.
     maximum_frame
-        Bytes of the longest frame, without frame check sequence; longer ones are dropped as ``too_long``.
+        Bytes of the longest frame, without frame check sequence, at most 16256; longer ones are dropped as
+        ``too_long``.
     read_timeout_cycles
         Cycles after which a host read that was not answered is given up; any number from 1 up.
     commit_taps
@@ -61,6 +66,13 @@ class NicConfig:
                 continue
             if value < 2 or value & (value - 1):
                 raise ValueError(f"NicConfig.{name} is {value}; accepted is a power of two from 2 up")
+        for name, largest in (("pipe_flits", LARGEST_PIPE_RING), ("notification_slots", LARGEST_NOTIFICATION_RING)):
+            if not SMALLEST_RING <= getattr(self, name) <= largest:
+                accepted = f"a power of two from {SMALLEST_RING} to {largest}"
+                raise ValueError(f"NicConfig.{name} is {getattr(self, name)}; accepted is {accepted}")
+        if self.maximum_frame > LARGEST_MAXIMUM_FRAME:
+            accepted = f"at most {LARGEST_MAXIMUM_FRAME}"
+            raise ValueError(f"NicConfig.maximum_frame is {self.maximum_frame}; accepted is {accepted}")
         if self.pipes > 8192 or self.notification_buffers > 1024:
             raise ValueError("NicConfig has room for at most 8192 pipes and 1024 notification buffers")
         if self.flow_entries > 65536:

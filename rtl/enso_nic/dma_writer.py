@@ -1,6 +1,6 @@
 """Turns decided packets, notifications and register reads into the ordered stream to the host."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,7 +24,7 @@ class DmaWriter(wiring.Component):
     Guarantees: host writes and answers leave in the order of the decisions, data before the notification that covers
     it; no write crosses a ``max_payload``-aligned boundary or the end of a ring. Consecutive packets of one pipe share
     writes, if they are there before the write begins (see WritePlanner).
-    Latency: 4 cycles. A beat per cycle while packets wait. Back-pressure on ``o`` holds the beat, then the job, then
+    Latency: 3 cycles. A beat per cycle while packets wait. Back-pressure on ``o`` holds the beat, then the job, then
     the queue. While ``bus_master`` is 0 no write starts.
     """
 
@@ -61,17 +61,18 @@ class DmaWriter(wiring.Component):
 
         # what follows the first beat of a job: the rest of its write, then its notification
         job, rest, begun = planner.job, Signal(WriteJob), Signal()
-        lines, notify = Signal(4), Signal()  # of data still to be written, this beat's included
+        lines = Signal(4)  # of data still to be written, this beat's included
         advance, emit = Signal(), Signal()
         beat = Signal(HostWrite)
         told = data.View(NotificationLine, beat.data)
         shown = Signal(WriteJob)
-        m.d.comb += [advance.eq(~self.o.valid | self.o.ready), shown.eq(job), lines.eq(job.flits)]
-        with m.If(begun):
-            m.d.comb += [shown.eq(rest), lines.eq(rest.flits)]
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            shown.eq(Mux(begun, rest.as_value(), job.as_value())),
+            lines.eq(shown.flits),
+        ]
         has_job = begun | planner.has_job
         m.d.comb += [
-            notify.eq(shown.notify),
             beat.tag.eq(job.tag),
             beat.flits.eq(1),
             beat.first.eq(1),
@@ -101,17 +102,12 @@ class DmaWriter(wiring.Component):
                 beat.address.eq(shown.slot),
                 emit.eq(has_job & advance & self.bus_master),
             ]
-        has_more = (lines > 1) | ((lines == 1) & notify)
+        has_more = (lines > 1) | ((lines == 1) & shown.notify)
         m.d.comb += planner.take.eq(emit & ~begun)
-        with m.If(emit):
-            m.d.sync += begun.eq(has_more)
-            with m.If(~begun):
-                m.d.sync += rest.eq(job)
-            m.d.sync += rest.flits.eq(lines - 1)
         with m.If(advance):
             m.d.sync += self.o.valid.eq(emit)
         with m.If(emit):
-            m.d.sync += self.o.payload.eq(beat)
+            m.d.sync += [self.o.payload.eq(beat), begun.eq(has_more), rest.eq(shown), rest.flits.eq(lines - 1)]
         m.d.comb += self.idle.eq(
             Cat(self.i.valid, queue.r_rdy, reads.r_rdy, self.o.valid, begun, ~planner.idle) == 0
         )

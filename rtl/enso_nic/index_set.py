@@ -24,6 +24,7 @@ class IndexSet(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(index)),
+                "is_new": Out(1),  # with the transfer of an index: it was not there before
                 "o": Out(stream.Signature(index)),
                 "ready": Out(1),
                 "idle": Out(1),
@@ -43,9 +44,10 @@ class IndexSet(wiring.Component):
             self.ready.eq(sweep == self._size),
             read.addr.eq(self.i.payload),
             self.i.ready.eq(looked),
+            self.is_new.eq(looked & ~read.data),
             take.eq(~self.i.valid & ~self.o.valid & order.r_rdy),
             order.w_data.eq(self.i.payload),
-            order.w_en.eq(looked & ~read.data),
+            order.w_en.eq(self.is_new),
             order.r_en.eq(take),
         ]
         m.d.sync += looked.eq(self.i.valid & ~looked & self.ready)

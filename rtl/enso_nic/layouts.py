@@ -500,6 +500,15 @@ class NotificationTap(data.Struct):
     outcome: NotificationOutcome
 
 
+class RetryTap(data.Struct):
+    """A pipe that is to be checked out of turn: once, unless it leaves before it comes again."""
+
+    pipe: 13
+    is_check: 1  # a head check found the queue full; else a notification is owed
+    tag: 8  # of the MMIO access that asked for the check
+    is_new: 1  # it did not wait already
+
+
 class CommitTap(data.Struct):
     """Each operation of the pipe manager, in the order in which they took effect."""
 
@@ -548,7 +557,7 @@ class ReadJob(data.Struct):
     kind: ReadKind
     epoch: 1  # comes back with each line
     address: 58  # in lines of 64 bytes
-    flits: 15  # 1..16384; 0 for NOTHING and CLOSE
+    flits: 15  # 1..32767; 0 for NOTHING and CLOSE
     buffer: 10  # notification buffer on whose behalf
     length: 20  # data: bytes that count, of the flits
     framed: 1  # data: see TxRequestLine

@@ -8,7 +8,7 @@ from enso_nic.config import NicConfig
 from enso_nic.configurator import Configurator
 from enso_nic.extension_page import ExtensionPage
 from enso_nic.host_write_arbiter import HostWriteArbiter
-from enso_nic.layouts import AdmissionTap, CommitTap, EthernetTx, HostWrite, NotificationTap, ReadRequest
+from enso_nic.layouts import AdmissionTap, CommitTap, EthernetTx, HostWrite, NotificationTap, ReadRequest, RetryTap
 from enso_nic.mmio import MmioDecoder
 from enso_nic.output_gate import OutputGate
 from enso_nic.ports import NicSignature
@@ -21,6 +21,7 @@ def _signature(config: NicConfig) -> wiring.Signature:
     if config.commit_taps:
         ports["admission_tap"] = Out(stream.Signature(AdmissionTap, always_ready=True))
         ports["commit_tap"] = Out(stream.Signature(CommitTap, always_ready=True))
+        ports["retry_tap"] = Out(stream.Signature(RetryTap, always_ready=True))
         ports["notification_tap"] = Out(stream.Signature(NotificationTap, always_ready=True))
     return wiring.Signature(ports)
 
@@ -113,6 +114,7 @@ class NicCore(wiring.Component):
         ]
         if config.commit_taps:
             wiring.connect(m, receive.commit_tap, wiring.flipped(self.commit_tap))
+            wiring.connect(m, receive.retry_tap, wiring.flipped(self.retry_tap))
             wiring.connect(m, receive.notification_tap, wiring.flipped(self.notification_tap))
             m.d.comb += [
                 self.admission_tap.payload.eq(receive.verdict.payload),
@@ -122,7 +124,7 @@ class NicCore(wiring.Component):
 
 
 class Nic(wiring.Component):
-    """An Enso NIC. Ports: ports.NicSignature, and with ``commit_taps`` the three taps.
+    """An Enso NIC. Ports: ports.NicSignature, and with ``commit_taps`` the four taps.
 
     Guarantees: software written for upstream Enso sees its registers, rings and notifications; docs/design.md says
     what is ours. ``quiescent`` with no valid input means that nothing changes however long the clock stands still.

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from enso_nic.config import NicConfig
 from enso_nic.index_set import IndexSet
-from enso_nic.layouts import PipeOperation, PipeOperationKind
+from enso_nic.layouts import PipeOperation, PipeOperationKind, RetryTap
 
 
 class OperationQueue(wiring.Component):
@@ -22,7 +22,7 @@ class OperationQueue(wiring.Component):
     i: In(stream.Signature(PipeOperation))
     retry: In(stream.Signature(13))
     o: Out(stream.Signature(PipeOperation))
-    merged: Out(1)  # a pulse per head check that went to the set
+    tap: Out(stream.Signature(RetryTap, always_ready=True))  # what enters the set
     ready: Out(1)
     idle: Out(1)
 
@@ -34,7 +34,7 @@ class OperationQueue(wiring.Component):
         m = Module()
         width = len(self.i.payload.as_value())
         m.submodules.queue = queue = fifo.SyncFIFOBuffered(width=width, depth=self._config.pipe_operations)
-        m.submodules.merged_set = merged = IndexSet(self._config.pipes)
+        m.submodules.merged = merged = IndexSet(self._config.pipes)
 
         # pipes that do not exist stay in the queue: the set has no place for them
         exists = self.i.payload.index < self._config.pipes
@@ -53,7 +53,13 @@ class OperationQueue(wiring.Component):
             queue.w_en.eq(self.i.valid & queue.w_rdy & ~overflow),
             self.i.ready.eq(Mux(overflow, ~offers_retry & merged.i.ready, queue.w_rdy)),
         ]
-        m.d.comb += self.merged.eq(overflow & self.i.ready)
+        m.d.comb += [
+            self.tap.valid.eq(merged.i.valid & merged.i.ready),
+            self.tap.payload.pipe.eq(merged.i.payload),
+            self.tap.payload.is_check.eq(~offers_retry),
+            self.tap.payload.tag.eq(self.i.payload.tag),
+            self.tap.payload.is_new.eq(merged.is_new),
+        ]
         m.d.sync += [offering.eq(merged.i.valid & ~merged.i.ready), offered_retry.eq(offers_retry)]
 
         # the two sources take turns; what is offered stays until it is accepted

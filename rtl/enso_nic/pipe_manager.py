@@ -40,7 +40,9 @@ class Issued(data.Struct):
 
 
 class PipeManager(wiring.Component):
-    """Takes one operation per cycle: a packet, a head check, a tail write or a register read; operations go first.
+    """Takes one operation per cycle: a packet, a head check, a tail write or a register read.
+
+    Packets and the others take turns while both wait, so that no flood of either stops the other.
 
     The reactive rule, per pipe: a packet notifies unless the pipe is armed, and arms it. A head check notifies and
     arms if the pipe holds data, else disarms it. A packet that does not fit, that the pipe does not take, or whose pipe
@@ -123,7 +125,10 @@ class PipeManager(wiring.Component):
         issued = Signal(Issued)
         issue = Signal()
         m.d.comb += issue.eq((self.operation.valid | self.frame.valid) & (outstanding != QUEUE_DEPTH) & self.ready)
-        with m.If(self.operation.valid):
+        packet_next = Signal()
+        with m.If(issue):
+            m.d.sync += packet_next.eq(~issued.is_packet)
+        with m.If(self.operation.valid & ~(self.frame.valid & packet_next)):
             m.d.comb += [issued.operation.eq(self.operation.payload), self.operation.ready.eq(issue)]
         with m.Else():
             m.d.comb += [

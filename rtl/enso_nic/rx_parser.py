@@ -83,7 +83,9 @@ class RxParser(wiring.Component):
         m.d.comb += flit.eq(self.i.payload.data)
         with m.If(self.timestamp.enable & at_start):
             place = Cat(Const(0, 3), self.timestamp.offset)
-            sent = network_order((self.i.payload.data >> place)[: 8 * STAMP_BYTES])
+            is_there = (self.i.payload.keep >> self.timestamp.offset)[:STAMP_BYTES]
+            in_frame = Cat(bit.replicate(8) for bit in is_there)  # else garbage would borrow from what is
+            sent = network_order((self.i.payload.data >> place)[: 8 * STAMP_BYTES] & in_frame)
             passed = (self.tick - sent)[: 8 * STAMP_BYTES]
             m.d.comb += flit.eq(replaced(self.i.payload.data, self.timestamp.offset, network_order(passed)))
         m.d.sync += valid.eq(self.i.valid)

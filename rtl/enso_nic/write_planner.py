@@ -30,13 +30,15 @@ class WritePlanner(wiring.Component):
         m = Module()
         item, job = self.i.payload, self.job
         planned = Signal(8)  # lines of this item that are in jobs
-        position, line, room, remaining = Signal(21), Signal(58), Signal(4), Signal(8)
+        position, line, remaining = Signal(21), Signal(58), Signal(8)
+        beyond_boundary, room = Signal(3), Signal(4)  # lines since the last one, and up to the next
         count, ends, is_packet = Signal(4), Signal(), Signal()
         m.d.comb += [
             is_packet.eq(item.kind == RxCommandKind.PACKET),
             position.eq((item.offset + planned) & ((1 << item.size) - 1)),
             line.eq(item.base + position),
-            room.eq(self.max_payload - (line[:3] & (self.max_payload - 1)[:3])),
+            beyond_boundary.eq(line[:3] & (self.max_payload - 1)[:3]),
+            room.eq(self.max_payload - beyond_boundary),
             remaining.eq(Mux(is_packet, item.flits - planned, 0)),
             ends.eq(remaining <= room),
             count.eq(Mux(ends, remaining, room)),
@@ -44,12 +46,11 @@ class WritePlanner(wiring.Component):
 
         is_growing, next_line = Signal(), Signal(58)  # the job ends with data that others may follow, up to next_line
         begins, grows = Signal(), Signal()
-        at_boundary = (line[:3] & (self.max_payload - 1)[:3]) == 0
         m.d.comb += [
             begins.eq(self.i.valid & (~self.has_job | self.take)),
             grows.eq(
                 self.i.valid & self.has_job & ~self.take
-                & is_growing & is_packet & (line == next_line) & ~at_boundary
+                & is_growing & is_packet & (line == next_line) & (beyond_boundary != 0)
             ),
             self.i.ready.eq((begins | grows) & ends),
         ]  # fmt: skip

@@ -36,6 +36,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS = 1200
 """Longest that one build may take, or wait for another process that builds the same."""
 
+WIDEST_COVERED = 1024
+"""Bits of the widest signal whose toggles are counted: the NIC's layouts are wider than Verilator's default of 256."""
+
 _COCOTB_MAIN = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
 _PUBLIC_PORTS = '`verilator_config\npublic_flat_rw -module "{top}" -port "*"\n'
 
@@ -222,6 +225,7 @@ def cocotb_model(
     headers: Sequence[Path] = (),
     timing: bool = False,
     trace: bool = False,
+    coverage: bool = False,
 ) -> Model:
     """A simulator for cocotb benches, -O3, in which Python reaches the ports of ``top`` and nothing else.
 
@@ -238,11 +242,14 @@ def cocotb_model(
         The sources make their own clock with delays.
     trace
         Build in a VCD trace of all signals; the sources see ``WAVES`` defined.
+    coverage
+        Count how often each line ran and each bit toggled: ``run_cocotb`` leaves ``coverage.dat`` in its folder.
     """
     libraries = cocotb_tools.config.libs_dir
     flags = ["--vpi", "-LDFLAGS", f"-rdynamic -Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"]
     flags += ["--timing"] if timing else ["--no-timing"]
     flags += ["--trace", "-DWAVES"] if trace else []
+    flags += ["--coverage-line", "--coverage-toggle", "--coverage-max-width", str(WIDEST_COVERED)] if coverage else []
     control: list[Path] = []
     if public_ports:
         text = _PUBLIC_PORTS.format(top=top)

@@ -25,6 +25,7 @@ from enso_nic.layouts import (
     PipeOperationKind,
     ReadCompletion,
     ReadRequest,
+    RetryTap,
     TimestampSetting,
 )
 from tests.rtl.golden import GoldenNic
@@ -78,6 +79,8 @@ class NicBench:
         Frames that left for the wire.
     reads, writes, begun_writes
         Host reads, lines of host writes, and host writes, that the NIC began.
+    queued_frames
+        To come from the wire, with whether they are bad.
     digest
         Of the NIC's outputs in each cycle, taps aside.
     """
@@ -111,10 +114,11 @@ class NicBench:
             self._taps = [
                 NicOutput(dut, "admission_tap", AdmissionTap, always_ready=True),
                 NicOutput(dut, "commit_tap", CommitTap, always_ready=True),
+                NicOutput(dut, "retry_tap", RetryTap, always_ready=True),
                 NicOutput(dut, "notification_tap", NotificationTap, always_ready=True),
             ]
 
-        self._frames: deque[tuple[bytes, bool]] = deque()  # to come from the wire, with whether they are bad
+        self.queued_frames: deque[tuple[bytes, bool]] = deque()
         self._entering: tuple[bytes, bool] = (b"", False)
         self._entered = 0  # bytes of it that were offered
         self._accesses: deque[dict[str, int]] = deque()  # MMIO to come
@@ -136,7 +140,7 @@ class NicBench:
 
     def receive(self, frame: bytes, *, bad: bool = False) -> None:
         """A frame will come from the wire; ``bad``: its last beat says so."""
-        self._frames.append((frame, bad))
+        self.queued_frames.append((frame, bad))
 
     def write(self, address: int, value: int, enables: int | None = None) -> None:
         """An MMIO write of a 32-bit register, or with ``enables`` of bytes of an 8-byte word, is posted."""
@@ -273,7 +277,8 @@ class NicBench:
         """Let all that was queued happen, until the NIC rests; then nothing may be left to do."""
         resting = 0
         for _ in range(limit):
-            has_input = self._frames or self._entered or self._accesses or any(each.is_offered for each in self._inputs)
+            has_input = self.queued_frames or self._entered or self._accesses
+            has_input = has_input or any(each.is_offered for each in self._inputs)
             waits = self.host.unanswered or self.wake_at != NEVER
             resting = 0 if has_input or waits or not self.is_quiescent else resting + 1
             if resting > 3:
@@ -285,7 +290,7 @@ class NicBench:
 
     def _state(self) -> str:
         waiting = self.golden.waiting() if self.golden is not None else "unknown"
-        queued = f"{len(self._frames)} frames, {len(self._accesses)} accesses, {self.host.unanswered} host reads"
+        queued = f"{len(self.queued_frames)} frames, {len(self._accesses)} accesses, {self.host.unanswered} host reads"
         return f"quiescent {self.is_quiescent}; queued {queued}; the NIC still owes: {waiting}"
 
     def _check_silence(self) -> None:
@@ -327,9 +332,11 @@ class NicBench:
         to_host, request, beat, *taps = transfers
         golden = self.golden
         if golden is not None:
-            admission, commit, notification = taps
+            admission, commit, retry, notification = taps
             if admission is not None:
                 golden.admission(_admission(admission))
+            if retry is not None:
+                golden.retry(retry["pipe"], retry["tag"] if retry["is_check"] else None, is_new=bool(retry["is_new"]))
             if commit is not None:
                 golden.commit(_commit(commit))
             if notification is not None:
@@ -431,12 +438,12 @@ class NicBench:
         self._dut.tick.value = self.now * 4 // 5
 
     def _drive_wire(self) -> None:
-        if not self._entered and not self._frames:
+        if not self._entered and not self.queued_frames:
             return
         if not self._chance(self._conditions.wire_in):
             return
         if not self._entered:
-            self._entering = self._frames.popleft()
+            self._entering = self.queued_frames.popleft()
             if self.golden is not None:
                 frame, bad = self._entering
                 self.golden.frame_begins(frame, bad=bad, is_open=self.is_ready, tick=self.now * 4 // 5)

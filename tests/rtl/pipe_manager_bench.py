@@ -1,14 +1,17 @@
 """A pipe manager beside a model of it, which takes each operation when the manager takes it."""
 
 import dataclasses
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from amaranth.hdl import ResetInserter, Signal
+from amaranth.utils import exact_log2
 
-from enso_nic.config import TINY
-from enso_nic.layouts import DropCause, PipeOperationKind, RxCommandKind
+from enso_nic.config import FLIT_BYTES, TINY
+from enso_nic.layouts import DropCause, PipeOperationKind, PipeWord, RxCommandKind
 from enso_nic.pipe_manager import QUEUE_DEPTH, PipeManager
 from enso_nic.registers import FIRST_NOTIFICATION_BUFFER_PAGE
 from tests.rtl.stream_bench import Bench, Port, Sink, Source
@@ -22,19 +25,25 @@ Operation = dict[str, Any]
 Command = dict[str, Any]
 
 
-def frame(pipe: int, flits: int = 1, miss: int = 0) -> Operation:
-    return {"pipe": pipe, "flits": flits, "miss": miss}
+def frame(pipe: int, flits: int = 1, **fields: Any) -> Operation:
+    """An IP packet of whole flits, but for ``fields`` of SteeredFrame that say otherwise."""
+    size = FLIT_BYTES * flits
+    return {"pipe": pipe, "length": size, "end": size, "refusal": DropCause.NONE, "miss": 0, **fields}
 
 
 def check(pipe: int) -> Operation:
     return {"kind": PipeOperationKind.HEAD_CHECK, "index": pipe}
 
 
+def retry(pipe: int) -> Operation:
+    return {"kind": PipeOperationKind.RETRY, "index": pipe}
+
+
 def tail_write(page: int, value: int) -> Operation:
     return {"kind": PipeOperationKind.TAIL_WRITE, "index": page, "data": value}
 
 
-def register_read(page: int, word: int, tag: int = 0, data: int = 0) -> Operation:
+def register_read(page: int, word: Any, tag: int = 0, data: int = 0) -> Operation:
     return {"kind": PipeOperationKind.REGISTER_READ, "index": page, "word": word, "tag": tag, "data": data}
 
 
@@ -46,6 +55,10 @@ def address_write(pipe: int, address: int, *, low: int = 1, high: int = 1) -> di
     return {"index": pipe, "low": low, "high": high, "data": address}
 
 
+def mode_write(pipe: int, mode: int) -> dict[str, int]:
+    return {"index": pipe, "mode": 1, "data": mode}
+
+
 @dataclass
 class Pipe:
     """What a pipe's registers hold, and what one operation after the other makes of them."""
@@ -55,7 +68,10 @@ class Pipe:
     low: int = 0
     high: int = 0
     enabled: bool = False
+    ring: int = 0
+    header_mode: bool = False
     armed: bool = False
+    drops: int = 0
 
     @property
     def address(self) -> int:
@@ -66,15 +82,23 @@ class Pipe:
         return self.enabled and self.address != 0
 
     @property
+    def size(self) -> int:
+        return int(2**self.ring)
+
+    @property
     def waiting(self) -> int:
-        return (self.tail - self.head) % RING
+        return (self.tail - self.head) % self.size
 
 
 class Model:
-    """All pipes; gives for each operation the command that must leave, None if there is none."""
+    """All pipes; gives for each operation the command that must leave, None if there is none.
+
+    ``settings``: those that the next write or operation meets.
+    """
 
     def __init__(self) -> None:
         self.pipes = [Pipe() for _ in range(PIPES)]
+        self.settings = {"pipe_ring": exact_log2(RING), "notify_per_packet": 0}
         self.causes: list[Any] = []
 
     def pipe(self, index: int) -> Pipe:
@@ -88,40 +112,61 @@ class Model:
         if written.get("low"):
             pipe.low, pipe.enabled = data & 0xFFFFFFFF, False
         if written.get("high"):
-            pipe.high, pipe.enabled = data >> 32, True
+            pipe.high, pipe.enabled, pipe.ring = data >> 32, True, self.settings["pipe_ring"]
+        if written.get("mode"):
+            pipe.header_mode = bool(data & 1)
+
+    def in_header_mode(self, frame: Operation) -> bool:
+        return self.pipe(frame["pipe"]).header_mode and not frame["miss"]
+
+    def flits(self, frame: Operation) -> int:
+        """Lines of its ring that it takes."""
+        in_header_mode = self.in_header_mode(frame)
+        return int(-(-frame["length" if in_header_mode else "end"] // FLIT_BYTES) + in_header_mode)
 
     def packet(self, operation: Operation) -> Command:
-        pipe, flits = self.pipe(operation["pipe"]), operation["flits"]
-        if operation["miss"]:
+        pipe, flits = self.pipe(operation["pipe"]), self.flits(operation)
+        in_header_mode = self.in_header_mode(operation)
+        if operation["refusal"] != DropCause.NONE and not in_header_mode:
+            cause = operation["refusal"]
+        elif operation["miss"]:
             cause = DropCause.NO_FLOW
         elif not pipe.is_enabled:
             cause = DropCause.PIPE_DISABLED
-        elif pipe.waiting + flits > RING - 1:
+        elif pipe.waiting + flits > pipe.size - 1:
             cause = DropCause.PIPE_FULL
         else:
-            offset, notify = pipe.tail % RING, not pipe.armed
-            pipe.tail, pipe.armed = (offset + flits) % RING, True
+            offset, notify = pipe.tail % pipe.size, not pipe.armed
+            pipe.tail, pipe.armed = (offset + flits) % pipe.size, not self.settings["notify_per_packet"]
             return {
                 "kind": RxCommandKind.PACKET,
                 "flits": flits,
-                "address": (pipe.address >> 10 << 10) // 64 + offset,
+                "base": (pipe.address >> 10 << 10) // FLIT_BYTES,
                 "offset": offset,
+                "size": pipe.ring,
+                "read.drop": False,
+                "read.header": in_header_mode,
+                "read.length": operation["length"],
+                "read.kept": operation["length" if in_header_mode else "end"],
+                "read.drops": pipe.drops,
                 "notify": notify,
                 "pipe": operation["pipe"],
                 "tail": pipe.tail,
                 "buffer": pipe.address % 1024,
             }
         self.causes.append(cause)
-        return {"kind": RxCommandKind.DROP, "flits": flits, "notify": False}
+        if not operation["miss"]:
+            pipe.drops += 1
+        return {"kind": RxCommandKind.DROP, "read.drop": True, "read.length": operation["length"], "notify": False}
 
     def operation(self, operation: Operation) -> Command | None:
         index = operation["index"]
         pipe = self.pipe(index)
-        if operation["kind"] == PipeOperationKind.HEAD_CHECK:
+        if operation["kind"] in (PipeOperationKind.HEAD_CHECK, PipeOperationKind.RETRY):
             pipe.armed = pipe.is_enabled and pipe.waiting > 0
             if not pipe.armed:
                 return None
-            tail, buffer = pipe.tail % RING, pipe.address % 1024
+            tail, buffer = pipe.tail % pipe.size, pipe.address % 1024
             return {"kind": RxCommandKind.CHECK, "notify": True, "pipe": index, "tail": tail, "buffer": buffer}
         if operation["kind"] == PipeOperationKind.TAIL_WRITE:
             pipe.tail = operation["data"] & 0xFFFFFFFF
@@ -129,10 +174,14 @@ class Model:
                 return None
             return {"kind": RxCommandKind.TAIL_WRITE, "notify": False, "index": index, "data": operation["data"]}
         data = operation["data"]
-        if index < PIPES and operation["word"] == 0:
-            data = pipe.head << 32 | pipe.tail
-        elif index < PIPES and operation["word"] == 1:
-            data = pipe.address
+        words = {
+            PipeWord.INDICES: pipe.head << 32 | pipe.tail,
+            PipeWord.MEMORY: pipe.address,
+            PipeWord.MODE: int(pipe.header_mode),
+            PipeWord.DROPS: pipe.drops,
+        }
+        if index < PIPES:
+            data = words.get(operation["word"], data)
         kept = {name: operation[name] for name in ("index", "word", "tag")}
         return {"kind": RxCommandKind.READ, "notify": False, "data": data, **kept}
 
@@ -152,13 +201,20 @@ class Manager:
         self.expected: list[Command] = []
         self.expected_taps: list[dict[str, Any]] = []
         self.causes: list[Any] = []
+        self.stored = 0
         self.is_ready = False
+        # a decision uses the settings of its own cycle, 2 after its operation was taken
+        self.notify_per_packet = deque([0, 0])
         ports: list[Port] = [self.frames, self.operations, self.out]
         self.bench = Bench(ResetInserter(self.reset)(self.block), ports, seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
         block = self.block
+        settings = self.model.settings
+        self.notify_per_packet.append(settings["notify_per_packet"])
+        context.set(block.settings, settings | {"notify_per_packet": self.notify_per_packet.popleft()})
         self.is_ready = context.get(block.ready)
+        self.stored += context.get(block.stored)
         if context.get(block.dropped) != DropCause.NONE:
             self.causes.append(context.get(block.dropped))
         if hasattr(block, "commit_tap") and context.get(block.commit_tap.valid):
@@ -189,6 +245,7 @@ class Manager:
         is_packet = "pipe" in operation
         index = operation["pipe"] if is_packet else operation["index"]
         before = dataclasses.replace(self.model.pipe(index))
+        header = self.model.in_header_mode(operation) if is_packet else before.header_mode
         drops = len(self.model.causes)
         command = self.model.packet(operation) if is_packet else self.model.operation(operation)
         if command is not None:
@@ -196,9 +253,11 @@ class Manager:
         tap = {"packet": is_packet, "index": index, "notify": command is not None and command["notify"]}
         if index < PIPES:
             tap |= {"head": before.head, "tail": before.tail, "enabled": before.is_enabled}
+        tap |= {"header": header, "per_packet": self.model.settings["notify_per_packet"]}
         if is_packet:
             tap |= {
-                "flits": operation["flits"],
+                "flits": self.model.flits(operation),
+                "miss": operation["miss"],
                 "cause": (self.model.causes[drops:] or [DropCause.NONE])[0],
             }
         else:
@@ -234,11 +293,12 @@ class Manager:
 
     def check(self) -> None:
         got = [
-            {name: getattr(command, name) for name in expected}
+            {name: attrgetter(name)(command) for name in expected}
             for command, expected in zip(self.out.got, self.expected, strict=True)
         ]
         assert got == self.expected
         assert self.causes == self.model.causes
+        assert self.stored == sum(command["kind"] == RxCommandKind.PACKET for command in self.expected)
 
 
 def run(story: Callable[[Manager], Awaitable[None]], manager: Manager | None = None) -> Manager:

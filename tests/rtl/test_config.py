@@ -24,6 +24,13 @@ def test_the_full_nic_has_the_sizes_that_upstreams_software_was_built_for() -> N
         ({"flow_entries": 0}, "NicConfig.flow_entries is 0; accepted is a power of two"),
         ({"notification_slots": 1}, "NicConfig.notification_slots is 1; accepted is a power of two"),
         ({"pipe_flits": -64}, "NicConfig.pipe_flits is -64; accepted is a power of two"),
+        ({"pipe_flits": 4}, "NicConfig.pipe_flits is 4; accepted is a power of two from 8 to 1048576"),
+        ({"pipe_flits": 1 << 21}, "NicConfig.pipe_flits is 2097152; accepted is a power of two from 8 to 1048576"),
+        ({"notification_slots": 4}, "NicConfig.notification_slots is 4; accepted is a power of two from 8 to 32768"),
+        ({"notification_slots": 1 << 16}, "slots is 65536; accepted is a power of two from 8 to 32768"),
+        ({"flow_entries": 1 << 17}, "NicConfig.flow_entries is 131072; accepted is at most 65536"),
+        ({"read_timeout_cycles": 0}, "NicConfig.read_timeout_cycles is 0; accepted is 1 up"),
+        ({"maximum_frame": 16257}, "NicConfig.maximum_frame is 16257; accepted is at most 16256"),
         ({"pipes": 16384}, "at most 8192 pipes"),
         ({"notification_buffers": 2048}, "at most 8192 pipes and 1024 notification buffers"),
         ({"data_tags": 256}, "at most 128 host reads"),
@@ -38,6 +45,12 @@ def test_what_cannot_work_is_refused(changes: dict[str, Any], complaint: str) ->
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize("maximum_frame", [1514, 1536, 9014])
+@pytest.mark.parametrize(("pipe_flits", "notification_slots"), [(8, 8), (1 << 20, 1 << 15)])
+def test_rings_may_have_any_size_that_software_may_set(pipe_flits: int, notification_slots: int) -> None:
+    config = dataclasses.replace(TINY, pipe_flits=pipe_flits, notification_slots=notification_slots)
+    assert (config.pipe_flits, config.notification_slots) == (pipe_flits, notification_slots)
+
+
+@pytest.mark.parametrize("maximum_frame", [1514, 1536, 9014, 16256])
 def test_the_longest_frame_need_not_be_a_power_of_two(maximum_frame: int) -> None:
     assert NicConfig(maximum_frame=maximum_frame).maximum_frame_flits == -(-maximum_frame // 64)

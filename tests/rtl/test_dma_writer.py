@@ -2,82 +2,71 @@
 
 import random
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 
-from enso_nic.config import TINY
+from enso_nic.config import FLIT_BYTES, TINY
 from enso_nic.dma_writer import QUEUE_DEPTH, DmaWriter
 from enso_nic.layouts import HostWriteKind, NotificationLine, RxCommandKind
 from enso_nic.packet_buffer import PacketBuffer
 from tests.rtl.contract import covers
-from tests.rtl.stream_bench import Bench, Port, Sink, Source
+from tests.rtl.rx_writes import BASE, RING, Item, answer, check, drop, lines_of, packet
+from tests.rtl.stream_bench import Bench, Port, Sink, Source, fields
 
 LATENCY = 3
-RING = TINY.pipe_flits
-BASE = 0x40_0000_0400 // 64
-"""Line at which the rings of these tests begin."""
-Item = dict[str, Any]
-Beat = dict[str, Any]
+WRITE, ANSWER = HostWriteKind.WRITE, HostWriteKind.MMIO_RESPONSE
 
 
-def packet(offset: int, flits: int, *, notify: int = 0, base: int = BASE, slot: int = 7, pipe: int = 3) -> Item:
-    return {
-        "kind": RxCommandKind.PACKET,
-        "flits": flits,
-        "address": base + offset,
-        "offset": offset,
-        "notify": notify,
-        "slot": slot,
-        "pipe": pipe,
-        "tail": (offset + flits) % RING,
-    }
+class Line(NamedTuple):
+    """What the host must see in one beat.
+
+    ``place``: line address, or the tag of an answer; ``begins``: whether a write begins here, None if it may.
+    """
+
+    kind: Any
+    place: int
+    data: int
+    begins: bool | None = True
 
 
-def drop(flits: int) -> Item:
-    return {"kind": RxCommandKind.DROP, "flits": flits}
-
-
-def check(slot: int, pipe: int, tail: int) -> Item:
-    return {"kind": RxCommandKind.CHECK, "notify": 1, "slot": slot, "pipe": pipe, "tail": tail}
-
-
-def answer(tag: int, data: int) -> Item:
-    return {"kind": RxCommandKind.READ, "tag": tag, "data": data}
-
-
-def host_beats(item: Item, flits: list[int], max_payload: int) -> list[Beat]:
-    """What the host must see of an item whose packet has these flits; addresses and lengths on first beats only."""
-    if item["kind"] == RxCommandKind.READ:
-        return [{"kind": HostWriteKind.MMIO_RESPONSE, "tag": item["tag"], "data": item["data"], "first": 1, "last": 1}]
-    beats: list[Beat] = []
-    if item["kind"] == RxCommandKind.PACKET:
-        base = item["address"] - item["offset"]
-        lines = [base + (item["offset"] + i) % RING for i in range(len(flits))]
-        starts = [i for i, line in enumerate(lines) if i == 0 or line == base or line % max_payload == 0]
-        for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
-            for i in range(start, end):
-                beat = {"kind": HostWriteKind.WRITE, "data": flits[i], "first": i == start, "last": i == end - 1}
-                beats.append({**beat, "address": lines[i], "flits": end - start} if i == start else beat)
-    if item.get("notify"):
-        data = NotificationLine.const({"signal": 1, "pipe": item["pipe"], "tail": item["tail"]}).as_bits()
-        line = {"address": item["slot"], "flits": 1, "data": data, "first": 1, "last": 1}
-        beats.append({"kind": HostWriteKind.WRITE, **line})
-    return beats
+def host_lines(items: list[Item], frames: list[list[int]], max_payload: int) -> list[Line]:
+    """What the host must see of items with these frames. One that goes on behind another may share its write."""
+    seen: list[Line] = []
+    end = None  # the line behind the last packet's, while others may follow it
+    for item, frame in zip(items, frames, strict=True):
+        if item["kind"] == RxCommandKind.READ:
+            seen.append(Line(ANSWER, item["tag"], item["data"]))
+            end = None
+        for number, line in enumerate(lines_of(item)):
+            goes_on = line == end and line % max_payload != 0
+            begins = (None if number == 0 else False) if goes_on else True
+            seen.append(Line(WRITE, line, frame[number], begins))
+            end = line + 1
+        if item.get("notify"):
+            told = NotificationLine.const({"signal": 1, "pipe": item["pipe"], "tail": item["tail"]}).as_bits()
+            seen.append(Line(WRITE, item["slot"], told))
+            end = None
+    return seen
 
 
 class Writing:
     """A writer, and what the host sees of its items.
 
     Their flits come at any time; or, ``with_buffer``, from a packet buffer that holds them when the first item comes.
+
+    Attributes
+    ----------
+    writes
+        (line address, flits) of each write, once all is done.
     """
 
     def __init__(
         self, items: list[Item], *, max_payload: int = 8, rate: float = 1.0, seed: int = 1, with_buffer: bool = False
     ) -> None:
-        self.block, module = DmaWriter(TINY), Module()
+        self.block, module = DmaWriter(), Module()
         module.submodules.block = self.block
         self.all_items = items
         self.items = Source(self.block.i, rate=rate)
@@ -86,12 +75,12 @@ class Writing:
         self.bus_master_before = 1
         self.stalled = 0
         draw = random.Random(seed)
-        self.flits: list[int] = []
-        self.expected: list[Beat] = []
-        self.expected_reads = [(item["flits"], item["kind"] == RxCommandKind.DROP) for item in items if "flits" in item]
-        frames = [[draw.getrandbits(512) for _ in range(item.get("flits", 0))] for item in items]
-        for item, flits in zip(items, frames, strict=True):
-            self.expected += host_beats(item, flits, max_payload)
+        self.expected_reads = [item["read"] for item in items if "read" in item]
+        sizes = [-(-item["read"]["length"] // FLIT_BYTES) if "read" in item else 0 for item in items]
+        frames = [[draw.getrandbits(512) for _ in range(size)] for size in sizes]
+        self.expected = host_lines(items, frames, max_payload)
+        self.beats = [len(host_lines([item], [frame], 8)) for item, frame in zip(items, frames, strict=True)]
+        self.writes: list[tuple[int, int]] = []
         ports: list[Port] = [self.items, self.out]
         self.reads: Sink | None = None
         if with_buffer:
@@ -104,6 +93,7 @@ class Writing:
                 for i, flit in enumerate(frame)
             ]
             self.flits_in = Source(buffer.flit, stored)
+            ports.append(Source(buffer.details, [{}] * len(frames)))
         else:
             shown = [frame for item, frame in zip(items, frames, strict=True) if item["kind"] == RxCommandKind.PACKET]
             self.flits_in = Source(self.block.flit, [flit for frame in shown for flit in frame], rate)
@@ -114,11 +104,11 @@ class Writing:
     def each_cycle(self, context: Any, cycle: int) -> None:
         block = self.block
         if context.get(block.idle):
-            assert len(self.out.got) in (0, len(self.expected)), "idle with a beat to come"
+            assert len(self.out.got) == sum(self.beats[: len(self.items.taken_at)]), "idle with a beat to come"
         context.set(block.max_payload, self.max_payload)
         context.set(block.bus_master, self.bus_master)
         beat = context.get(block.o.payload)
-        if context.get(block.o.valid) and not self.stalled and beat.first and beat.kind == HostWriteKind.WRITE:
+        if context.get(block.o.valid) and not self.stalled and beat.first and beat.kind == WRITE:
             assert self.bus_master_before, "a write started without bus_master"
         self.stalled = context.get(block.o.valid) and not context.get(block.o.ready)
         self.bus_master_before = self.bus_master
@@ -133,12 +123,23 @@ class Writing:
         """``story``, or all items; then the host and the packet buffer must have seen what they must."""
         self.bench.simulate(story or self.writes_all)
         if self.reads is not None:
-            assert [(read.flits, read.drop) for read in self.reads.got] == self.expected_reads
-        got = [
-            {name: getattr(beat, name) for name in expected}
-            for beat, expected in zip(self.out.got, self.expected, strict=True)
-        ]
-        assert got == self.expected
+            got = [fields(read) for read in self.reads.got]
+            due = self.expected_reads
+            assert got == [dict.fromkeys(each, 0) | wanted for each, wanted in zip(got, due, strict=True)]
+        address = left = 0
+        for beat, line in zip(self.out.got, self.expected, strict=True):
+            assert beat.kind == line.kind
+            assert beat.first == (left == 0)
+            if line.kind == ANSWER:
+                assert (beat.tag, beat.data, beat.first, beat.last) == (line.place, line.data, 1, 1)
+                continue
+            if beat.first:
+                address, left = beat.address, beat.flits
+                self.writes.append((address, left))
+            assert (address, beat.data) == (line.place, line.data)
+            assert line.begins in (None, beat.first), f"a write begins, or does not, at line {address:#x}"
+            address, left = address + 1, left - 1
+            assert beat.last == (left == 0)
 
 
 @pytest.mark.parametrize("max_payload", [2, 4, 8])
@@ -154,18 +155,72 @@ def test_writes_are_cut_at_the_end_of_the_ring_and_go_on_at_its_beginning(offset
     Writing([packet(offset, flits) for flits in (1, 2, 8, 10, 24)]).run()
 
 
-@covers("C-024", "C-142")
-def test_the_end_of_a_ring_cuts_a_write_wherever_it_lies() -> None:
-    writing = Writing([packet(RING - 3, 6, base=BASE + 5)])
-    writing.run()
-    assert [(beat.address - BASE, beat.flits) for beat in writing.out.got if beat.first] == [(66, 3), (5, 3)]
+def test_the_end_of_a_ring_cuts_a_write_whatever_its_size() -> None:
+    for size in (3, 6, 12):
+        writing = Writing([packet(2**size - 3, 6, size=size)])
+        writing.run()
+        assert writing.writes == [(BASE + 2**size - 3, 3), (BASE, 3)]
 
 
 @covers("C-049")
 def test_the_notification_follows_the_last_flit_of_its_packet() -> None:
     writing = Writing([packet(0, 2, notify=1, slot=1234, pipe=8191), packet(2, 1), packet(3, 9, notify=1)])
     writing.run()
-    assert [beat.address for beat in writing.out.got if beat.first] == [BASE, 1234, BASE + 2, BASE + 3, BASE + 8, 7]
+    lines = [beat.data for beat in writing.out.got]
+    notification = NotificationLine.const({"signal": 1, "pipe": 8191, "tail": 2}).as_bits()
+    assert lines[2] == notification
+    assert writing.writes[:2] == [(BASE, 2), (1234, 1)]
+    assert writing.writes[-1] == (7, 1)
+
+
+@pytest.mark.parametrize("notify", [0, 1])
+def test_packets_that_come_before_their_write_begins_share_it(notify: int) -> None:
+    """Up to a boundary or a notification, which tells of the last of them."""
+    packets = [packet(3 + number, 1) for number in range(4)]
+    last = packet(7, 2, notify=notify, slot=1234, pipe=4, tail=9)
+    writing = Writing([*packets, last, packet(9, 1)])
+
+    async def story() -> None:
+        writing.bus_master = 0
+        writing.items.items.extend(writing.all_items)
+        await writing.bench.cycles(20)
+        writing.bus_master = 1
+        await writing.bench.until(lambda: len(writing.out.got) == len(writing.expected))
+
+    writing.run(story)
+    if notify:
+        assert writing.writes == [(BASE + 3, 5), (BASE + 8, 1), (1234, 1), (BASE + 9, 1)]
+    else:
+        assert writing.writes == [(BASE + 3, 5), (BASE + 8, 2)]
+
+
+def test_packets_share_a_write_that_waits_for_their_data() -> None:
+    writing = Writing([packet(number, 1) for number in range(5)])
+    stored = list(writing.flits_in.items)
+    writing.flits_in.items.clear()
+
+    async def story() -> None:
+        writing.items.items.extend(writing.all_items)
+        await writing.bench.cycles(20)
+        writing.flits_in.items.extend(stored)
+        await writing.bench.until(lambda: len(writing.out.got) == len(writing.expected))
+
+    writing.run(story)
+    assert writing.writes == [(BASE, 5)]
+
+
+def test_a_packet_waits_for_no_other() -> None:
+    writing = Writing([packet(number, 1) for number in range(6)], with_buffer=True)
+
+    async def story() -> None:
+        await writing.bench.until(lambda: not writing.flits_in.items)
+        for item in writing.all_items:
+            writing.items.items.append(item)
+            await writing.bench.cycles(6)
+
+    writing.run(story)
+    assert writing.out.got_at == [cycle + LATENCY for cycle in writing.items.taken_at]
+    assert writing.writes == [(BASE + number, 1) for number in range(6)]
 
 
 @covers("C-045", "C-048")
@@ -261,24 +316,28 @@ def test_a_beat_per_cycle_while_packets_wait(items: list[Item]) -> None:
 @covers("C-049", "C-142", "C-143", "C-147")
 def test_any_items_under_any_stalls(seed: int, rate: float, max_payload: int) -> None:
     draw = random.Random(seed)
-    items = [
-        draw.choice(
-            [
-                *[packet(draw.randrange(RING), draw.choice([1, 1, 2, 8, 24, RING - 1]), notify=draw.getrandbits(1))]
-                * 4,
-                packet(
-                    draw.randrange(RING),
-                    draw.randrange(1, 30),
-                    base=draw.getrandbits(57),
-                    slot=draw.getrandbits(58),
-                ),
-                drop(draw.randrange(1, 25)),
-                check(draw.getrandbits(58), draw.getrandbits(13), draw.getrandbits(20)),
-                answer(draw.getrandbits(8), draw.getrandbits(64)),
-            ]
-        )
-        for _ in range(60)
-    ]
+    items: list[Item] = []
+    tail = 0
+    for _ in range(60):
+        flits = draw.choice([1, 1, 1, 2, 8, 24, RING - 1])
+        if draw.random() < 0.2:
+            tail = draw.randrange(RING)
+        follows = packet(tail, flits, notify=draw.random() < 0.3)
+        ring = {
+            "size": 4,
+            "base": 16 * draw.getrandbits(50),
+            "slot": draw.getrandbits(58),
+            "pipe": draw.getrandbits(13),
+        }
+        others = [
+            packet(draw.randrange(16), draw.randrange(1, 15), **ring),
+            drop(draw.randrange(1, 25)),
+            check(draw.getrandbits(58), draw.getrandbits(13), draw.getrandbits(20)),
+            answer(draw.getrandbits(8), draw.getrandbits(64)),
+        ]
+        items.append(follows if draw.random() < 0.7 else draw.choice(others))
+        if items[-1] is follows:
+            tail = (tail + flits) % RING
     writing = Writing(items, max_payload=max_payload, rate=rate, seed=seed)
 
     async def story() -> None:

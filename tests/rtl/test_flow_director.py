@@ -9,10 +9,10 @@ from amaranth.hdl import ResetInserter, Signal
 
 from enso_nic.config import TINY
 from enso_nic.flow_director import FlowDirector
-from enso_nic.layouts import ConfigCode, FlowOperationKind
+from enso_nic.layouts import ConfigCode, DropCause, FlowOperationKind
 from tests.rtl.contract import covers
 from tests.rtl.golden.steering import Key, Steering, lookup3
-from tests.rtl.stream_bench import Bench, Sink, Source
+from tests.rtl.stream_bench import Bench, Sink, Source, fields
 
 LATENCY = 6
 OPERATION_CYCLES, LONGEST_OPERATION = 11, 840
@@ -20,6 +20,7 @@ INSERT, DELETE, STATUS = tuple(FlowOperationKind)
 OK, UNKNOWN, TABLE_FULL, NOT_FOUND = tuple(ConfigCode)
 KEY, OTHER_KEY = Key(1024, 0, 0x0A000001, 0), Key(1025, 0, 0x0A000001, 0)
 PLACES = 4 * TINY.flow_entries
+REFUSALS: tuple[Any, ...] = (DropCause.NONE, DropCause.NOT_IP, DropCause.BAD_IP_LENGTH)
 
 
 def random_key(draw: random.Random) -> Key:
@@ -35,13 +36,16 @@ class Director:
         self.frames = Source(self.block.frame, rate=rate)
         self.operations = Source(self.block.flow)
         self.steered = Sink(self.block.steered)
+        self.details: list[dict[str, int]] = []
+        """Of each frame in ``steered``."""
+        self.entered: list[dict[str, Any]] = []
+        """Each frame that was offered, by its fields."""
         self.codes: list[ConfigCode] = []
         self.failed = 0
         self.ready_at: list[int] = []
         self.bench = Bench(
             ResetInserter(self.reset)(self.block), [self.frames, self.operations, self.steered], seed, self.each_cycle
         )
-        self._number = 0
 
     def each_cycle(self, context: Any, cycle: int) -> None:
         if context.get(self.block.flow.valid) and context.get(self.block.flow.ready):
@@ -49,14 +53,24 @@ class Director:
         self.failed += context.get(self.block.insert_failed)
         if context.get(self.block.ready):
             self.ready_at.append(cycle)
+        if context.get(self.block.steered.valid):
+            self.details.append(fields(context.get(self.block.details)))
         if context.get(self.block.idle):
             assert not context.get(self.block.steered.valid)
             assert len(self.steered.got) == len(self.frames.taken_at), "idle with a frame inside"
 
     def frame(self, key: Key) -> None:
-        """Frames are told apart by their number of flits, 1 to 255."""
-        self.frames.items.append({"key": key._asdict(), "flits": self._number % 255 + 1})
-        self._number += 1
+        """Frames are told apart by all that travels with their keys."""
+        number = len(self.entered)
+        frame = {
+            "key": key._asdict(),
+            "length": number * 0x2B67 % (1 << 14),
+            "end": number * 5 % (1 << 14) ^ 0x3FFF,
+            "refusal": REFUSALS[number % 3],
+            "arrival": number << 56 | number * 0x010305,
+        }
+        self.frames.items.append(frame)
+        self.entered.append(frame)
 
     def offer(self, kind: FlowOperationKind, key: Key, pipe: int = 0) -> None:
         self.operations.items.append({"kind": kind, "rule": {"key": key._asdict(), "pipe": pipe}})
@@ -284,8 +298,47 @@ def test_frames_leave_in_order_six_cycles_after_they_came() -> None:
         assert pipes == [7, None] * 100
 
     director.bench.simulate(story)
-    assert [each.flits for each in director.steered.got] == [i % 255 + 1 for i in range(len(keys))]
+    names = ("length", "end", "refusal")
+    passed = [{name: getattr(each, name) for name in names} for each in director.steered.got]
+    assert passed == [{name: frame[name] for name in names} for frame in director.entered]
     assert director.steered.got_at == [cycle + LATENCY for cycle in director.frames.taken_at]
+
+
+@pytest.mark.parametrize("fallback", [0, 4])
+def test_beside_a_frame_comes_when_it_arrived_and_the_hash_of_its_key(fallback: int) -> None:
+    """Whether or not it has a rule, or a key, or goes anywhere; also while operations look keys up in between."""
+    director, draw = Director(rate=0.7, seed=5), random.Random(5)
+    keys = [draw.choice([KEY, Key(), random_key(draw)]) for _ in range(200)]
+
+    async def story() -> None:
+        await director.opened()
+        await director.operate(INSERT, KEY, 7)
+        director.set_fallback(fallback, 3)
+        for _ in range(20):
+            director.offer(STATUS, random_key(draw))
+        await director.pipes_of(*keys)
+
+    director.bench.simulate(story)
+    arrivals = [frame["arrival"] for frame in director.entered]
+    assert director.details == [
+        {"arrival": arrival, "hash": lookup3(key, 0)} for arrival, key in zip(arrivals, keys, strict=True)
+    ]
+
+
+def test_frames_without_a_key_go_by_a_rule_for_zeros_or_to_the_fallback() -> None:
+    """That they may be refused where they go is not this block's concern."""
+    director = Director()
+
+    async def story() -> None:
+        await director.opened()
+        assert await director.pipes_of(*[Key()] * 3) == [None] * 3
+        director.set_fallback(8, 7)
+        assert await director.pipes_of(*[Key()] * 3) == [lookup3(Key(), 0) & 7] * 3
+        await director.operate(INSERT, Key(), 9)
+        assert await director.pipes_of(*[Key()] * 3, OTHER_KEY) == [*[9] * 3, lookup3(OTHER_KEY, 0) & 7]
+
+    director.bench.simulate(story)
+    assert {each.refusal for each in director.steered.got} == set(REFUSALS)
 
 
 def test_a_frame_each_cycle() -> None:

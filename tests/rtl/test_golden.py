@@ -4,87 +4,13 @@ import pytest
 
 from enso_nic import registers
 from enso_nic.config import TINY
-from tests.rtl.golden import GoldenNic
-from tests.rtl.golden.receive import Commit
-from tests.rtl.golden.steering import Key, Steering, drop_cause, lookup3, pipe_flits, steering_key
-from tests.rtl.golden.transmit import SLOT_TAGS, Packetiser, Request
+from tests.rtl.golden.receive import Admission
+from tests.rtl.golden.steering import Key, Steering, drop_cause, lookup3, pipe_flits, refusal, steering_key
+from tests.rtl.golden.transmit import Packetiser, Request
+from tests.rtl.golden_play import BUFFER, PIPE, PIPE_RING, RX_RING, TX_RING, Play, completion, slot
 from tests.rtl.nic_frames import DESTINATION, SOURCE, SOURCE_PORT, ipv4, tcp, udp
 
 PORT_80 = Key(destination_port=80, destination_address=0xC0A80000)
-PIPE, BUFFER, PIPE_RING, RX_RING, TX_RING = 3, 1, 0x1_0001_0000, 0x1_0002_0000, 0x1_0003_0000
-BOTH = 0xFF
-
-
-class Play:
-    """A model of which the test plays both sides: what enters, and what the NIC would do."""
-
-    def __init__(self, start: int = 0, slot: int = 0) -> None:
-        self.nic = GoldenNic(TINY)
-        self.head = self.tail = 0
-        self.enabled = False
-        pipe, ring = registers.pipe_register(PIPE, 0), registers.notification_buffer_register(BUFFER, 0)
-        self.nic.mmio_write(ring + registers.RX_TAIL, slot << 32 | slot, BOTH)
-        self.commit("tail_write", page=registers.FIRST_NOTIFICATION_BUFFER_PAGE + BUFFER)
-        self.nic.mmio_write(ring + registers.RX_MEM_LOW, RX_RING, BOTH)
-        self.nic.mmio_write(ring + registers.TX_TAIL, slot << 32 | slot, BOTH)
-        self.nic.mmio_write(ring + registers.TX_MEM_LOW, TX_RING, BOTH)
-        self.nic.mmio_write(pipe + registers.RX_TAIL, start << 32 | start, BOTH)
-        self.head = start
-        self.commit("tail_write")
-        self.tail = start
-        self.commit("head_check")
-        self.nic.mmio_write(pipe + registers.RX_MEM_LOW, PIPE_RING | BUFFER, BOTH)
-        self.enabled = True
-        with_rule = self.nic.receive.steerings[0].with_rule(steering_key(udp(80)), PIPE)
-        assert with_rule is not None
-        self.nic.receive.steerings[0] = with_rule
-
-    def commit(
-        self, kind: str = "packet", *, page: int = PIPE, flits: int = 0, cause: str = "none", notify: bool = False
-    ) -> None:
-        """The NIC decides; its tap tells of ``self.head``, ``tail`` and ``enabled``."""
-        is_packet = kind == "packet"
-        tap = Commit(is_packet, kind, page, flits, self.head, self.tail, self.enabled, cause, notify)
-        self.nic.commit(tap)
-
-    def packet(self, frame: bytes, *, notify: bool, cause: str = "none") -> None:
-        """The NIC takes a frame, and writes its data."""
-        self.nic.frame_begins(frame, bad=False, is_open=True)
-        self.nic.admission("none")
-        flits = pipe_flits(frame)
-        self.commit(flits=len(flits), cause=cause, notify=notify)
-        if cause != "none":
-            return
-        for line in flits:
-            self.nic.host_write(PIPE_RING + 64 * self.tail, line)
-            self.tail = (self.tail + 1) % TINY.pipe_flits
-
-    def write_head(self, head: int, *, notify: bool) -> None:
-        """Software writes rx_head, and the NIC checks it."""
-        self.nic.mmio_write(registers.pipe_register(PIPE, 0), head << 32, 0xF0)
-        self.head = head
-        self.commit("head_check", notify=notify)
-
-    def notification(self, slot: int) -> None:
-        line = b"".join(word.to_bytes(8, "little") for word in (1, PIPE, self.tail)).ljust(64, b"\0")
-        self.nic.host_write(RX_RING + 64 * slot, line)
-
-    def publish(self, slots: list[bytes], start: int = 0, tag: int = SLOT_TAGS[0]) -> None:
-        """Software publishes TX slots from ``start`` on, and the NIC fetches them."""
-        tail = (start + len(slots)) % TINY.notification_slots
-        self.nic.mmio_write(registers.notification_buffer_register(BUFFER, registers.TX_TAIL), tail, 0x0F)
-        self.nic.host_read(TX_RING + 64 * start, len(slots), tag)
-        for number, slot in enumerate(slots):
-            self.nic.host_read_answer(tag, slot, last=number == len(slots) - 1)
-
-
-def slot(signal: int, address: int, length: int, body: bytes = b"") -> bytes:
-    words = (signal, address, length)
-    return b"".join(word.to_bytes(8, "little") for word in words).ljust(16 + len(body), b"\0")[:64].ljust(64, b"\xee")
-
-
-def completion(address: int, length: int, code: int = 0) -> bytes:
-    return b"".join(word.to_bytes(8, "little") for word in (0, address, length, code)).ljust(64, b"\0")
 
 
 # --- steering ---------------------------------------------------------------------------------------------------------
@@ -160,11 +86,15 @@ def test_what_the_door_drops() -> None:
     def cause(frame: bytes, *, bad: bool = False) -> str:
         return drop_cause(frame, bad=bad, maximum_frame=1514)
 
-    assert cause(udp(1)) == cause(udp(1, 1514)) == cause(udp(1, 46) + bytes(14)) == "none"
+    assert cause(udp(1)) == cause(udp(1, 1514)) == cause(bytes(60)) == cause(udp(1)[:15]) == "none"
     assert cause(udp(1, 1515), bad=True) == "bad_frame"
     assert cause(bytes(1515)) == "too_long"
-    assert cause(bytes(60)) == cause(udp(1)[:14]) == "not_ip"
-    assert cause(udp(1)[:-1]) == cause(ipv4(bytes(20), total=19)) == cause(udp(1)[:15]) == "bad_ip_length"
+
+
+def test_what_pipes_without_header_mode_refuse() -> None:
+    assert refusal(udp(1)) == refusal(udp(1, 46) + bytes(14)) == "none"
+    assert refusal(bytes(60)) == refusal(udp(1)[:14]) == "not_ip"
+    assert refusal(udp(1)[:-1]) == refusal(ipv4(bytes(20), total=19)) == refusal(udp(1)[:15]) == "bad_ip_length"
 
 
 # --- RX ---------------------------------------------------------------------------------------------------------------
@@ -188,7 +118,7 @@ def test_the_sequence_that_was_seen_for_one_pipe() -> None:
     it.write_head(4, notify=True)
     it.notification(4)
     it.nic.finish()
-    assert it.nic.counters == {"rx_frames": 7, "rx_admitted": 7, "notifications": 5, "pipe_full": 1}
+    assert it.nic.counters == {"rx_frames": 7, "rx_admitted": 7, "rx_packets": 6, "notifications": 5, "pipe_full": 1}
 
 
 def test_what_breaks_the_reactive_rule_is_found() -> None:
@@ -246,7 +176,7 @@ def test_data_at_a_wrong_address_or_behind_its_notification_is_found() -> None:
     for address, line in ((PIPE_RING + 64, pipe_flits(frame)[0]), (PIPE_RING, bytes(64)), (RX_RING, bytes(64))):
         it = Play()
         it.nic.frame_begins(frame, bad=False, is_open=True)
-        it.nic.admission("none")
+        it.nic.admission(Admission("none"))
         it.commit(flits=1, notify=True)
         with pytest.raises(AssertionError, match="due is"):
             it.nic.host_write(address, line)
@@ -255,25 +185,95 @@ def test_data_at_a_wrong_address_or_behind_its_notification_is_found() -> None:
         it.nic.host_write(PIPE_RING, bytes(64))
 
 
-def test_a_notification_may_be_lost_only_if_its_ring_is_full_or_closed() -> None:
-    it = Play()
-    it.packet(udp(80), notify=True)
-    with pytest.raises(AssertionError, match="has room"):
-        it.nic.finish()
+def test_a_notification_is_written_owed_or_lost_as_its_ring_demands() -> None:
+    def notifying(notifications: int = 0, *, is_open: bool = True) -> Play:
+        it = Play()
+        if not is_open:
+            it.nic.mmio_write(registers.notification_buffer_register(BUFFER, registers.RX_MEM_LOW), 0, 0x0F)
+            it.nic.mmio_read(registers.pipe_register(PIPE, 0), 7)
+            it.commit("register_read", tag=7)
+            it.nic.mmio_answer(7, 0)
+        it.packet(udp(80), notify=True)
+        for number in range(notifications):
+            it.notification(number)
+            it.write_head(0, notify=True)
+        return it
 
-    it = Play()
-    it.packet(udp(80), notify=True)
-    for number in range(TINY.notification_slots - 1):
-        it.notification(number)
-        it.write_head(0, notify=True)
-    it.nic.finish()
-    assert it.nic.counters["owed_notifications"] == 1
+    full = TINY.notification_slots - 1
+    complaints = {"written": "its ring was written to", "owed": "has room", "lost": "is enabled"}
+    for notifications, is_open, outcome in ((0, True, "written"), (full, True, "owed"), (0, False, "lost")):
+        it = notifying(notifications, is_open=is_open)
+        with pytest.raises(AssertionError, match="1 notifications"):
+            it.nic.finish()
+        it.nic.notification(outcome)
+        counters = [it.nic.counters[name] for name in ("notifications", "owed_notifications", "lost_notifications")]
+        assert counters == [notifications + (outcome == "written"), outcome == "owed", outcome == "lost"]
+        with pytest.raises(AssertionError, match="that nothing caused"):
+            it.nic.notification(outcome)
+        for other in complaints.keys() - {outcome}:
+            with pytest.raises(AssertionError, match=complaints[other]):
+                notifying(notifications, is_open=is_open).nic.notification(other)
 
-    it = Play()
-    it.nic.mmio_write(registers.notification_buffer_register(BUFFER, registers.RX_MEM_LOW), 0, 0x0F)
-    it.packet(udp(80), notify=True)
+
+def test_a_written_notification_leaves_for_its_slot_after_it_was_decided() -> None:
+    line = b"".join(word.to_bytes(8, "little") for word in (1, PIPE, 1)).ljust(64, b"\0")
+    for is_decided, address, told, complaint in (
+        (False, RX_RING, line, "before it was decided on"),
+        (True, RX_RING + 64, line, "was written to 0x"),
+        (True, RX_RING, bytes(64), "was written as 00"),
+    ):
+        it = Play()
+        it.packet(udp(80), notify=True)
+        if is_decided:
+            it.nic.notification("written")
+        with pytest.raises(AssertionError, match=complaint):
+            it.nic.host_write(address, told)
+
+
+def test_what_is_owed_must_be_made_good_once_there_is_room() -> None:
+    def owing() -> Play:
+        it = Play()
+        it.packet(udp(80), notify=True)
+        for number in range(TINY.notification_slots - 1):
+            it.notification(number)
+            it.write_head(0, notify=True)
+        it.nic.notification("owed")
+        it.nic.mmio_write(registers.notification_buffer_register(BUFFER, registers.RX_HEAD), 1 << 32, 0xF0)
+        return it
+
+    with pytest.raises(AssertionError, match="pipe 3 is still owed"):
+        owing().nic.finish()
+    it = owing()
+    it.nic.retry(PIPE, None, is_new=True)
+    it.commit("retry", notify=True)
+    it.notification(TINY.notification_slots - 1)
     it.nic.finish()
-    assert it.nic.counters["lost_notifications"] == 1
+    with pytest.raises(AssertionError, match="checked out of turn without a reason"):
+        it.commit("retry", notify=True)
+    with pytest.raises(AssertionError, match="to be checked again without a reason"):
+        it.nic.retry(PIPE, None, is_new=True)
+
+
+def test_a_check_may_be_put_off_only_while_too_many_wait_and_must_come_once() -> None:
+    """The last one that joined it counts: a check that had begun before its head write does not."""
+
+    def flooded(checks: int) -> Play:
+        it = Play()
+        for number in range(checks):
+            it.nic.mmio_write(registers.pipe_register(PIPE, 0), 0, 0xF0, tag=number)
+        return it
+
+    with pytest.raises(AssertionError, match="put off, though only 16 wait"):
+        flooded(TINY.pipe_operations).nic.retry(PIPE, 15, is_new=True)
+    with pytest.raises(AssertionError, match="that nobody asked for"):
+        flooded(TINY.pipe_operations + 1).nic.retry(PIPE, 99, is_new=True)
+    it = flooded(TINY.pipe_operations + 2)
+    it.nic.retry(PIPE, TINY.pipe_operations + 1, is_new=True)
+    for number in range(TINY.pipe_operations + 1):
+        it.commit("head_check", tag=number)
+    assert "checks of pipes [3]" in it.nic.waiting()
+    it.commit("retry")
+    it.nic.finish()
 
 
 def test_register_reads_see_earlier_writes_and_packets() -> None:
@@ -292,7 +292,8 @@ def test_register_reads_see_earlier_writes_and_packets() -> None:
     ):
         for answer in (value + 1, value):
             it.nic.mmio_read(address, 7)
-            it.commit("register_read", page=min(address // registers.PAGE_BYTES, registers.FIRST_EXTENSION_PAGE))
+            page = min(address // registers.PAGE_BYTES, registers.FIRST_EXTENSION_PAGE)
+            it.commit("register_read", page=page, tag=7)
             if answer == value:
                 it.nic.mmio_answer(7, answer)
                 continue
@@ -303,10 +304,10 @@ def test_register_reads_see_earlier_writes_and_packets() -> None:
 def test_an_answer_may_not_overtake_data() -> None:
     it = Play()
     it.nic.frame_begins(udp(80), bad=False, is_open=True)
-    it.nic.admission("none")
+    it.nic.admission(Admission("none"))
     it.commit(flits=1, notify=True)
     it.nic.mmio_read(registers.pipe_register(PIPE, 8), 7)
-    it.commit("register_read")
+    it.commit("register_read", tag=7)
     with pytest.raises(AssertionError, match="due is DataLine"):
         it.nic.mmio_answer(7, PIPE_RING | BUFFER)
 
@@ -316,15 +317,15 @@ def test_frames_may_be_lost_at_the_door_only_for_reasons() -> None:
         it = Play()
         it.nic.frame_begins(udp(80), bad=False, is_open=True)
         with pytest.raises(AssertionError):
-            it.nic.admission(cause)
+            it.nic.admission(Admission(cause))
     it = Play()
     it.nic.frame_begins(udp(80), bad=False, is_open=False)
-    it.nic.admission("in_reset")
+    it.nic.admission(Admission("in_reset"))
     for _ in range(5):
         it.nic.frame_begins(udp(80, 1500), bad=False, is_open=True)
-        it.nic.admission("none")
+        it.nic.admission(Admission("none"))
     it.nic.frame_begins(udp(80), bad=False, is_open=True)
-    it.nic.admission("packet_buffer_full")
+    it.nic.admission(Admission("packet_buffer_full"))
 
 
 def test_a_rule_counts_from_its_completion_on() -> None:
@@ -332,11 +333,11 @@ def test_a_rule_counts_from_its_completion_on() -> None:
     body = bytes.fromhex("5000 0000") + DESTINATION.to_bytes(4, "little") + bytes(8) + (5).to_bytes(4, "little")
     request = (2).to_bytes(8, "little") + (1).to_bytes(8, "little") + body
     it.nic.frame_begins(udp(80), bad=False, is_open=True)
-    it.nic.admission("none")
+    it.nic.admission(Admission("none"))
     it.publish([request.ljust(64, b"\0")])
     it.nic.host_write(TX_RING, completion(1, 0x50))
     it.nic.frame_begins(udp(80), bad=False, is_open=True)
-    it.nic.admission("none")
+    it.nic.admission(Admission("none"))
     it.commit(flits=1, notify=True)  # it came before: either pipe is right
     with pytest.raises(AssertionError, match="accepted is one of"):
         it.commit(flits=1)

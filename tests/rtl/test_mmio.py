@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from enso_nic.layouts import PipeOperationKind
+from enso_nic.layouts import PipeOperationKind, PipeWord
 from enso_nic.mmio import MmioDecoder
 from enso_nic.registers import (
     EXTENSION_WORDS,
     FIRST_EXTENSION_PAGE,
     FIRST_NOTIFICATION_BUFFER_PAGE,
+    FIRST_PIPE_DROPS_PAGE,
+    FIRST_PIPE_MODE_PAGE,
     PAGE_BYTES,
     RX_HEAD,
     RX_MEM_HIGH,
@@ -23,6 +25,8 @@ from enso_nic.registers import (
     TX_TAIL,
     extension_register,
     notification_buffer_register,
+    pipe_drops_register,
+    pipe_mode_register,
     pipe_register,
 )
 from tests.rtl.contract import covers
@@ -33,7 +37,8 @@ EXTENSION_DATA = 1000
 LOW, HIGH, BOTH = 0x0F, 0xF0, 0xFF
 PIPE, BUFFER = 8191, 1023
 DATA = 0x01234567_89ABCDEF
-TX_ERROR = EXTENSION_WORDS.index("tx_error")
+TX_ERROR = EXTENSION_WORDS["tx_error"].number
+LAST_WORD = FIRST_EXTENSION_PAGE * PAGE_BYTES + 4088
 Request = dict[str, int]
 
 
@@ -50,8 +55,8 @@ def operation(kind: Any, page: int, **others: int) -> dict[str, Any]:
     return {"kind": kind, "index": page, **others}
 
 
-def stored(page: int, *, head: int = 0, low: int = 0, high: int = 0, data: int = DATA) -> dict[str, int]:
-    return {"index": page, "head": head, "low": low, "high": high, "data": data}
+def stored(page: int, *, head: int = 0, low: int = 0, high: int = 0, mode: int = 0, data: int = DATA) -> dict[str, int]:
+    return {"index": page, "head": head, "low": low, "high": high, "mode": mode, "data": data}
 
 
 def tx_access(buffer: int, word: int, *, write: int, enables: int = 3, data: int = DATA) -> dict[str, int]:
@@ -62,6 +67,10 @@ def tx_value(access: Any) -> int:
     return 7000 + 10 * access.buffer + access.word
 
 
+def stores(write: Any) -> bool:
+    return bool(write.head or write.low or write.high or write.mode)
+
+
 class Decoding:
     """A decoder, and what the blocks behind it are told; the TX registers hold ``tx_value``."""
 
@@ -69,12 +78,14 @@ class Decoding:
         self.block = block = MmioDecoder()
         self.requests = Source(block.i, requests, rate)
         self.writes, self.accesses = Sink(block.write), Sink(block.tx_access, rate)
+        self.settings = Sink(block.extension_write)
         self.operations = Sink(block.operation, rate)
         self.freed = Sink(block.freed, rate)
         self.answers = Source(block.tx_answer, rate=rate)
         self.is_open, self.extension_data = is_open, EXTENSION_DATA
         self._answered = 0
-        ports: list[Port] = [self.requests, self.writes, self.accesses, self.operations, self.freed, self.answers]
+        ports: list[Port] = [self.requests, self.answers]
+        ports += [self.writes, self.settings, self.accesses, self.operations, self.freed]
         self.bench = Bench(block, ports, seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
@@ -94,7 +105,7 @@ class Decoding:
 
     def stored(self) -> list[dict[str, int]]:
         """Writes that store something."""
-        return [fields(each) for each in self.writes.got if each.head or each.low or each.high]
+        return [fields(each) for each in self.writes.got if stores(each)]
 
     def told(self, *names: str) -> list[dict[str, Any]]:
         """These fields of the operations."""
@@ -139,6 +150,12 @@ WRITES = {
     (notification_buffer_register(BUFFER, TX_MEM_LOW), BOTH): ([], [], [tx_access(BUFFER, 1, write=1)]),
     **{(notification_buffer_register(BUFFER, offset), BOTH): ([], [], []) for offset in range(32, 64, 8)},
     (extension_register("magic"), BOTH): ([], [], []),
+    **{(pipe_mode_register(pipe), LOW): ([stored(pipe, mode=1)], [], []) for pipe in (0, 511, 512, 4096, PIPE)},
+    (pipe_mode_register(PIPE), BOTH): ([stored(PIPE, mode=1)], [], []),
+    (pipe_mode_register(PIPE), HIGH): ([], [], []),
+    (pipe_drops_register(PIPE), BOTH): ([], [], []),
+    (pipe_mode_register(0) - 8, BOTH): ([], [], []),
+    (pipe_mode_register(PIPE) + 8, BOTH): ([], [], []),
     ((FIRST_EXTENSION_PAGE + 1) * PAGE_BYTES, BOTH): ([], [], []),
     ((1 << 27) - PAGE_BYTES, BOTH): ([], [], []),
 }
@@ -155,6 +172,8 @@ def test_writes(address: int, enables: int) -> None:
     assert decoding.accessed() == accesses
     frees = page == BUFFER_PAGE and address % 64 < RX_MEM_LOW and enables & HIGH == HIGH
     assert decoding.freed.got == [BUFFER] * frees
+    is_setting = page == FIRST_EXTENSION_PAGE
+    assert [fields(each) for each in decoding.settings.got] == [{"word": address // 8 % 512, "data": DATA}] * is_setting
 
 
 @covers("C-007", "C-037")
@@ -163,6 +182,7 @@ def test_a_register_is_written_only_with_all_four_byte_enables() -> None:
     addresses = [
         pipe_register(1, RX_TAIL),
         pipe_register(1, RX_MEM_LOW),
+        pipe_mode_register(1),
         notification_buffer_register(1, TX_TAIL),
         notification_buffer_register(1, TX_MEM_LOW),
     ]
@@ -172,8 +192,8 @@ def test_a_register_is_written_only_with_all_four_byte_enables() -> None:
     assert decoding.stored() == [
         each
         for lower, upper in zip(low, high, strict=True)
-        for each in (stored(1, head=upper), stored(1, low=lower, high=upper))
-        if each["head"] or each["low"] or each["high"]
+        for each in (stored(1, head=upper), stored(1, low=lower, high=upper), stored(1, mode=lower))
+        if each["head"] or each["low"] or each["high"] or each["mode"]
     ]
     assert [each["kind"] for each in decoding.told()] == [
         kind
@@ -186,38 +206,74 @@ def test_a_register_is_written_only_with_all_four_byte_enables() -> None:
     ]
 
 
+def test_a_word_of_the_extension_page_is_written_with_its_lower_half_and_the_upper_half_may_be_missing() -> None:
+    """Then that counts as 0; alone it is ignored."""
+    addresses = [extension_register("modes"), LAST_WORD]
+    decoding = Decoding([write(address, enables=enables) for enables in range(256) for address in addresses]).run()
+    assert [fields(each) for each in decoding.settings.got] == [
+        {"word": address // 8 % 512, "data": DATA if enables == BOTH else DATA & 0xFFFFFFFF}
+        for enables in range(256)
+        for address in addresses
+        if enables & LOW == LOW
+    ]
+    assert (decoding.stored(), decoding.told(), decoding.accessed()) == ([], [], [])
+
+
+def test_the_tables_of_modes_and_drops_name_each_pipe_once() -> None:
+    """Pipe by pipe, 8 bytes each, with nothing of other pages in between."""
+    pipes = [*range(0, 8192, 97), 511, 512, PIPE]
+    tables = {PipeWord.MODE: pipe_mode_register, PipeWord.DROPS: pipe_drops_register}
+    decoding = Decoding([read(register(pipe)) for register in tables.values() for pipe in pipes]).run()
+    assert decoding.told("word") == [operation(REGISTER_READ, pipe, word=word) for word in tables for pipe in pipes]
+    writing = Decoding([write(pipe_mode_register(pipe)) for pipe in pipes]).run()
+    assert writing.stored() == [stored(pipe, mode=1) for pipe in pipes]
+
+
+INDICES, MEMORY, MODE, DROPS, OTHER = tuple(PipeWord)
+
 READS = {
-    pipe_register(PIPE, RX_TAIL): (PIPE, 0, 0),
-    pipe_register(PIPE, RX_MEM_LOW): (PIPE, 1, 0),
-    pipe_register(PIPE, TX_TAIL): (PIPE, 2, 0),
-    pipe_register(PIPE, 56): (PIPE, 7, 0),
-    notification_buffer_register(BUFFER, RX_TAIL): (BUFFER_PAGE, 0, 0),
-    notification_buffer_register(BUFFER, RX_MEM_LOW): (BUFFER_PAGE, 1, 0),
-    notification_buffer_register(BUFFER, TX_TAIL): (BUFFER_PAGE, 2, 7000 + 10 * BUFFER),
-    notification_buffer_register(BUFFER, TX_MEM_LOW): (BUFFER_PAGE, 3, 7000 + 10 * BUFFER + 1),
-    notification_buffer_register(BUFFER, 32): (BUFFER_PAGE, 4, 0),
-    extension_register("magic"): (FIRST_EXTENSION_PAGE, 0, EXTENSION_DATA),
-    extension_register("tx_error"): (FIRST_EXTENSION_PAGE, TX_ERROR % 8, EXTENSION_DATA + TX_ERROR),
-    FIRST_EXTENSION_PAGE * PAGE_BYTES + 4088: (FIRST_EXTENSION_PAGE, 7, EXTENSION_DATA + 511),
+    # register: (page, what is asked of the blocks behind, data)
+    pipe_register(PIPE, RX_TAIL): (PIPE, INDICES, 0),
+    pipe_register(PIPE, RX_MEM_LOW): (PIPE, MEMORY, 0),
+    **{pipe_register(PIPE, offset): (PIPE, OTHER, 0) for offset in range(TX_TAIL, 64, 8)},
+    notification_buffer_register(BUFFER, RX_TAIL): (BUFFER_PAGE, INDICES, 0),
+    notification_buffer_register(BUFFER, RX_MEM_LOW): (BUFFER_PAGE, MEMORY, 0),
+    notification_buffer_register(BUFFER, TX_TAIL): (BUFFER_PAGE, OTHER, 7000 + 10 * BUFFER),
+    notification_buffer_register(BUFFER, TX_MEM_LOW): (BUFFER_PAGE, OTHER, 7000 + 10 * BUFFER + 1),
+    **{notification_buffer_register(BUFFER, offset): (BUFFER_PAGE, OTHER, 0) for offset in range(32, 64, 8)},
+    pipe_mode_register(PIPE): (PIPE, MODE, 0),
+    pipe_mode_register(0): (0, MODE, 0),
+    pipe_drops_register(PIPE): (PIPE, DROPS, 0),
+    pipe_drops_register(0): (0, DROPS, 0),
+    extension_register("magic"): (FIRST_EXTENSION_PAGE, OTHER, EXTENSION_DATA),
+    extension_register("tx_error"): (FIRST_EXTENSION_PAGE, OTHER, EXTENSION_DATA + TX_ERROR),
+    LAST_WORD: (FIRST_EXTENSION_PAGE, OTHER, EXTENSION_DATA + 511),
 }
 
 
 @pytest.mark.parametrize("address", READS, ids=hex)
 @covers("C-011")
 def test_a_read_takes_its_answer_along_where_the_rx_blocks_do_not_have_it(address: int) -> None:
-    """The pipe manager and the notifier replace the 0 on their own pages."""
+    """The pipe manager and the notifier replace the 0 of their own words."""
     page, word, data = READS[address]
     decoding = Decoding([read(address, tag=99)]).run()
     assert decoding.told("word", "tag", "data") == [operation(REGISTER_READ, page, word=word, tag=99, data=data)]
-    assert decoding.stored() == []
+    assert (decoding.stored(), decoding.settings.got) == ([], [])
 
 
-@pytest.mark.parametrize("page", [FIRST_EXTENSION_PAGE + 1, 16384, 16384 + PIPE, 24576, 32767])
+@pytest.mark.parametrize(
+    "page",
+    [
+        *(FIRST_EXTENSION_PAGE + 1, FIRST_PIPE_MODE_PAGE - 1, FIRST_PIPE_DROPS_PAGE + 16),
+        *(FIRST_PIPE_MODE_PAGE + 16384, FIRST_PIPE_DROPS_PAGE + 16384),
+        *(FIRST_EXTENSION_PAGE + 16384, 16384, 16384 + PIPE, 24576, 32767),
+    ],
+)
 @covers("C-005")
 def test_pages_beyond_the_map_read_as_0_and_do_not_alias(page: int) -> None:
     decoding = Decoding([read(page * PAGE_BYTES), write(page * PAGE_BYTES), write(page * PAGE_BYTES + 8)]).run()
-    assert decoding.told("data") == [operation(REGISTER_READ, FIRST_EXTENSION_PAGE, data=0)]
-    assert (decoding.stored(), decoding.accessed()) == ([], [])
+    assert decoding.told("word", "data") == [operation(REGISTER_READ, FIRST_EXTENSION_PAGE, word=OTHER, data=0)]
+    assert (decoding.stored(), decoding.accessed(), decoding.settings.got) == ([], [], [])
 
 
 @pytest.mark.parametrize("alias", [64, 2048, 4032])
@@ -273,6 +329,8 @@ def test_any_accesses_stay_in_order_under_any_stalls(seed: int, rate: float) -> 
     draw = random.Random(seed)
     writes, reads = list(WRITES), list(READS)
     requests: list[Request] = []
+    settings: list[dict[str, int]] = []
+    words: list[Any] = []
     expected_stored: list[tuple[int, Any]] = []
     expected_operations: list[tuple[int, Any]] = []
     accesses: list[Any] = []
@@ -285,24 +343,25 @@ def test_any_accesses_stay_in_order_under_any_stalls(seed: int, rate: float) -> 
             expected_stored += [(i, each | {"data": data}) for each in store]
             expected_operations += [(i, operation(kind, address // PAGE_BYTES, data=data)) for kind in kinds]
             accesses += [each | {"data": data} for each in tx]
+            if address // PAGE_BYTES == FIRST_EXTENSION_PAGE:
+                settings.append({"word": address // 8 % 512, "data": data})
         else:
             address = draw.choice(reads)
             page, word, data = READS[address]
             requests.append(read(address))
             expected_operations.append((i, operation(REGISTER_READ, page, data=data)))
-            if page == BUFFER_PAGE and word in (2, 3):
-                accesses.append(tx_access(BUFFER, word - 2, write=0))
+            words.append(word)
+            if page == BUFFER_PAGE and TX_TAIL <= address % 64 < 32:
+                accesses.append(tx_access(BUFFER, address % 64 // 8 - 2, write=0))
 
     decoding = Decoding(requests, rate=rate, seed=seed).run()
     assert decoding.stored() == [each for _, each in expected_stored], f"seed {seed}"
     assert decoding.told("data") == [each for _, each in expected_operations]
+    assert [each.word for each in decoding.operations.got if each.kind == REGISTER_READ] == words
     assert decoding.accessed() == accesses
+    assert [fields(each) for each in decoding.settings.got] == settings
 
-    effective = [
-        cycle
-        for each, cycle in zip(decoding.writes.got, decoding.writes.got_at, strict=True)
-        if each.head or each.low or each.high
-    ]
+    effective = [cycle for each, cycle in zip(decoding.writes.got, decoding.writes.got_at, strict=True) if stores(each)]
     stored_at = deque(zip((i for i, _ in expected_stored), effective, strict=True))
     for (i, _), left in zip(expected_operations, decoding.operations.got_at, strict=True):
         while stored_at and stored_at[0][0] < i:

@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
+from amaranth.utils import exact_log2
 
 from enso_nic.config import TINY
-from enso_nic.layouts import RxCommandKind
+from enso_nic.layouts import PipeWord, RxCommandKind
 from enso_nic.notifier import QUEUE_DEPTH, Notifier
 from enso_nic.registers import FIRST_EXTENSION_PAGE, FIRST_NOTIFICATION_BUFFER_PAGE
 from tests.rtl.contract import covers
-from tests.rtl.stream_bench import Bench, Port, Sink, Source
+from tests.rtl.stream_bench import Bench, Port, Sink, Source, fields
 
 LATENCY = 4
 SLOTS = TINY.notification_slots
 BUFFERS = TINY.notification_buffers
 ADDRESS = 0x3_0000_1000
+WORDS = (PipeWord.INDICES, PipeWord.MEMORY)
 Command = dict[str, Any]
 
 
@@ -27,7 +29,8 @@ def page(buffer: int) -> int:
 
 
 def packet(buffer: int, *, notify: int = 1, pipe: int = 5, tail: int = 9) -> Command:
-    place = {"flits": 3, "address": 1000 + tail, "offset": tail}
+    read = {"drop": 0, "header": 1, "length": 150, "kept": 140, "drops": 77}
+    place = {"flits": 3, "base": 1000, "offset": tail, "size": 6, "read": read}
     return {"kind": RxCommandKind.PACKET, "buffer": buffer, "notify": notify, "pipe": pipe, "tail": tail, **place}
 
 
@@ -35,15 +38,16 @@ def check(buffer: int, tail: int = 9) -> Command:
     return {"kind": RxCommandKind.CHECK, "buffer": buffer, "notify": 1, "pipe": 6, "tail": tail}
 
 
-def drop(flits: int = 2) -> Command:
-    return {"kind": RxCommandKind.DROP, "flits": flits}
+def drop(length: int = 100) -> Command:
+    read = {"drop": 1, "header": 0, "length": length, "kept": 0, "drops": 0}
+    return {"kind": RxCommandKind.DROP, "read": read}
 
 
 def tail_write(buffer: int, tail: int) -> Command:
     return {"kind": RxCommandKind.TAIL_WRITE, "index": page(buffer), "data": tail}
 
 
-def register_read(index: int, word: int, tag: int = 0, data: int = 0) -> Command:
+def register_read(index: int, word: Any, tag: int = 0, data: int = 0) -> Command:
     return {"kind": RxCommandKind.READ, "index": index, "word": word, "tag": tag, "data": data}
 
 
@@ -64,6 +68,7 @@ class Ring:
     low: int = 0
     high: int = 0
     enabled: bool = False
+    size: int = 1
 
     @property
     def address(self) -> int:
@@ -71,17 +76,18 @@ class Ring:
 
     def take_slot(self) -> int | None:
         """The line of the next free slot; None if there is none."""
-        if not self.enabled or self.address == 0 or (self.tail + 1 - self.head) % SLOTS == 0:
+        if not self.enabled or self.address == 0 or (self.tail + 1 - self.head) % self.size == 0:
             return None
-        slot = self.address // 64 + self.tail % SLOTS
-        self.tail = (self.tail + 1) % SLOTS
+        slot = self.address // 64 + self.tail % self.size
+        self.tail = (self.tail + 1) % self.size
         return slot
 
 
 class Model:
-    """All rings; gives what must leave for a command."""
+    """All rings; gives what must leave for a command. ``ring_setting``: what the next write meets."""
 
     def __init__(self) -> None:
+        self.ring_setting = exact_log2(SLOTS)
         self.rings = [Ring() for _ in range(BUFFERS)]
         self.notified = self.lost = 0
         self.owed: list[tuple[int, int]] = []
@@ -97,7 +103,7 @@ class Model:
         if written.get("low"):
             ring.low, ring.enabled = data & 0xFFFFFFFF, False
         if written.get("high"):
-            ring.high, ring.enabled = data >> 32, True
+            ring.high, ring.enabled, ring.size = data >> 32, True, 2**self.ring_setting
 
     def command(self, command: Command) -> Command | None:
         kind = command["kind"]
@@ -106,9 +112,10 @@ class Model:
             return None
         if kind == RxCommandKind.READ:
             buffer, data = command["index"] - FIRST_NOTIFICATION_BUFFER_PAGE, command["data"]
-            if 0 <= buffer < BUFFERS and command["word"] < 2:
+            if 0 <= buffer < BUFFERS:
                 ring = self.rings[buffer]
-                data = (ring.head << 32 | ring.tail, ring.address)[command["word"]]
+                words = {PipeWord.INDICES: ring.head << 32 | ring.tail, PipeWord.MEMORY: ring.address}
+                data = words.get(command["word"], data)
             return {"kind": kind, "notify": 0, "tag": command["tag"], "data": data}
         slot = None
         if command.get("notify"):
@@ -121,7 +128,9 @@ class Model:
             else:
                 self.lost += 1
         passed: Command = {
-            name: command[name] for name in ("flits", "address", "offset", "pipe", "tail") if name in command
+            name: command[name]
+            for name in ("flits", "base", "offset", "size", "read", "pipe", "tail")
+            if name in command
         }
         if slot is not None:
             return {"kind": kind, "notify": 1, "slot": slot, **passed}
@@ -149,6 +158,7 @@ class Notifying:
     def each_cycle(self, context: Any, cycle: int) -> None:
         block = self.block
         context.set(block.can_owe, self.can_owe)
+        context.set(block.settings.notification_ring, self.model.ring_setting)
         self.is_ready = context.get(block.ready)
         self.notified += context.get(block.notified)
         self.lost += context.get(block.lost)
@@ -188,7 +198,7 @@ class Notifying:
 
     def check(self) -> None:
         got = [
-            {name: getattr(each, name) for name in expected}
+            {name: fields(getattr(each, name)) for name in expected}
             for each, expected in zip(self.out.got, self.expected, strict=True)
         ]
         assert got == self.expected
@@ -242,6 +252,31 @@ def test_a_full_ring_owes_the_notification_and_keeps_the_packet(position: int) -
     assert (notifying.notified, notifying.lost, len(notifying.owed.got)) == (SLOTS, 0, 3)
 
 
+def test_a_ring_has_the_size_that_was_set_when_it_was_enabled() -> None:
+    """The high word enables: what is set when the low one is written, or later, does not count."""
+
+    async def story(notifying: Notifying) -> None:
+        async def slots(buffer: int, count: int) -> list[int]:
+            return [each.slot - ADDRESS // 64 for each in await notifying.does(*[check(buffer)] * count)]
+
+        for buffer, ring in ((1, 3), (2, 15), (3, 5)):
+            notifying.model.ring_setting = ring
+            await notifying.enable(buffer, position=2**ring - 2)
+        notifying.model.ring_setting = 4
+        for buffer, ring in ((1, 3), (2, 15), (3, 5)):
+            assert await slots(buffer, 3) == [2**ring - 2, 2**ring - 1, 0]
+        assert await slots(1, 10) == [1, 2, 3, 4], "one slot stays free"
+        await notifying.writes_all(address_write(1, ADDRESS, high=0))
+        notifying.model.ring_setting = 6
+        await notifying.writes_all(address_write(1, ADDRESS, low=0))
+        notifying.model.ring_setting = 7
+        await notifying.writes_all(head_write(1, 61))
+        await notifying.does(tail_write(1, 62))
+        assert await slots(1, 3) == [62, 63, 0]
+
+    run(story)
+
+
 def test_nothing_is_taken_while_nothing_more_can_be_owed() -> None:
     async def story(notifying: Notifying) -> None:
         await notifying.opened()
@@ -290,7 +325,7 @@ def test_writes_to_the_pages_of_others_change_nothing() -> None:
     async def story(notifying: Notifying) -> None:
         for index in (0, 1, FIRST_NOTIFICATION_BUFFER_PAGE - 1, page(BUFFERS), FIRST_EXTENSION_PAGE):
             await notifying.writes_all({"index": index, "head": 1, "low": 1, "high": 1, "data": (1 << 64) - 1})
-        got = await notifying.does(*(register_read(page(i), word) for i in range(BUFFERS) for word in range(2)))
+        got = await notifying.does(*(register_read(page(i), word) for i in range(BUFFERS) for word in WORDS))
         assert [each.data for each in got] == [0] * 2 * BUFFERS
 
     run(story)
@@ -301,7 +336,9 @@ def test_registers_read_as_they_were_written() -> None:
     async def story(notifying: Notifying) -> None:
         await notifying.writes_all(head_write(3, 0xDEADBEEF), address_write(3, 0x0123456789ABCDEF))
         got = await notifying.does(
-            tail_write(3, 0xCAFEBABE), register_read(page(3), 0, tag=7), register_read(page(3), 1, tag=8)
+            tail_write(3, 0xCAFEBABE),
+            register_read(page(3), PipeWord.INDICES, tag=7),
+            register_read(page(3), PipeWord.MEMORY, tag=8),
         )
         assert [(each.tag, each.data) for each in got] == [(7, 0xDEADBEEFCAFEBABE), (8, 0x0123456789ABCDEF)]
 
@@ -309,9 +346,18 @@ def test_registers_read_as_they_were_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "word"), [(page(3), 2), (page(3), 7), (page(BUFFERS), 0), (3, 0), (8191, 1), (FIRST_EXTENSION_PAGE, 0)]
+    ("index", "word"),
+    [
+        (page(3), PipeWord.MODE),
+        (page(3), PipeWord.DROPS),
+        (page(3), PipeWord.OTHER),
+        (page(BUFFERS), PipeWord.INDICES),
+        (3, PipeWord.INDICES),
+        (8191, PipeWord.MEMORY),
+        (FIRST_EXTENSION_PAGE, PipeWord.INDICES),
+    ],
 )
-def test_a_read_of_what_it_does_not_own_passes_with_its_answer(index: int, word: int) -> None:
+def test_a_read_of_what_it_does_not_own_passes_with_its_answer(index: int, word: Any) -> None:
     async def story(notifying: Notifying) -> None:
         await notifying.enable(3)
         (answer,) = await notifying.does(register_read(index, word, tag=255, data=1 << 63 | 5))
@@ -323,7 +369,7 @@ def test_a_read_of_what_it_does_not_own_passes_with_its_answer(index: int, word:
 def test_four_cycles_and_one_command_per_cycle() -> None:
     async def story(notifying: Notifying) -> None:
         await notifying.enable(0)
-        await notifying.does(*[packet(0, notify=0), register_read(page(0), 0), drop(), packet(0)] * 15)
+        await notifying.does(*[packet(0, notify=0), register_read(page(0), PipeWord.INDICES), drop(), packet(0)] * 15)
 
     notifying = run(story)
     taken = notifying.commands.taken_at[-60:]
@@ -364,7 +410,7 @@ def test_reset_clears_the_tables_and_takes_nothing_meanwhile() -> None:
         assert not notifying.is_ready
         await notifying.opened()
         ready_at = notifying.bench.cycle - 1
-        await notifying.does(*(register_read(page(i), word) for i in range(BUFFERS) for word in range(2)))
+        await notifying.does(*(register_read(page(i), word) for i in range(BUFFERS) for word in WORDS))
         assert notifying.commands.taken_at[BUFFERS] >= ready_at, "taken before its table was clear"
         for buffer in range(BUFFERS):
             # the enabling, too, was cleared
@@ -386,12 +432,13 @@ def test_any_commands_at_any_distance_are_those_of_the_model(seed: int, rate: fl
         buffer = draw.choice(buffers)
         tail = draw.choice([draw.randrange(SLOTS), draw.getrandbits(32)])
         answered = draw.choice([page(buffer), page(buffer), buffer])
+        word = draw.choice(tuple(PipeWord))
         commands = [
             *[packet(buffer, pipe=draw.getrandbits(13), tail=draw.getrandbits(15))] * 8,
             *[packet(buffer, notify=0)] * 4,
             *[check(buffer, draw.getrandbits(15))] * 8,
-            *[register_read(answered, draw.randrange(3), draw.getrandbits(8), draw.getrandbits(64))] * 3,
-            drop(draw.getrandbits(8)),
+            *[register_read(answered, word, draw.getrandbits(8), draw.getrandbits(64))] * 3,
+            drop(draw.getrandbits(14)),
             tail_write(buffer, tail),
         ]
         return draw.choice(commands)
@@ -411,6 +458,8 @@ def test_any_commands_at_any_distance_are_those_of_the_model(seed: int, rate: fl
                 notifying.commands.items.append(random_command())
             if not notifying.writes and draw.random() < 0.3:
                 notifying.writes.append(random_write())
+            if draw.random() < 0.02:
+                notifying.model.ring_setting = draw.choice([3, 4, 4, 5])
             await notifying.bench.cycles(1)
 
     run(story, notifying)

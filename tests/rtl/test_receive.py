@@ -1,20 +1,19 @@
 """ReceivePath: its blocks together lose nothing, keep the order, and keep up."""
 
-import dataclasses
 import random
 from collections import Counter
 from typing import Any
 
 import pytest
 
-from enso_nic.config import TINY, NicConfig
+from enso_nic.config import TINY
 from enso_nic.layouts import DropCause, FlowOperationKind, HostWriteKind, PipeOperationKind
 from enso_nic.receive import ReceivePath
 from enso_nic.registers import FIRST_NOTIFICATION_BUFFER_PAGE
 from tests.rtl.contract import covers
 from tests.rtl.ethernet_beats import beats
-from tests.rtl.golden.steering import pipe_flits, steering_key
-from tests.rtl.nic_frames import udp
+from tests.rtl.golden.steering import Key, flits, header_line, pipe_flits, refusal, stamped, steering_key
+from tests.rtl.nic_frames import MACS, udp
 from tests.rtl.shadow import Shadow
 from tests.rtl.stream_bench import Bench, Port, Sink, Source
 
@@ -29,8 +28,9 @@ def line_of(pipe: int) -> int:
     return RINGS + (pipe << 16)
 
 
-def long_rings(pipe_flits: int) -> NicConfig:
-    return dataclasses.replace(TINY, pipe_flits=pipe_flits, notification_slots=2048)
+ARP = MACS[:12] + b"\x08\x06" + bytes(range(28))
+IPV6 = MACS[:12] + b"\x86\xdd\x60\0\0\0" + (30).to_bytes(2, "big") + bytes(range(100))
+"""Of which its IP packet is 84 bytes."""
 
 
 class Receiving:
@@ -45,13 +45,20 @@ class Receiving:
         seed: int = 1,
         shadow: Shadow[ReceivePath] | None = None,
     ) -> None:
-        self.config, self.pipes, self.shadow = long_rings(pipe_flits), pipes, shadow
-        self.block = shadow.original if shadow else ReceivePath(self.config)
+        self.pipes, self.pipe_flits, self.shadow = pipes, pipe_flits, shadow
+        self.block = shadow.original if shadow else ReceivePath(TINY)
         self.wire = Source(self.block.ethernet_rx)
         self.flows, self.operations = Source(self.block.flow), Source(self.block.operation)
         self.verdicts, self.host = Sink(self.block.verdict), Sink(self.block.to_host, rate)
         self.writes: list[dict[str, int]] = []
+        """To registers, one per cycle."""
         self.dropped: list[DropCause] = []
+        self.settings = {"pipe_ring": pipe_flits.bit_length() - 1, "notification_ring": 11}
+        self.timestamp, self.fallback = {"offset": 0, "enable": 0}, {"enable": 0, "mask": 0}
+        self.pulses = Counter[str]()
+        self.firsts: list[int] = []
+        """Of each frame, its first beat on ``wire``."""
+        self._beats = 0
         self.is_ready = self.is_idle = False
         ports: list[Port] = [self.wire, self.flows, self.operations, self.verdicts, self.host]
         self.bench = Bench(shadow.top if shadow else self.block, ports, seed, self.each_cycle)
@@ -60,6 +67,12 @@ class Receiving:
         block = self.block
         context.set(block.max_payload, 8)
         context.set(block.bus_master, 1)
+        context.set(block.settings, self.settings)
+        context.set(block.timestamp, self.timestamp)
+        context.set(block.fallback, self.fallback)
+        context.set(block.tick, self.tick(cycle))
+        for name in ("stored", "merged", "notified"):
+            self.pulses[name] += context.get(getattr(block, name))
         self.is_ready, self.is_idle = context.get(block.ready), context.get(block.idle)
         context.set(block.is_open, self.is_ready)
         if context.get(block.dropped) != DropCause.NONE:
@@ -69,6 +82,9 @@ class Receiving:
             context.set(block.write.payload, self.writes.pop(0))
         if self.shadow:
             self.shadow.follow(context)
+
+    def tick(self, cycle: int) -> int:
+        return (1 << 40) + cycle * 4 // 5
 
     async def opened(self) -> None:
         await self.bench.until(lambda: self.is_ready)
@@ -81,7 +97,16 @@ class Receiving:
         await self.bench.until(lambda: not self.writes and not self.flows.items and self.is_idle)
 
     def enter(self, frame: bytes) -> None:
+        self.firsts.append(self._beats)
         self.wire.items.extend(beats(frame))
+        self._beats += len(flits(frame))
+
+    def arrivals(self) -> list[int]:
+        """Tick of the first beat of each frame."""
+        return [self.tick(self.wire.taken_at[first]) for first in self.firsts]
+
+    def set_header_mode(self, pipe: int) -> None:
+        self.writes.append({"index": pipe, "mode": 1, "data": 1})
 
     async def drained(self) -> None:
         await self.bench.until(lambda: not self.wire.items and not self.operations.items, 10000)
@@ -112,7 +137,7 @@ class Receiving:
         for pipe, frame in frames:
             ring = rings[pipe]
             for flit in pipe_flits(frame):
-                line = line_of(pipe) + len(ring) % self.config.pipe_flits
+                line = line_of(pipe) + len(ring) % self.pipe_flits
                 ring.append((line, int.from_bytes(flit, "little")))
         return rings
 
@@ -122,6 +147,15 @@ class Receiving:
         for line, data in self.written():
             got[(line - RINGS) >> 16].append((line, data))
         assert got == self.expected(frames)
+        assert self.pulses["stored"] == len(frames)
+
+    def notifications(self) -> list[tuple[int, int, int]]:
+        """(line, pipe, tail) of each notification that was written, in order."""
+        return [
+            (beat.address, beat.data >> 64 & (1 << 64) - 1, beat.data >> 128 & (1 << 64) - 1)
+            for beat in self.host.got
+            if beat.kind == HostWriteKind.WRITE and beat.first and beat.address < RINGS
+        ]
 
 
 @covers("C-174")
@@ -202,8 +236,157 @@ def test_each_admitted_frame_reaches_its_pipe_or_is_counted() -> None:
     counts = Counter(cause.name for cause in receiving.dropped)
     print(f"seed {seed}: {admitted} admitted, {len(arrived)} arrived, {dict(sorted(counts.items()))}")
     assert sum(arrived) == len(receiving.written()), "frames arrive whole"
+    assert receiving.pulses["stored"] == len(arrived)
     assert admitted == len(arrived) + len(receiving.dropped)
     assert set(counts) == {"NO_FLOW", "PIPE_FULL"}
+
+
+# --- beyond upstream --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rate", [1.0, 0.4])
+def test_a_pipe_in_header_mode_takes_every_frame_whole_behind_a_line_that_tells_of_it(rate: float) -> None:
+    """Beside one without: that takes sound IPv4 packets, and only these, without what lies behind them."""
+    seed = 8
+    draw = random.Random(seed)
+    receiving = Receiving(pipes=2, rate=rate, seed=seed)
+    kinds = [ARP, IPV6, b"\x55", udp(FIRST_PORT + 9) + bytes(range(1, 200)), udp(FIRST_PORT + 9, 1514)]
+    to_headers = [draw.choice(kinds) for _ in range(40)]
+    to_others = [udp(FIRST_PORT + 1, size) + bytes(draw.randrange(100)) for size in draw.choices([60, 70, 300], k=40)]
+    frames = [frame for pair in zip(to_headers, to_others, strict=True) for frame in pair]
+
+    async def story() -> None:
+        receiving.fallback = {"enable": 1, "mask": 0}  # to pipe 0 goes all that has no rule
+        receiving.set_header_mode(0)
+        await receiving.bench.cycles(2)
+        for frame in frames:
+            receiving.enter(frame)
+            await receiving.bench.until(lambda: not receiving.wire.items)
+            await receiving.bench.cycles(20)
+
+    receiving.run(story)
+    expected: dict[int, list[bytes]] = {0: [], 1: []}
+    for frame, arrival in zip(frames, receiving.arrivals(), strict=True):
+        if steering_key(frame) == steering_key(udp(FIRST_PORT + 1)):
+            expected[1] += pipe_flits(frame)
+        else:
+            expected[0] += [header_line(frame, steering_key(frame), arrival=arrival, drops=0), *flits(frame)]
+    for pipe, lines in expected.items():
+        got = [(line, data) for line, data in receiving.written() if (line - RINGS) >> 16 == pipe]
+        assert [line for line, _ in got] == list(range(line_of(pipe), line_of(pipe) + len(lines)))
+        assert [data.to_bytes(64, "little") for _, data in got] == lines, f"pipe {pipe}, seed {seed}"
+    assert receiving.pulses["stored"] == len(frames)
+    assert not receiving.dropped
+
+
+def test_without_header_mode_what_is_no_sound_ip_packet_is_dropped_and_the_headers_count_it() -> None:
+    receiving = Receiving()
+
+    async def story() -> None:
+        receiving.fallback = {"enable": 1, "mask": 0}
+        for frame in (ARP, IPV6, udp(FIRST_PORT)[:50]):
+            receiving.enter(frame)
+        await receiving.drained()
+        receiving.set_header_mode(0)
+        await receiving.bench.cycles(2)
+        receiving.enter(ARP)
+
+    receiving.run(story)
+    assert [cause.name for cause in receiving.dropped] == ["NOT_IP", "NOT_IP", "BAD_IP_LENGTH"]
+    header = header_line(ARP, Key(), arrival=receiving.arrivals()[3], drops=3)
+    assert [data.to_bytes(64, "little") for _, data in receiving.written()] == [header, *flits(ARP)]
+
+
+def test_pipes_take_ipv6_up_to_its_end_if_they_are_set_to() -> None:
+    receiving = Receiving()
+    assert (refusal(IPV6), refusal(IPV6, accept_ipv6=True)) == ("not_ip", "none")
+
+    async def story() -> None:
+        receiving.fallback = {"enable": 1, "mask": 0}
+        for accepts in (0, 1, 0):
+            receiving.settings = receiving.settings | {"accept_ipv6": accepts}
+            receiving.enter(IPV6)
+            await receiving.drained()
+
+    receiving.run(story)
+    assert [cause.name for cause in receiving.dropped] == ["NOT_IP"] * 2
+    receiving.check([(0, IPV6)])
+
+
+def test_frames_carry_how_long_they_were_under_way_while_time_stamps_are_on() -> None:
+    receiving = Receiving()
+    frames = [udp(FIRST_PORT, 200, number=i) for i in range(6)]
+
+    async def story() -> None:
+        for i, frame in enumerate(frames):
+            receiving.timestamp = {"offset": 50 + i, "enable": i % 3 != 0}
+            receiving.enter(frame)
+            await receiving.drained()
+
+    receiving.run(story)
+    arrived = [
+        stamped(frame, 50 + i, arrival) if i % 3 else frame
+        for i, (frame, arrival) in enumerate(zip(frames, receiving.arrivals(), strict=True))
+    ]
+    receiving.check([(0, frame) for frame in arrived])
+
+
+def test_rings_have_the_sizes_that_were_set_when_they_were_enabled() -> None:
+    """The pipe's of 8 flits, and the notification buffer's of 16 slots; both go round."""
+    receiving = Receiving(pipe_flits=8)
+    receiving.settings["notification_ring"] = 4
+    frames = [udp(FIRST_PORT, 100, number=i) for i in range(20)]
+
+    async def story() -> None:
+        receiving.settings = {"pipe_ring": 6, "notification_ring": 6}
+        for i, frame in enumerate(frames, 1):
+            receiving.enter(frame)
+            await receiving.drained()
+            receiving.writes.append({"index": 0, "head": 1, "data": 2 * i % 8 << 32})
+            receiving.operations.items.append({"kind": PipeOperationKind.HEAD_CHECK, "index": 0})
+            receiving.writes.append({"index": FIRST_NOTIFICATION_BUFFER_PAGE, "head": 1, "data": i % 16 << 32})
+            await receiving.drained()
+
+    receiving.run(story)
+    receiving.check([(0, frame) for frame in frames])
+    assert receiving.notifications() == [(NOTIFICATIONS + i % 16, 0, 2 * (i + 1) % 8) for i in range(20)]
+
+
+@pytest.mark.parametrize("per_packet", [0, 1])
+def test_each_packet_notifies_if_they_are_set_to(per_packet: int) -> None:
+    receiving = Receiving()
+
+    async def story() -> None:
+        receiving.settings = receiving.settings | {"notify_per_packet": per_packet}
+        for i in range(5):
+            receiving.enter(udp(FIRST_PORT, 100, number=i))
+
+    receiving.run(story)
+    count = 5 if per_packet else 1
+    assert receiving.notifications() == [(NOTIFICATIONS + i, 0, 2 * i + 2) for i in range(count)]
+    assert receiving.pulses["notified"] == count
+
+
+def test_head_checks_that_find_the_queue_full_are_merged_and_counted() -> None:
+    """While the host takes nothing, more come than may wait; none of them is held up."""
+    receiving = Receiving(rate=0)
+    checks = 8 * TINY.pipe_operations
+
+    async def story() -> None:
+        for i in range(100):
+            receiving.enter(udp(FIRST_PORT, number=i))
+        await receiving.bench.cycles(200)
+        for _ in range(checks):
+            receiving.operations.items.append({"kind": PipeOperationKind.HEAD_CHECK, "index": 0})
+        await receiving.bench.until(lambda: not receiving.operations.items)
+        receiving.host.rate = 1
+
+    receiving.run(story)
+    print(f"{receiving.pulses['merged']} of {checks} head checks were merged")
+    assert checks - 2 * TINY.pipe_operations <= receiving.pulses["merged"] < checks
+
+
+# --- order and time ---------------------------------------------------------------------------------------------------
 
 
 @covers("C-012")
@@ -231,8 +414,8 @@ def test_standing_still_while_idle_changes_nothing() -> None:
     """A path whose clock stops whenever it is idle and no input comes cannot be told from one that runs."""
     seed = 7
     draw = random.Random(seed)
-    pulses = ("dropped", "notified", "lost", "insert_failed")
-    shadow = Shadow(ReceivePath(long_rings(64)), ReceivePath(long_rings(64)), pulses)
+    pulses = ("dropped", "stored", "merged", "notified", "lost", "insert_failed")
+    shadow = Shadow(ReceivePath(TINY), ReceivePath(TINY), pulses)
     receiving = Receiving(pipes=2, pipe_flits=64, rate=0.7, seed=seed, shadow=shadow)
 
     async def story() -> None:
@@ -243,6 +426,9 @@ def test_standing_still_while_idle_changes_nothing() -> None:
             for frame in frames:
                 receiving.enter(frame)
             pipe = draw.randrange(2)
+            if draw.random() < 0.2:
+                receiving.writes.append({"index": pipe, "mode": 1, "data": draw.getrandbits(1)})
+            receiving.timestamp = {"offset": 50, "enable": draw.getrandbits(1)}
             for _ in range(draw.choice([0, 0, 1, 2])):
                 operation = {"index": pipe, "kind": draw.choice(list(PipeOperationKind.__members__.values()))}
                 receiving.operations.items.append(operation)

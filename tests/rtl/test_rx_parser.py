@@ -1,4 +1,4 @@
-"""RxParser: one verdict per frame, the right key, and nothing beyond the IP length."""
+"""RxParser: one verdict per frame, the right key, and what a pipe may make of it."""
 
 import random
 from typing import Any
@@ -7,17 +7,17 @@ import pytest
 from amaranth.hdl import ResetInserter, Signal
 
 from enso_nic.config import FLIT_BYTES, TINY
-from enso_nic.layouts import DropCause
 from enso_nic.rx_parser import RxParser
 from tests.rtl.contract import covers
-from tests.rtl.ethernet_beats import beats
-from tests.rtl.golden.steering import TCP, UDP, Key, drop_cause, pipe_flits, steering_key
+from tests.rtl.ethernet_beats import GARBAGE, beats
+from tests.rtl.golden.steering import TCP, UDP, Key, drop_cause, ip_end, refusal, stamped, steering_key
 from tests.rtl.stream_bench import Bench, Port, Sink, Source, fields
 
 LATENCY = 2
 SYN, ACK = 0x02, 0x10
 SOURCE, DESTINATION = 0xC0A80102, 0x0A000001
 ICMP = 1
+NO_TIMESTAMP = {"offset": 0, "enable": 0}
 
 
 def ip_frame(
@@ -46,8 +46,18 @@ def ip_frame(
     return (frame + bytes(i % 251 for i in range(len(frame), size)))[:size]
 
 
+def ipv6_frame(*, size: int, payload: int, ethertype: int = 0x86DD, version: int = 6) -> bytes:
+    """A frame of ``size`` bytes that holds an IPv6 packet with so many bytes behind its header."""
+    frame = bytes(12) + ethertype.to_bytes(2, "big") + bytes([version << 4 | 5, 0, 0, 0]) + payload.to_bytes(2, "big")
+    return (frame + bytes(i % 251 for i in range(len(frame), size)))[:size]
+
+
+def stamp_at(offset: int) -> dict[str, int]:
+    return {"offset": offset, "enable": 1}
+
+
 class Door:
-    """A parser, and what it makes of frames."""
+    """A parser, and what it makes of frames. ``tick`` and ``timestamp`` are kept, cycle by cycle."""
 
     def __init__(self, *, rate: float = 1.0, seed: int = 1) -> None:
         self.block = RxParser(TINY)
@@ -56,13 +66,19 @@ class Door:
         self.flits, self.frames, self.verdicts = (
             Sink(port) for port in (self.block.flit, self.block.frame, self.block.verdict)
         )
-        self.has_room, self.is_open, self.was_reset = 1, 1, 0
+        self.has_room, self.is_open, self.accept_ipv6, self.was_reset = 1, 1, 0, 0
+        self.timestamp = NO_TIMESTAMP
+        self.tick = 0
+        self.ticks: list[int] = []
+        self.timestamps: list[dict[str, int]] = []
         ports: list[Port] = [self.beats, self.flits, self.frames, self.verdicts]
         self.bench = Bench(ResetInserter(self.reset)(self.block), ports, seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
-        context.set(self.block.has_room, self.has_room)
-        context.set(self.block.is_open, self.is_open)
+        for name in ("has_room", "is_open", "accept_ipv6", "timestamp", "tick"):
+            context.set(getattr(self.block, name), getattr(self, name))
+        self.ticks.append(self.tick)
+        self.timestamps.append(self.timestamp)
         self.was_reset |= context.get(self.reset)
         if context.get(self.block.idle) and not self.was_reset:
             assert len(self.flits.got) == len(self.beats.taken_at), "idle with a beat inside"
@@ -71,18 +87,31 @@ class Door:
         await self.bench.until(lambda: not self.beats.items)
         await self.bench.cycles(LATENCY + 1)
 
-    def enter(self, frames: list[bytes]) -> None:
+    def enter(self, frames: list[bytes], garbage: bytes = GARBAGE) -> None:
         """Frames back to back."""
         for frame in frames:
-            self.beats.items.extend(beats(frame))
+            self.beats.items.extend(beats(frame, garbage=garbage))
         self.bench.simulate(self.drained)
 
     @property
     def causes(self) -> list[str]:
         return [verdict.cause.name.lower() for verdict in self.verdicts.got]
 
+    @property
+    def refusals(self) -> list[str]:
+        """Of the frames that come in; the verdicts say the same."""
+        refusals = [frame.refusal.name.lower() for frame in self.frames.got]
+        told = [verdict.refusal.name.lower() for verdict in self.verdicts.got if verdict.cause.name == "NONE"]
+        assert told == refusals
+        return refusals
+
+    @property
+    def keys(self) -> list[Key]:
+        return [Key(**fields(frame.key)) for frame in self.frames.got]
+
     def admitted(self) -> list[bytes]:
-        """The frames as the packet buffer would keep them."""
+        """The frames as the packet buffer would keep them, up to their lengths."""
+        lengths = [frame.length for frame in self.frames.got]
         kept: list[bytes] = []
         frame = b""
         for flit in self.flits.got:
@@ -91,17 +120,22 @@ class Door:
                 frame += flit.data.to_bytes(FLIT_BYTES, "little")
             assert len(frame) <= TINY.maximum_frame_flits * FLIT_BYTES, "more than has_room promises"
             if flit.commit:
-                kept.append(frame)
+                length = lengths[len(kept)]
+                assert len(frame) == -(-length // FLIT_BYTES) * FLIT_BYTES, "flits and length differ"
+                kept.append(frame[:length])
             if flit.commit or flit.rollback:
                 frame = b""
         assert frame == b"", "a frame without an end"
+        assert len(kept) == len(lengths)
         return kept
 
 
 VERDICTS = {
     "the smallest": (ip_frame(), "none"),
-    "nothing but an IP header": (ip_frame(size=34), "none"),
+    "a byte": (b"\x45", "none"),
+    "ARP": (ip_frame(ethertype=0x0806), "none"),
     "the longest": (ip_frame(size=1514), "none"),
+    "the longest, not IP": (ip_frame(size=1514, ethertype=0x0806), "none"),
     "a byte too long": (ip_frame(size=1515), "too_long"),
     "a byte too long, in a trailer": (ip_frame(size=1515, total=100), "too_long"),
     "a flit too long": (ip_frame(size=1537), "too_long"),
@@ -109,10 +143,28 @@ VERDICTS = {
     "as many as an 8-bit count comes round to 0 with": (ip_frame(size=256 * 64), "too_long"),
     "and to 1": (ip_frame(size=256 * 64 + 60), "too_long"),
     "a giant that says it is small": (ip_frame(size=20000, total=46), "too_long"),
+    "a last flit of one byte": (ip_frame(size=65), "none"),
+    "a last flit of all but one": (ip_frame(size=127), "none"),
+    "flits that are full": (ip_frame(size=128), "none"),
+}
+
+
+@covers("C-059", "C-061", "C-062")
+def test_verdicts() -> None:
+    door = Door()
+    door.enter([frame for frame, _ in VERDICTS.values()])
+    assert dict(zip(VERDICTS, door.causes, strict=True)) == {name: cause for name, (_, cause) in VERDICTS.items()}
+    assert door.admitted() == [frame for frame, cause in VERDICTS.values() if cause == "none"]
+
+
+REFUSALS = {
+    "the smallest": (ip_frame(), "none"),
+    "nothing but an IP header": (ip_frame(size=34), "none"),
+    "the longest": (ip_frame(size=1514), "none"),
     "ARP": (ip_frame(ethertype=0x0806), "not_ip"),
-    "IPv6": (ip_frame(ethertype=0x86DD, version=6), "not_ip"),
     "a VLAN tag": (ip_frame(ethertype=0x8100), "not_ip"),
     "version 6 as EtherType IPv4": (ip_frame(version=6), "not_ip"),
+    "not IP, and a bad header": (ip_frame(ethertype=0x0806, words=4), "not_ip"),
     **{f"a runt of {size} bytes": (ip_frame()[:size], "not_ip") for size in range(1, 15)},
     **{f"a cut header, {size} bytes": (ip_frame(total=20)[:size], "bad_ip_length") for size in range(15, 34)},
     "a header of 4 words": (ip_frame(words=4), "bad_ip_length"),
@@ -129,25 +181,59 @@ VERDICTS = {
     "a trailer": (ip_frame(size=60, total=30), "none"),
     "a trailer of flits": (ip_frame(size=1000, total=50), "none"),
     "a trailer that begins with a flit": (ip_frame(size=129, total=50), "none"),
-    "a last flit of one byte": (ip_frame(size=65), "none"),
 }
+IPV6_REFUSALS = {
+    # while pipes take it
+    "nothing but an IPv6 header": (ipv6_frame(size=54, payload=0), "none"),
+    "IPv6 up to the end": (ipv6_frame(size=200, payload=146), "none"),
+    "IPv6 beyond the end": (ipv6_frame(size=200, payload=147), "bad_ip_length"),
+    "the greatest IPv6 length": (ipv6_frame(size=200, payload=65535), "bad_ip_length"),
+    "the longest IPv6": (ipv6_frame(size=1514, payload=1460), "none"),
+    "IPv6 with a trailer": (ipv6_frame(size=60, payload=0), "none"),
+    "IPv6 with a trailer of flits": (ipv6_frame(size=500, payload=11), "none"),
+    **{f"IPv6, cut to {size} bytes": (ipv6_frame(size=size, payload=0), "bad_ip_length") for size in range(15, 54)},
+}
+NEVER_IPV6 = {
+    "version 4 as EtherType IPv6": (ipv6_frame(size=100, payload=0, version=4), "not_ip"),
+    "version 6 as EtherType IPv4": (ipv6_frame(size=100, payload=0, ethertype=0x0800), "not_ip"),
+    "a runt of 14 bytes": (ipv6_frame(size=14, payload=0), "not_ip"),
+}
+NOT_ACCEPTED = {name: (frame, "not_ip") for name, (frame, _) in IPV6_REFUSALS.items()}
 
 
-@covers("C-059", "C-061", "C-062")
-def test_verdicts() -> None:
+@pytest.mark.parametrize("accept_ipv6", [0, 1])
+@covers("C-025", "C-061", "C-062")
+def test_every_frame_comes_in_whole_and_says_what_a_pipe_without_header_mode_makes_of_it(accept_ipv6: int) -> None:
+    """Why it refuses it, or how much of it it keeps. One that is refused, or IPv6, has no key."""
+    cases = REFUSALS | NEVER_IPV6 | (IPV6_REFUSALS if accept_ipv6 else NOT_ACCEPTED)
     door = Door()
-    door.enter([frame for frame, _ in VERDICTS.values()])
-    assert dict(zip(VERDICTS, door.causes, strict=True)) == {name: cause for name, (_, cause) in VERDICTS.items()}
-    kept = [b"".join(pipe_flits(frame)) for frame, cause in VERDICTS.values() if cause == "none"]
-    assert door.admitted() == kept
+    door.accept_ipv6 = accept_ipv6
+    door.enter([frame for frame, _ in cases.values()])
+    assert set(door.causes) == {"none"}
+    assert dict(zip(cases, door.refusals, strict=True)) == {name: refusal for name, (_, refusal) in cases.items()}
+    assert door.admitted() == [frame for frame, _ in cases.values()]
+    for frame, told in zip((frame for frame, _ in cases.values()), door.frames.got, strict=True):
+        if told.refusal.name == "NONE":
+            assert told.end == ip_end(frame)
+        assert (Key(**fields(told.key)) == Key()) == (told.refusal.name != "NONE" or frame[12] == 0x86)
 
 
-@covers("C-025", "C-026")
-def test_bytes_beyond_the_ip_length_are_zeros() -> None:
+@pytest.mark.parametrize(
+    "garbage",
+    [bytes(64), bytes([0xFF]) * 64, ip_frame(size=64), ipv6_frame(size=64, payload=0)],
+    ids=["zeros", "ones", "IPv4", "IPv6"],
+)
+def test_what_the_mac_has_on_its_wires_beyond_the_end_of_a_frame_is_not_looked_at(garbage: bytes) -> None:
+    """Also if it looks like what is missing."""
+    cases = REFUSALS | IPV6_REFUSALS | NEVER_IPV6
+    sizes = [*range(1, 65), 65, 127, 128]
+    frames = [frame for frame, _ in cases.values()] + [ip_frame(size=100, protocol=TCP)[:size] for size in sizes]
     door = Door()
-    door.enter([ip_frame(size=150, total=70)])
-    assert door.admitted() == [ip_frame(size=150, total=70)[:84].ljust(128, b"\0")]
-    assert [frame.flits for frame in door.frames.got] == [2]
+    door.accept_ipv6 = 1
+    door.enter(frames, garbage)
+    assert door.refusals == [refusal(frame, accept_ipv6=True) for frame in frames]
+    assert door.keys == [steering_key(frame) for frame in frames]
+    assert door.admitted() == frames
 
 
 ADDRESS_ONLY = Key(destination_address=DESTINATION)
@@ -188,31 +274,25 @@ KEYS = {
 def test_keys() -> None:
     door = Door()
     door.enter([frame for frame, _ in KEYS.values()])
-    keys = {name: Key(**fields(frame.key)) for name, frame in zip(KEYS, door.frames.got, strict=True)}
-    assert keys == {name: key for name, (_, key) in KEYS.items()}
+    assert dict(zip(KEYS, door.keys, strict=True)) == {name: key for name, (_, key) in KEYS.items()}
 
 
-ALL_FAULTS = [DropCause.IN_RESET, DropCause.BAD_FRAME, DropCause.TOO_LONG, DropCause.NOT_IP, DropCause.BAD_IP_LENGTH]
+ORDER = ["in_reset", "bad_frame", "too_long", "packet_buffer_full", "none"]
 
 
-@pytest.mark.parametrize("first", range(len(ALL_FAULTS) + 2))
+@pytest.mark.parametrize("first", range(len(ORDER)))
 @covers("C-057")
 def test_of_several_causes_the_first_counts(first: int) -> None:
-    """A frame with all faults but the ``first`` ones."""
-    order = ["in_reset", "bad_frame", "too_long", "not_ip", "bad_ip_length", "packet_buffer_full", "none"]
-    faults = order[first:-1]
-    frame = ip_frame(
-        size=1515 if "too_long" in faults else 60,
-        ethertype=0x0806 if "not_ip" in faults else 0x0800,
-        words=4 if "bad_ip_length" in faults else 5,
-    )
+    """A frame with all faults but the ``first`` ones; that no pipe takes it is none."""
+    faults = ORDER[first:-1]
+    frame = ip_frame(size=1515 if "too_long" in faults else 60, ethertype=0x0806)
     door = Door()
     door.is_open = "in_reset" not in faults
     door.has_room = "packet_buffer_full" not in faults
     door.beats.items.extend(beats(frame, error="bad_frame" in faults))
     door.bench.simulate(door.drained)
-    assert door.causes == [order[first]]
-    assert len(door.admitted()) == (order[first] == "none")
+    assert door.causes == [ORDER[first]]
+    assert len(door.admitted()) == (ORDER[first] == "none")
 
 
 @covers("C-063", "C-065")
@@ -233,6 +313,23 @@ def test_room_and_reset_are_decided_at_the_first_beat() -> None:
 
     door.bench.simulate(story)
     assert door.causes == ["packet_buffer_full", "none", "in_reset", "none"]
+
+
+def test_whether_pipes_take_ipv6_is_decided_at_the_first_beat() -> None:
+    door = Door()
+    frame = beats(ipv6_frame(size=300, payload=246))
+
+    async def story() -> None:
+        for at_first in (0, 1):
+            door.accept_ipv6 = at_first
+            door.beats.items.append(frame[0])
+            await door.drained()
+            door.accept_ipv6 = 1 - at_first
+            door.beats.items.extend(frame[1:])
+            await door.drained()
+
+    door.bench.simulate(story)
+    assert door.refusals == ["not_ip", "none"]
 
 
 def test_a_frame_without_room_writes_nothing() -> None:
@@ -260,7 +357,131 @@ def test_a_frame_cut_by_a_reset_is_dropped_to_its_end() -> None:
 
     door.bench.simulate(story)
     assert door.causes == ["in_reset", "none"]
-    assert door.admitted() == [b"".join(pipe_flits(ip_frame(size=70)))]
+    assert door.admitted() == [ip_frame(size=70)]
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_arrival_is_the_tick_of_the_first_beat() -> None:
+    """All 64 bits of it, whatever the pauses in the frame."""
+    door = Door(rate=0.4, seed=3)
+    door.tick = (1 << 64) - 100
+    sizes = [60, 300, 64, 1514, 65]
+    for size in sizes:
+        door.beats.items.extend(beats(ip_frame(size=size)))
+
+    async def story() -> None:
+        while door.beats.items or not door.frames.got_at or len(door.frames.got) < len(sizes):
+            door.tick = (door.tick + 3) % (1 << 64)
+            await door.bench.cycles(1)
+
+    door.bench.simulate(story)
+    firsts = [sum(-(-each // FLIT_BYTES) for each in sizes[:i]) for i in range(len(sizes))]
+    arrivals = [door.ticks[door.beats.taken_at[first]] for first in firsts]
+    assert [frame.arrival for frame in door.frames.got] == arrivals
+    assert arrivals[0] > 1 << 63 > arrivals[-1]
+
+
+@pytest.mark.parametrize("tick", [5, 0x12345678_9ABCDEF0, (1 << 64) - 1])
+def test_a_time_stamp_becomes_the_tick_minus_what_it_was(tick: int) -> None:
+    """At every offset, in the first flit only."""
+    door = Door()
+    door.tick = tick
+    frame = bytes(i * 37 % 256 for i in range(200))
+
+    async def story() -> None:
+        for offset in range(61):
+            door.timestamp = stamp_at(offset)
+            door.beats.items.extend(beats(frame))
+            await door.drained()
+        door.timestamp = {"offset": 7, "enable": 0}
+        door.beats.items.extend(beats(frame))
+        await door.drained()
+
+    door.bench.simulate(story)
+    assert door.admitted() == [*(stamped(frame, offset, tick) for offset in range(61)), frame]
+    settings = [*(stamp_at(offset) for offset in range(61)), {"offset": 7, "enable": 0}]
+    assert [fields(verdict.timestamp) for verdict in door.verdicts.got] == settings
+
+
+def test_the_setting_and_the_tick_of_the_first_beat_count() -> None:
+    door = Door()
+    frame = ip_frame(size=200)
+
+    async def story() -> None:
+        for first, second in ((stamp_at(50), NO_TIMESTAMP), (NO_TIMESTAMP, stamp_at(50)), (stamp_at(42), stamp_at(50))):
+            for setting, tick, piece in ((first, 1000, beats(frame)[:1]), (second, 2000, beats(frame)[1:])):
+                door.timestamp, door.tick = setting, tick
+                door.beats.items.extend(piece)
+                await door.bench.until(lambda: not door.beats.items)
+        await door.drained()
+
+    door.bench.simulate(story)
+    assert door.admitted() == [stamped(frame, 50, 1000), frame, stamped(frame, 42, 1000)]
+    assert [fields(verdict.timestamp) for verdict in door.verdicts.got] == [stamp_at(50), NO_TIMESTAMP, stamp_at(42)]
+
+
+def test_what_is_stamped_is_looked_at_as_it_is_then() -> None:
+    """A stamp over the EtherType or the length decides what the frame is, one over the port which its key is."""
+    door, tick = Door(), 0x0800_4500
+    original = ip_frame(size=100)
+    arp = original[:12] + bytes(4) + original[16:]
+    cases = [(original, 12, "not_ip"), (arp, 12, "none"), (original, 16, "bad_ip_length"), (original, 34, "none")]
+
+    async def story() -> None:
+        door.tick = tick
+        for frame, offset, _ in cases:
+            door.timestamp = stamp_at(offset)
+            door.beats.items.extend(beats(frame))
+            await door.drained()
+
+    door.bench.simulate(story)
+    assert door.refusals == [refusal for *_, refusal in cases]
+    assert door.keys == [steering_key(stamped(frame, offset, tick), offset) for frame, offset, _ in cases]
+    assert door.keys[3].destination_port == (tick - 0x12345678) & 0xFFFF
+
+
+@pytest.mark.parametrize("garbage", [bytes(64), bytes([0xFF]) * 64], ids=["zeros", "ones"])
+@pytest.mark.parametrize("size", [1, 18, 60, 63, 65])
+def test_of_a_stamp_beyond_the_end_of_the_frame_only_what_lies_in_it_counts(size: int, garbage: bytes) -> None:
+    """The bytes that are not there are zeros before the subtraction."""
+    door, frame = Door(), bytes(range(100, 100 + size))
+    door.tick = 0x01020304
+
+    async def story() -> None:
+        for offset in range(61):
+            door.timestamp = stamp_at(offset)
+            door.beats.items.extend(beats(frame, garbage=garbage))
+            await door.drained()
+
+    door.bench.simulate(story)
+    assert door.admitted() == [stamped(frame, offset, door.tick) for offset in range(61)]
+
+
+@pytest.mark.parametrize("protocol", [UDP, TCP])
+def test_a_fragment_offset_under_a_time_stamp_does_not_count(protocol: int) -> None:
+    """The stamps leave the frame as it is: the tick is twice what stood there."""
+    frame = ip_frame(size=100, protocol=protocol, fragment=LATER_FRAGMENT)
+    door = Door()
+
+    async def story() -> None:
+        for offset in range(14, 25):
+            door.timestamp = stamp_at(offset)
+            door.tick = 2 * int.from_bytes(frame[offset : offset + 4], "big")
+            door.beats.items.extend(beats(frame))
+            await door.drained()
+        door.timestamp = {"offset": 18, "enable": 0}
+        door.beats.items.extend(beats(frame))
+        await door.drained()
+
+    door.bench.simulate(story)
+    assert set(door.admitted()) == {frame}
+    whole = WITH_PORT if protocol == UDP else FOUR_TUPLE
+    assert door.keys == [whole if 17 <= offset <= 21 else ADDRESS_ONLY for offset in range(14, 25)] + [ADDRESS_ONLY]
+
+
+# --- all together -----------------------------------------------------------------------------------------------------
 
 
 def random_frame(draw: random.Random) -> bytes:
@@ -275,6 +496,9 @@ def random_frame(draw: random.Random) -> bytes:
             flags=draw.getrandbits(8),
         )
     )
+    if draw.random() < 0.2:
+        frame[12:15] = b"\x86\xdd\x60"
+        frame[18:20] = (len(frame) - 54 + draw.choice([-1, 0, 0, 1])).to_bytes(2, "big", signed=True)
     if draw.random() < 0.4:
         frame[draw.randrange(12, 48)] = draw.getrandbits(8)
     if draw.random() < 0.3:
@@ -283,27 +507,52 @@ def random_frame(draw: random.Random) -> bytes:
     return bytes(frame) if draw.random() < 0.9 else bytes(frame[: draw.randint(1, len(frame))])
 
 
-@pytest.mark.parametrize(("seed", "rate"), [(1, 1.0), (2, 0.6)])
+@pytest.mark.parametrize(("seed", "rate", "stamps"), [(1, 1.0, 0.0), (2, 0.6, 0.0), (3, 1.0, 0.5), (4, 0.6, 0.5)])
 @covers("C-025", "C-056", "C-070")
-def test_random_frames_as_the_golden_model_has_them(seed: int, rate: float) -> None:
+def test_random_frames_as_the_golden_model_has_them(seed: int, rate: float, stamps: float) -> None:
+    """``stamps``: the share of cycles in which time stamps are on."""
     draw = random.Random(seed)
     door = Door(rate=rate, seed=seed)
+    door.accept_ipv6 = seed % 2
     frames = [random_frame(draw) for _ in range(400)]
     bad = [draw.random() < 0.1 for _ in frames]
+    firsts: list[int] = []
     for frame, is_bad in zip(frames, bad, strict=True):
-        door.beats.items.extend(beats(frame, error=is_bad))
-    door.bench.simulate(door.drained)
+        firsts.append(len(door.beats.items))
+        door.beats.items.extend(beats(frame, error=is_bad, garbage=draw.randbytes(FLIT_BYTES)))
+
+    async def story() -> None:
+        while door.beats.items:
+            door.tick = draw.getrandbits(64)
+            door.timestamp = {"offset": draw.randrange(61), "enable": draw.random() < stamps}
+            await door.bench.cycles(1)
+        await door.drained()
+
+    door.bench.simulate(story)
 
     expected = [
         drop_cause(frame, bad=is_bad, maximum_frame=TINY.maximum_frame)
         for frame, is_bad in zip(frames, bad, strict=True)
     ]
     assert door.causes == expected, f"seed {seed}"
-    good = [frame for frame, cause in zip(frames, expected, strict=True) if cause == "none"]
-    assert len(good) > 100
-    assert door.admitted() == [b"".join(pipe_flits(frame)) for frame in good]
-    assert [Key(**fields(frame.key)) for frame in door.frames.got] == [steering_key(frame) for frame in good]
-    assert [frame.flits for frame in door.frames.got] == [len(pipe_flits(frame)) for frame in good]
+    began = [door.beats.taken_at[first] for first in firsts]
+    assert [fields(verdict.timestamp) for verdict in door.verdicts.got] == [door.timestamps[cycle] for cycle in began]
+    good: list[tuple[bytes, int | None]] = []
+    arrivals: list[int] = []
+    for frame, cause, cycle in zip(frames, expected, began, strict=True):
+        if cause == "none":
+            tick, setting = door.ticks[cycle], door.timestamps[cycle]
+            offset = setting["offset"] if setting["enable"] else None
+            good.append((frame if offset is None else stamped(frame, offset, tick), offset))
+            arrivals.append(tick)
+    assert door.admitted() == [frame for frame, _ in good], f"seed {seed}"
+    assert door.keys == [steering_key(frame, offset) for frame, offset in good]
+    assert door.refusals == [refusal(frame, accept_ipv6=bool(door.accept_ipv6)) for frame, _ in good]
+    assert set(door.refusals) == {"none", "not_ip", "bad_ip_length"}
+    assert [frame.arrival for frame in door.frames.got] == arrivals
+    ends = [frame.end for frame in door.frames.got if frame.refusal.name == "NONE"]
+    assert ends == [ip_end(frame) for frame, _ in good if refusal(frame, accept_ipv6=bool(door.accept_ipv6)) == "none"]
+    assert len(ends) > 100
 
     # a flit 2 cycles behind its beat; the frame beside its commit, the verdict beside its end
     assert door.flits.got_at == [cycle + LATENCY for cycle in door.beats.taken_at]

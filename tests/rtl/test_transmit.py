@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from amaranth.utils import exact_log2
 
 from enso_nic.config import TINY
 from enso_nic.transmit import TransmitPath
@@ -55,6 +56,7 @@ class Host:
         context.set(self.block.bus_master, self.bus_master)
         context.set(self.block.cycle, cycle)
         context.set(self.block.tick, cycle * 4 // 5)
+        context.set(self.block.settings.notification_ring, exact_log2(SLOTS))
         self.errors += context.get(self.block.tx_error)
         self.sent += context.get(self.block.tx_frames)
         self.idle = context.get(self.block.idle)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from amaranth.utils import exact_log2
 
 from enso_nic.config import TINY
 from enso_nic.layouts import ReadKind
@@ -18,7 +19,7 @@ BASE = 0x0001_2345_6780_0000
 
 
 class Fetching:
-    """The block and its three streams; ``write`` and ``read`` queue accesses."""
+    """The block and its three streams; ``write`` and ``read`` queue accesses. ``ring``: the setting."""
 
     def __init__(self) -> None:
         self.block = TxRequestFetch(TINY)
@@ -29,8 +30,10 @@ class Fetching:
         )
         self.bench = Bench(self.block, [self.access, self.answer, self.slots], each_cycle=self.each_cycle)
         self.idle: list[int] = []
+        self.ring = exact_log2(SLOTS)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
+        context.set(self.block.settings.notification_ring, self.ring)
         self.idle.append(context.get(self.block.idle))
 
     def write(self, buffer: int, word: int, low: int = 0, high: int = 0, enables: int = BOTH) -> None:
@@ -146,6 +149,40 @@ def test_indices_beyond_the_ring_count_modulo_its_size(fetching: Fetching) -> No
     fetching.simulate(story)
     assert fetching.jobs == [(0, BASE // 64 + 4, 2)]
     assert fetching.answer.got == [0xFFFFFFF6 * (1 + (1 << 32))]
+
+
+def test_a_ring_has_the_size_that_was_set_when_it_was_enabled(fetching: Fetching) -> None:
+    """The high word enables: what is set when the low one is written, or later, does not count."""
+    line = BASE // 64
+
+    async def story() -> None:
+        for buffer, ring in ((1, 3), (2, 15), (3, 5)):
+            fetching.ring = ring
+            fetching.enable(buffer, start=2**ring - 2)
+            await fetching.settle()
+        fetching.ring = 4
+        for buffer in (1, 2, 3):
+            fetching.write_tail(buffer, 1)
+            await fetching.settle()
+        assert fetching.jobs == [
+            *((1, line + 6, 2), (1, line, 1)),
+            *((2, line + 2**15 - 2, 2), (2, line, 1)),
+            *((3, line + 30, 2), (3, line, 1)),
+        ]
+        fetching.write_tail(2, 0)
+        await fetching.settle()
+        assert fetching.jobs[-1] == (2, line + 1, 2**15 - 1)
+        fetching.write(1, MEMORY, low=BASE & 0xFFFFFFFF, enables=LOW)
+        await fetching.settle()
+        fetching.ring = 6
+        fetching.write(1, MEMORY, high=BASE >> 32, enables=HIGH)
+        await fetching.settle()
+        fetching.ring = 7
+        fetching.write(1, INDICES, low=1, high=62)
+        await fetching.settle()
+
+    fetching.simulate(story)
+    assert fetching.jobs[-2:] == [(1, line + 62, 2), (1, line, 1)]
 
 
 @covers("C-019", "C-098")

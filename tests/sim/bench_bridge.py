@@ -333,6 +333,22 @@ async def completions_end_where_the_maximum_payload_or_the_boundary_ends(top: An
 
 
 @cocotb.test()
+async def the_transfers_of_each_port_are_counted(top: Any) -> None:
+    bridge = bridge_of(top)
+    base = bridge.memory.base
+    await until(bridge, 1000)
+    bridge.mmio_write(1000, READ, command(base, 8), 8)
+    bridge.mmio_write(1000, READ, command(base + 512, 3), 8)
+    bridge.mmio_write(1000, BURST, command(base + PAGE, 4, 5), 8)
+    bridge.mmio_read(1000, SIZES, 1)
+    await until(bridge, 5_000_000)
+    counters = bridge.counters()
+    assert (counters.mmio_request_beats, counters.read_request_beats, counters.read_completion_beats) == (4, 2, 8 + 3)
+    # the mirror sends each line that it read as a frame of one beat
+    assert (counters.to_host_beats, counters.ethernet_tx_beats) == (4 * 5 + 1, 8 + 3)
+
+
+@cocotb.test()
 async def reads_fail_on_demand_and_outside_memory(top: Any) -> None:
     bridge = bridge_of(top)
     bridge.fault(1, "drop")

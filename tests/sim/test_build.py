@@ -224,6 +224,15 @@ def test_a_bench_that_passes(adder: Model, bench: str, tmp_path: Path) -> None:
     run_cocotb(adder, bench, folder=tmp_path, environment={"EXPECTED": "8"})
 
 
+def test_coverage_tells_what_toggled(bench: str, tmp_path: Path) -> None:
+    model = cocotb_model([verilog(Adder, 3, name="adder")], top="adder", coverage=True)
+    run_cocotb(model, bench, folder=tmp_path, environment={"EXPECTED": "8"})
+    lines = (tmp_path / "coverage.dat").read_text().splitlines()
+    happened = [line for line in lines if not line.endswith(" 0")]
+    # 5 + 3 = 8: bit 3 of the sum, and no other
+    assert [bit for bit in range(8) if any(f"\2o[{bit}]:0->1" in line for line in happened)] == [3]
+
+
 @pytest.mark.parametrize(
     ("environment", "reason"),
     [

@@ -83,7 +83,8 @@ void bridge_counters(int64_t *counters) {
     const int64_t values[] = {
         bridge.cycle + 1 - bridge.skipped, bridge.skipped, bridge.wakes, bridge.calls, bridge.up_bytes,
         bridge.host.down_bytes, bridge.host.writes_outside, bridge.host.reads_outside,
-        static_cast<int64_t>(bridge.host.first_outside),
+        static_cast<int64_t>(bridge.host.first_outside), bridge.to_host_beats, bridge.read_request_beats,
+        bridge.read_completion_beats, bridge.mmio_request_beats, bridge.ethernet_tx_beats,
     };
     std::memcpy(counters, values, sizeof values);
 }

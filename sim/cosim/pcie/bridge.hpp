@@ -64,6 +64,9 @@ struct Bridge {
     std::FILE *record = nullptr;
     TransferHash hash;
     int64_t skipped = 0, wakes = 0, calls = 0, up_bytes = 0;
+    // transfers on each port but ethernet_rx, whose frames the source counts
+    int64_t to_host_beats = 0, read_request_beats = 0, read_completion_beats = 0, mmio_request_beats = 0;
+    int64_t ethernet_tx_beats = 0;
 
     // --- time ---
 
@@ -108,6 +111,7 @@ struct Bridge {
 
     void to_host(int64_t at, const Word *words) {
         transfer(TransferHash::kToHost, at, words, kHostWriteWords);
+        to_host_beats++;
         const HostWritePins beat{words};
         const bool inside = write_beats < write_flits;
         if (inside == (beat.first() || beat.is_mmio_response()))
@@ -139,6 +143,7 @@ struct Bridge {
 
     void read_request(int64_t at, const Word *words) {
         transfer(TransferHash::kReadRequest, at, words, kReadRequestWords);
+        read_request_beats++;
         const ReadRequestPins request{words};
         const uint64_t address = request.byte_address();
         const int flits = request.flits();
@@ -151,6 +156,7 @@ struct Bridge {
 
     void ethernet_tx(int64_t at, const Word *words) {
         transfer(TransferHash::kEthernetTx, at, words, kEthernetWords);
+        ethernet_tx_beats++;
         const EthernetTxPins beat{words};
         sink.add(beat, cycle * kPeriod);
         const int64_t bytes = beat.bytes() + (beat.last() ? link.wire_overhead_bytes : 0);
@@ -175,10 +181,10 @@ struct Bridge {
             flags |= 1 | 8;
             moved_in_cycle = cycle;
         }
-        if (completion_accepted) completion_driven = false;
+        if (completion_accepted) completion_driven = false, read_completion_beats++;
         if (!completion_driven && next_completion_line(now)) completion_driven = true, flags |= 16;
         if (completion_driven) flags |= 2;
-        if (mmio_accepted) mmio_driven = false;
+        if (mmio_accepted) mmio_driven = false, mmio_request_beats++;
         if (!mmio_driven && !host.mmio.empty() && host.mmio.front().at <= now) {
             host.mmio.front().request.set(mmio_pins);
             host.mmio.pop();

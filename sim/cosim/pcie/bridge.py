@@ -66,6 +66,8 @@ class Counters:
         Accesses beyond host memory; such a write is ignored, such a read is answered by an error.
     first_outside
         Address of the first such write.
+    to_host_beats, read_request_beats, read_completion_beats, mmio_request_beats, ethernet_tx_beats
+        Transfers on these ports of the NIC.
     """
 
     cycles: int
@@ -77,6 +79,11 @@ class Counters:
     writes_outside: int
     reads_outside: int
     first_outside: int
+    to_host_beats: int
+    read_request_beats: int
+    read_completion_beats: int
+    mmio_request_beats: int
+    ethernet_tx_beats: int
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The whole model: the register map, and who is told what."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable
 
 from enso_nic.config import NicConfig
@@ -45,15 +45,16 @@ class GoldenNic:
         self.receive = Receive(config, self.to_host, self.counters)
         self.transmit = Transmit(config, self.receive, self.counters)
         self._operations: deque[Operation] = deque()
-        self._merged: dict[int, int] = {}  # pipe -> MMIO access of its last head write whose check was merged
+        # pipe -> checks out of turn that must come, each with the last MMIO access that asked for it, or 0
+        self._retries: defaultdict[int, deque[int]] = defaultdict(deque)
         self._accesses = 0
         self._events = 0  # whatever may move a counter
         self._last_read: Counter[str] = Counter()
 
     def waiting(self) -> str:
         """What must still happen; empty if nothing must."""
-        undone = [*self._operations, *self._merged]
-        operations = f"register accesses and pipes {undone}" if undone else ""
+        undone = [*self._operations, *(pipe for pipe, checks in self._retries.items() if checks)]
+        operations = f"register accesses and checks of pipes {undone}" if undone else ""
         parts = (self.receive.waiting(), operations, self.to_host.waiting(), self.transmit.waiting())
         return "; ".join(part for part in parts if part)
 
@@ -89,9 +90,7 @@ class GoldenNic:
                 value = data & 0xFFFFFFFF
                 self._operations.append(Operation(self._accesses, "tail_write", page, tag=tag, value=value))
             if high and page < FIRST_NOTIFICATION_BUFFER_PAGE:
-                may_merge = pipe is not None and len(self._operations) >= self._config.pipe_operations
-                check = Operation(self._accesses, "head_check", page, tag=tag, may_merge=may_merge)
-                self._operations.append(check)
+                self._operations.append(Operation(self._accesses, "head_check", page, tag=tag))
         elif owner is not None and word == MEMORY_WORD:
             size = self._settings.pipe_ring if pipe is not None else self._settings.notification_ring
             owner.memory.write(self._accesses, owner.memory.latest.written(data, low=low, high=high, size=size))
@@ -223,11 +222,11 @@ class GoldenNic:
             return
         kind, page = tap.kind, tap.page
         if kind == "retry":
-            self._retry(tap)
+            assert self._retries[page], f"pipe {page} was checked out of turn without a reason"
+            self.receive.settle(self._retries[page].popleft())
+            self.to_host.decide(Retried(page))
+            self.receive.check_head(self.receive.pipes[page], tap)
             return
-        # head checks that found the queue full come later, once per pipe
-        while self._operations and self._operations[0].may_merge and self._operations[0].tag != tap.tag:
-            self._merge(self._operations.popleft())
         assert self._operations, f"a {kind} of page {page} that nobody asked for"
         operation = self._operations.popleft()
         address = operation.page * PAGE_BYTES + 8 * operation.word
@@ -235,7 +234,7 @@ class GoldenNic:
         # words of the tables belong to their pipes; other pages from the extension page on are told apart before
         entries = [number for number in in_tables if 0 <= number < TABLE_PAGES * WORDS_PER_PAGE]
         due = entries[0] if entries else min(operation.page, FIRST_EXTENSION_PAGE)
-        assert (kind, page) == (operation.kind, due), f"a {kind} of page {page}; due is {operation}"
+        assert (kind, page, tap.tag) == (operation.kind, due, operation.tag), f"{tap}; due is {operation}"
         self.receive.settle(operation.access)
         self.to_host.decide(Settled(operation.access))
         pipe, ring, _ = self._owners(operation.page)
@@ -249,19 +248,28 @@ class GoldenNic:
         elif kind == "head_check" and pipe is not None:
             self.receive.check_head(pipe, tap)
 
-    def _merge(self, check: Operation) -> None:
-        self._merged[check.page] = check.access
-        self.counters["merged_head_checks"] += 1
+    def retry(self, pipe: int, tag: int | None, *, is_new: bool) -> None:
+        """The retry tap: a pipe is to be checked out of turn, for the head write ``tag`` that found the queue full.
 
-    def _retry(self, tap: Commit) -> None:
-        """A check of a pipe for which checks were merged, or to which a notification is owed."""
-        while self._operations and self._operations[0].may_merge and tap.page not in self._merged:
-            self._merge(self._operations.popleft())
-        access = self._merged.pop(tap.page, None)
-        if access is not None:
-            self.receive.settle(access)
-        self.to_host.decide(Retried(tap.page, access is not None))
-        self.receive.check_head(self.receive.pipes[tap.page], tap)
+        None: because it is owed a notification. It is checked once, unless the check has begun (``is_new``).
+        """
+        access = 0
+        if tag is None:
+            self.to_host.retry(pipe)
+        else:
+            check = next((each for each in self._operations if each.tag == tag), None)
+            assert check is not None, f"a check of pipe {pipe} was put off that nobody asked for"
+            assert (check.kind, check.page) == ("head_check", pipe), f"{check} was put off as a check of pipe {pipe}"
+            waiting = len(self._operations)
+            assert waiting > self._config.pipe_operations, f"{check} was put off, though only {waiting} wait"
+            self._operations.remove(check)
+            self.counters["merged_head_checks"] += 1
+            access = check.access
+        if is_new:
+            self._retries[pipe].append(access)
+        else:
+            assert self._retries[pipe], f"pipe {pipe} is said to wait for a check, and does not"
+            self._retries[pipe][-1] = max(access, self._retries[pipe][-1])
 
     def notification(self, outcome: str) -> None:
         """The notification tap."""

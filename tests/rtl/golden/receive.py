@@ -65,7 +65,10 @@ class Pipe:
 
 
 class EnteredFrame(NamedTuple):
-    """A frame whose first beat has come; ``configs``: config requests known to be complete by then."""
+    """A frame whose first beat has come; ``configs``: config requests known to be complete by then.
+
+    ``settings``: those that it may meet, while it comes.
+    """
 
     frame: bytes
     bad: bool
@@ -73,6 +76,7 @@ class EnteredFrame(NamedTuple):
     may_find_no_room: bool
     configs: int
     tick: int
+    settings: list[Settings]
 
     @property
     def flits(self) -> int:
@@ -132,13 +136,15 @@ class Receive:
         """First beat of a frame; ``is_open``: the output ``ready``; ``tick``: of that cycle."""
         waiting = self._to_host.flits_waiting + sum(entered.flits for entered in self._door)
         may_find_no_room = waiting > self._config.packet_buffer_flits - self._config.maximum_frame_flits
-        self._door.append(EnteredFrame(frame, bad, is_open, may_find_no_room, self.configs_complete, tick))
+        settings = self.settings.follow()
+        self._door.append(EnteredFrame(frame, bad, is_open, may_find_no_room, self.configs_complete, tick, settings))
 
     def admission(self, tap: Admission) -> None:
         """Fate of the next frame, as the admission tap tells it."""
         cause = tap.cause
         assert self._door, f"fate {cause} of a frame that never came"
         entered = self._door.popleft()
+        self.settings.leave(entered.settings)
         frame = entered.frame
         by_bytes = drop_cause(frame, bad=entered.bad, maximum_frame=self._config.maximum_frame)
         if cause == "in_reset":
@@ -165,10 +171,9 @@ class Receive:
         if tap.timestamp.enabled:
             stamped_at = tap.timestamp.offset
             frame = stamped(frame, stamped_at, entered.tick)
-        self.settings.see(
-            lambda settings: refusal(frame, accept_ipv6=settings.accept_ipv6) == tap.refusal,
-            f"a frame of {len(frame)} bytes is refused as {tap.refusal}",
-        )
+        refusals = [refusal(frame, accept_ipv6=settings.accept_ipv6) for settings in entered.settings]
+        what = f"a frame of {len(frame)} bytes is refused as {tap.refusal}"
+        assert tap.refusal in refusals, f"{what}; accepted is one of {refusals}"
         return AdmittedFrame(frame, steering_key(frame, stamped_at), tap.refusal, entered.tick, entered.configs)
 
     # --- the pipes ----------------------------------------------------------------------------------------------------

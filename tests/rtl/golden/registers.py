@@ -127,8 +127,6 @@ class Operation(NamedTuple):
         Tail write: the tail.
     word, tag
         Register read: 8-byte word within the page. What the operation, and an answer, is known by.
-    may_merge
-        Head check: the queue of operations may have been full.
     quiet
         Register read: count of events when it was taken, if the NIC had nothing to do then.
     tx_words
@@ -143,7 +141,6 @@ class Operation(NamedTuple):
     word: int = 0
     tag: int = 0
     value: int = 0
-    may_merge: bool = False
     quiet: int | None = None
     tx_words: tuple[int, ...] = ()
     setting: int | None = None

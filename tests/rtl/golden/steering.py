@@ -116,7 +116,7 @@ def stamped(frame: bytes, offset: int, tick: int) -> bytes:
     """A frame that came while time stamps were on: its 4 bytes at ``offset`` tell how long it was under way."""
     sent = int.from_bytes(frame[offset : offset + STAMP_BYTES].ljust(STAMP_BYTES, b"\0"), "big")
     passed = ((tick - sent) & WORD).to_bytes(STAMP_BYTES, "big")
-    return (frame[:offset] + passed + frame[offset + STAMP_BYTES :])[: len(frame)] if offset < len(frame) else frame
+    return (frame[:offset] + passed + frame[offset + STAMP_BYTES :])[: len(frame)]
 
 
 def lookup3(key: Key, table: int) -> int:

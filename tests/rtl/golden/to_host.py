@@ -61,10 +61,9 @@ class Notification:
 
 
 class Retried(NamedTuple):
-    """A pipe was checked again, because a notification was owed or because checks were merged."""
+    """A pipe was checked out of turn: it is owed nothing any more."""
 
     pipe: int
-    merged: bool
 
 
 class Settled(NamedTuple):
@@ -195,6 +194,12 @@ class ToHost:
         self._take_turns()
         self._release()
 
+    def retry(self, pipe: int) -> None:
+        """A pipe is to be checked again, because it was owed a notification."""
+        # one that was owed again while its check was on its way may be checked twice
+        assert self._reasons[pipe], f"pipe {pipe} is to be checked again without a reason"
+        self._reasons[pipe] -= 1
+
     def _write(self, item: Notification, ring: NotificationRing) -> None:
         def fits(memory: RingMemory) -> bool:
             return memory.enabled and any(has_room(ring, memory, head) for head in ring.head.possible())
@@ -210,9 +215,6 @@ class ToHost:
         while self._decisions and not isinstance(self._decisions[0], Notification):
             item = self._decisions.popleft()
             if isinstance(item, Retried):
-                # one that was owed again while its retry was on its way may be checked twice
-                assert self._reasons[item.pipe] or item.merged, f"pipe {item.pipe} was checked again without a reason"
-                self._reasons[item.pipe] -= not item.merged
                 self._owed.pop(item.pipe, None)
             elif isinstance(item, RingTailWrite):
                 item.ring.tail = item.value

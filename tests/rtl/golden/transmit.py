@@ -280,9 +280,7 @@ class Transmit:
         self._receive = receive
         self.configuration = Configuration(receive, counters)
         self._counters = counters
-        self.rings = [
-            TransmitRing(number, self._close) for number in range(config.notification_buffers)
-        ]
+        self.rings = [TransmitRing(number, self._close) for number in range(config.notification_buffers)]
         self._packetiser = Packetiser(config.maximum_frame)
         self._timestamps = deque([self.configuration.timestamp])  # settings that the next frame may meet
         self._reads: dict[int, HostRead] = {}  # by tag, unanswered
