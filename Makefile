@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long sim verilog lint bench clean
+.PHONY: help run test test-long sim verilog figures lint bench clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ sim: $(READY) ## the cycle-level benches of the NIC and its blocks, its line rat
 
 verilog: $(READY) ## the NIC as build/verilog/enso_nic.v
 	$(BIN)/python -m enso_nic build/verilog/enso_nic.v
+
+figures: $(READY) ## the figures of docs/nic.md, from simulations
+	$(BIN)/python -m tests.rtl.figures docs
 
 lint: $(READY) ## style and types
 	$(BIN)/ruff check
