@@ -41,6 +41,9 @@ class Workload:
         for key, uthread in self.flows:
             if not 0 <= uthread < self.uthreads:
                 raise ValueError(f"flow {tuple(key)} goes to uthread {uthread}; accepted are 0 to {self.uthreads - 1}")
+        for pipe in self.header_pipes:
+            if not 0 <= pipe < self.uthreads:
+                raise ValueError(f"header_pipes has pipe {pipe}; accepted are 0 to {self.uthreads - 1}")
 
 
 class System(Protocol):
