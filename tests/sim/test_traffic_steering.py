@@ -11,6 +11,7 @@ from cosim.traffic.frames import Frames
 from cosim.traffic.pcap import read_capture
 from cosim.traffic.steering import FlowKey, Steering, steer
 from tests.captures import CAPTURES, capture_names
+from tests.tools.look_alikes import not_sound_ipv4
 
 A, B = 0x0A000001, 0x0A000002
 TO_A = {"src": "10.0.0.2", "dst": "10.0.0.1"}
@@ -91,6 +92,11 @@ def test_what_pipes_without_header_mode_refuse_has_no_key(frame: Packet | bytes,
     assert (steering.cause.tolist(), steering.refusal.tolist()) == ([""], [refusal])
     assert steering.flow.tolist() == [0]
     assert (steering.flows == [FlowKey(0, 0, 0, 0)]) == bool(refusal)
+
+
+def test_the_look_alikes_of_what_needs_header_mode_need_it() -> None:
+    for frame in not_sound_ipv4():
+        assert steered(frame).refusal.tolist() != [""], frame
 
 
 @pytest.mark.parametrize("frame", [Ether() / IP(**TO_A) / Raw(bytes(1481)), Ether() / ARP() / Raw(bytes(1500))])
