@@ -90,9 +90,7 @@ def test_a_run_whose_sums_do_not_agree_has_no_result() -> None:
     with pytest.raises(AccountingError, match="offered 301 is not completed 300"):
         measured(LOAD, outcome(300, pipe_full=1))
     with pytest.raises(AccountingError, match=r"frame 1 that left the NIC, .* at 2000000 ps, answers no request"):
-        measured(
-            LOAD, Outcome(ARRIVALS, REQUESTS, ARRIVALS + 2_000_000, END, outcome(300).counters, REPORT)
-        )
+        measured(LOAD, Outcome(ARRIVALS, REQUESTS, ARRIVALS + 2_000_000, END, outcome(300).counters, REPORT))
 
 
 def shown(result: dict[str, Any]) -> str:

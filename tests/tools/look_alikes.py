@@ -10,6 +10,7 @@ from scapy.packet import Packet, Raw
 THERE = {"src": "10.0.0.2", "dst": "10.0.0.1"}
 MACS = {"src": "02:00:00:00:00:02", "dst": "02:00:00:00:00:01"}
 ETHER = Ether(**MACS)
+WHO_HAS = {"hwsrc": MACS["src"], "psrc": THERE["src"]}
 _PTP = 0x88F7
 
 
@@ -26,7 +27,7 @@ def of_everything() -> list[bytes]:
         ETHER / IP(**THERE) / UDP(sport=5, dport=9) / Raw(b"x"),
         Raw(bytes(ETHER / IP(**THERE) / UDP(sport=5, dport=9)) + b"trailer" * 40),
         ETHER / IP(**THERE, len=2000) / UDP(sport=5, dport=9),
-        ETHER / ARP(),
+        ETHER / ARP(**WHO_HAS),
         ETHER / IP(**THERE) / UDP(sport=5, dport=9) / Raw(bytes(1480)),
     ]
     return [bytes(packet) for packet in packets]
@@ -36,9 +37,9 @@ def not_sound_ipv4() -> list[bytes]:
     """What only a pipe in header mode takes."""
     udp, options = UDP(sport=5, dport=7), [IPOption_NOP()] * 40
     packets: list[Packet] = [
-        ETHER / ARP(),
+        ETHER / ARP(**WHO_HAS),
         ETHER / Dot1Q(vlan=5) / IP(**THERE) / udp / Raw(bytes(range(100))),
-        ETHER / IPv6() / udp / Raw(bytes(range(200))),
+        ETHER / IPv6(src="fd00::2", dst="fd00::1") / udp / Raw(bytes(range(200))),
         Ether(**MACS, type=0x0800) / Raw(b"\x65" + bytes(range(1, 60))),
         ETHER / IP(**THERE, ihl=4) / udp / Raw(bytes(range(60))),
         ETHER / IP(**THERE, ihl=6, len=23) / udp / Raw(bytes(range(60))),
@@ -62,7 +63,7 @@ def damaged_arp(seed: int) -> list[bytes]:
     draw = random.Random(seed)
     frames = []
     for number in range(2282):
-        request = bytes(ETHER / ARP(pdst=f"10.0.{number >> 8}.{number & 255}"))
+        request = bytes(ETHER / ARP(**WHO_HAS, pdst=f"10.0.{number >> 8}.{number & 255}"))
         frame = bytearray(request.ljust(draw.choice((42, 60)), b"\0"))
         for _ in range(draw.randrange(4)):
             frame[draw.randrange(14, len(frame))] = draw.randrange(256)
