@@ -198,6 +198,13 @@ def test_how_a_run_is_carried_out_changes_no_byte_of_its_files(
         assert result["run"]["bridge"]["cycles_skipped"] == 0
 
 
+def test_how_a_run_in_header_mode_is_carried_out_changes_no_byte_of_its_files(tmp_path: Path) -> None:
+    arguments = ("--pcap", capture_of(tmp_path, ptp()), "--set", "drain=1ms")
+    run(tmp_path / "one", *arguments)
+    run(tmp_path / "other", *arguments, "--set=lookahead=7", "--set=idle_skip=off", "--set=polling=naive")
+    assert files(tmp_path / "one") == files(tmp_path / "other")
+
+
 def test_the_seed_decides_what_comes(tmp_path: Path, small: dict[str, bytes]) -> None:
     run(tmp_path / "out", *SMALL, "--seed", "2")
     other = files(tmp_path / "out")
