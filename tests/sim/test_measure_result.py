@@ -70,9 +70,10 @@ def test_a_run_that_dropped_and_did_not_finish() -> None:
     assert result["offered"] == result["completed"] + sum(result["dropped"].values()) + result["unfinished"]
 
 
-def test_frames_without_ip_of_which_many_are_equal_are_measured_one_by_one() -> None:
-    frames = Frames.pack([ptp()[0]] * 300)
-    load = Load(frames, ARRIVALS[:300], steer(frames, 1514), uthreads=4)
+def test_frames_in_header_mode_of_which_many_are_equal_are_measured_one_by_one() -> None:
+    with_trailer = bytes(next(iter(REQUESTS))) + b"trailer" * 10
+    frames = Frames.pack([ptp()[0]] * 299 + [with_trailer])
+    load = Load(frames, ARRIVALS[:300], steer(frames, 1514), uthreads=1)
     returned = Frames.pack(expected_echo(frame, in_header_mode=True) for frame in frames)
     left = ARRIVALS[:300] + 2_000_000
     counters = {"rx_admitted": 300, "tx_frames": 300, "too_long": 0}

@@ -75,10 +75,19 @@ def test_the_pipe_that_gets_what_others_refuse_is_in_header_mode(
     assert requests.in_header_mode.tolist() == list(map(bool, in_header_mode))
 
 
-def test_what_the_door_refuses_needs_no_header_mode(tmp_path: Path) -> None:
-    requests = replayed(tmp_path, [bytes(1515), *generate_requests(5, connections=1, seed=1)], 1)
+def test_it_is_the_pipe_of_the_uthread_whose_turn_it_was(tmp_path: Path) -> None:
+    udp = {frame[36:38]: frame for frame in generate_requests(100, connections=4, seed=1)}
+    requests = replayed(tmp_path, [*udp.values(), not_sound_ipv4()[0]], 3)
+    assert requests.flows[4] == (FlowKey(0, 0, 0, 0), 1)
+    assert requests.header_pipes == {1}
+
+
+def test_what_the_door_refuses_needs_no_header_mode_and_has_none(tmp_path: Path) -> None:
+    too_long, udp, arp = bytes(1515), next(iter(generate_requests(1, connections=1, seed=1))), not_sound_ipv4()[0]
+    requests = replayed(tmp_path, [too_long, udp], 1)
     assert requests.header_pipes == frozenset()
-    assert requests.is_admitted.tolist() == [False, *[True] * 5]
+    assert requests.is_admitted.tolist() == [False, True]
+    assert replayed(tmp_path, [too_long, arp], 1).in_header_mode.tolist() == [False, True]
 
 
 def test_a_bad_capture_is_refused(tmp_path: Path) -> None:
