@@ -153,6 +153,7 @@ class NicBench:
     def post_read(self, address: int) -> int:
         """An MMIO read of the 8-byte word at ``address`` is posted; its tag."""
         tag = self._tag()
+        self._answers.pop(tag, None)  # of a read long ago that nobody waited for
         self._accesses.append({"address": address // 8, "tag": tag})
         return tag
 
@@ -261,6 +262,8 @@ class NicBench:
         """One clock edge: look at what is transferred, then offer what comes next."""
         await self._edge
         self.now += 1
+        if self.golden is not None:
+            self.golden.cycle(self.now)
         was_ready = self.is_ready
         self._check_silence()
         if self._must_restart and was_ready and not self.is_ready:

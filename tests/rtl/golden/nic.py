@@ -204,6 +204,10 @@ class GoldenNic:
 
     # --- what enters and leaves, and the taps -------------------------------------------------------------------------
 
+    def cycle(self, now: int) -> None:
+        """Time goes by."""
+        self.to_host.now = now
+
     def frame_begins(self, frame: bytes, *, bad: bool, is_open: bool, tick: int = 0) -> None:
         """The first beat of a frame from the wire; ``is_open``, ``tick``: the output and the input of that cycle."""
         self._events += 1
@@ -257,9 +261,9 @@ class GoldenNic:
         if tag is None:
             self.to_host.retry(pipe)
         else:
-            check = next((each for each in self._operations if each.tag == tag), None)
+            wanted = ("head_check", pipe, tag)
+            check = next((each for each in self._operations if (each.kind, each.page, each.tag) == wanted), None)
             assert check is not None, f"a check of pipe {pipe} was put off that nobody asked for"
-            assert (check.kind, check.page) == ("head_check", pipe), f"{check} was put off as a check of pipe {pipe}"
             waiting = len(self._operations)
             assert waiting > self._config.pipe_operations, f"{check} was put off, though only {waiting} wait"
             self._operations.remove(check)

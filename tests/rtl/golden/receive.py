@@ -134,7 +134,7 @@ class Receive:
 
     def frame_begins(self, frame: bytes, *, bad: bool, is_open: bool, tick: int) -> None:
         """First beat of a frame; ``is_open``: the output ``ready``; ``tick``: of that cycle."""
-        waiting = self._to_host.flits_waiting + sum(entered.flits for entered in self._door)
+        waiting = self._to_host.most_stored() + sum(entered.flits for entered in self._door)
         may_find_no_room = waiting > self._config.packet_buffer_flits - self._config.maximum_frame_flits
         settings = self.settings.follow()
         self._door.append(EnteredFrame(frame, bad, is_open, may_find_no_room, self.configs_complete, tick, settings))
@@ -156,7 +156,7 @@ class Receive:
         self._counters["rx_frames"] += 1
         if cause == "none":
             self._counters["rx_admitted"] += 1
-            self._to_host.flits_waiting += entered.flits
+            self._to_host.store(entered.flits)
             self._admitted.append(self._admit(entered, tap))
         else:
             self._counters[cause] += 1
@@ -211,7 +211,7 @@ class Receive:
             self._counters[cause] += 1
             if pipe is not None:
                 pipe.drops += 1
-        self._to_host.leave(Released(-(-len(admitted.frame) // FLIT_BYTES)))
+        self._to_host.leave(Released(-(-len(admitted.frame) // FLIT_BYTES), cause != "none"))
 
     def _meet_steering(self, admitted: AdmittedFrame, target: int | None) -> None:
         """Find the steerings that explain where the frame went."""

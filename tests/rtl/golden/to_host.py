@@ -8,6 +8,9 @@ from typing import NamedTuple
 from enso_nic.config import FLIT_BYTES, NicConfig
 from tests.rtl.golden.registers import RingMemory, Window
 
+DROP_CYCLES = 24
+"""From the decision to drop a frame until the packet buffer has skipped it, at most, if nothing before it waits."""
+
 
 class NotificationRing:
     """The RX half of a notification buffer."""
@@ -31,9 +34,10 @@ class DataLine(NamedTuple):
 
 
 class Released(NamedTuple):
-    """The packet buffer has room for these flits again."""
+    """The packet buffer has room for these flits again; those that are dropped, a little later."""
 
     flits: int
+    are_dropped: bool = False
 
 
 @dataclass
@@ -131,8 +135,19 @@ class ToHost:
         self.rings = [NotificationRing(number) for number in range(config.notification_buffers)]
         self._owed: dict[int, int] = {}  # pipe -> notification buffer
         self._reasons: Counter[int] = Counter()  # retries that owed notifications allow, by pipe
-        self.flits_waiting = 0
+        self.now = 0
+        self._stored = 0  # flits of admitted frames that still lie in the packet buffer
+        self._dropping: deque[tuple[int, int]] = deque()  # (cycle, flits): decided then, and no trace of it leaves
+
+    def store(self, flits: int) -> None:
+        """A frame of so many flits was admitted."""
+        self._stored += flits
+
+    def most_stored(self) -> int:
         """Flits of admitted frames that may still lie in the packet buffer."""
+        while self._dropping and self._dropping[0][0] + DROP_CYCLES < self.now:
+            self._dropping.popleft()
+        return self._stored + sum(flits for _, flits in self._dropping)
 
     def waiting(self) -> str:
         """What must still leave, or be decided; empty if nothing must."""
@@ -254,7 +269,9 @@ class ToHost:
         while self._leaving:
             item = self._leaving[0]
             if isinstance(item, Released):
-                self.flits_waiting -= item.flits
+                self._stored -= item.flits
+                if item.are_dropped:
+                    self._dropping.append((self.now, item.flits))
             elif not (isinstance(item, Notification) and item.outcome in ("owed", "lost")):
                 return
             self._leaving.popleft()
