@@ -200,14 +200,14 @@ FRAME_MUTANTS = (
     Mutant(
         "tx_frame_buffer",
         "a time stamp is half as far behind",
-        "place = Cat(Const(0, 3), timestamp.offset)",
-        "place = Cat(Const(0, 2), timestamp.offset)",
+        "replaced(read.data.data, timestamp.offset, network_order(stamp))",
+        "replaced(read.data.data, timestamp.offset >> 1, network_order(stamp))",
     ),
     Mutant(
         "tx_frame_buffer",
         "a time stamp is in the host's byte order",
-        "for byte in reversed(range(STAMP_BYTES))",
-        "for byte in range(STAMP_BYTES)",
+        "replaced(read.data.data, timestamp.offset, network_order(stamp))",
+        "replaced(read.data.data, timestamp.offset, stamp)",
     ),
     Mutant(
         "tx_frame_buffer",

@@ -27,8 +27,22 @@ NIC_MUTANTS = (
     Mutant(
         "nic",
         "host.reset does not reset",
-        "ResetInserter(self.host.reset)(core)",
-        "core",
+        "ResetInserter(self.host.reset | core.restarts)(core)",
+        "ResetInserter(core.restarts)(core)",
+        WHOLE_NIC,
+    ),
+    Mutant(
+        "nic",
+        "a reset by software cuts what is half way out",
+        "self.restarts.eq(page.wants_reset & Cat(gate.closed for gate, _, _ in gates.values()).all())",
+        "self.restarts.eq(page.wants_reset)",
+        WHOLE_NIC,
+    ),
+    Mutant(
+        "nic",
+        "accesses behind a reset by software go before it",
+        "mmio.is_open.eq(self.ready & ~page.wants_reset)",
+        "mmio.is_open.eq(self.ready)",
         WHOLE_NIC,
     ),
 )

@@ -9,8 +9,8 @@ REQUEST_MUTANTS = (
     Mutant(
         "tx_request_fetch",
         "a TX ring ends one slot early",
-        "count.eq(Mux(head < tail, tail, self._ring_slots) - head)",
-        "count.eq(Mux(head < tail, tail, self._ring_slots - 1) - head)",
+        "count.eq(Mux(head < tail, tail, slots) - head)",
+        "count.eq(Mux(head < tail, tail, slots - 1) - head)",
     ),
     Mutant(
         "tx_request_fetch",
@@ -27,8 +27,20 @@ REQUEST_MUTANTS = (
     Mutant(
         "tx_request_fetch",
         "TX indices are not taken modulo the ring",
-        "head, tail = stored.head & ring, stored.tail & ring",
-        "head, tail = stored.head, stored.tail",
+        "head.eq(stored.head & (slots - 1))",
+        "head.eq(stored.head)",
+    ),
+    Mutant(
+        "tx_request_fetch",
+        "a TX ring has the size that is set now",
+        "slots.eq(1 << stored.ring)",
+        "slots.eq(1 << self.settings.notification_ring)",
+    ),
+    Mutant(
+        "tx_request_fetch",
+        "the size of a TX ring is not stored when it is enabled",
+        "updated.ring.eq(self.settings.notification_ring)",
+        "updated.ring.eq(stored.ring)",
     ),
     Mutant(
         "tx_request_fetch",
@@ -57,8 +69,8 @@ REQUEST_MUTANTS = (
     Mutant(
         "tx_request_fetch",
         "TX address 0 enables",
-        "m.d.comb += updated.enabled.eq(address != 0)",
-        "m.d.comb += updated.enabled.eq(1)",
+        "updated.enabled.eq(address != 0)",
+        "updated.enabled.eq(1)",
     ),
     Mutant(
         "tx_request_fetch",
@@ -134,7 +146,7 @@ REQUEST_MUTANTS = (
     Mutant(
         "tx_requests",
         "the last flit of a request is not read unless it is whole",
-        "(current.length + ((1 << FLIT_SHIFT) - 1)) >> FLIT_SHIFT",
+        "flits(current.length)",
         "current.length >> FLIT_SHIFT",
     ),
     Mutant(

@@ -7,22 +7,11 @@ _FLOWS = "tests/rtl/test_flow_director.py"
 _KEY = f"{_FLOWS}::test_all_of_the_key_must_match"
 _FALLBACK = f"{_FLOWS}::test_without_a_rule_the_fallback_is_the_hash_under_a_mask"
 _ROUND_ROBIN = f"{_FLOWS}::test_round_robin_counts_the_frames_without_a_rule_and_nothing_else"
+_DETAILS = f"{_FLOWS}::test_beside_a_frame_comes_when_it_arrived_and_the_hash_of_its_key"
 _MOVED = f"{_FLOWS}::test_every_lookup_meets_its_rule_while_that_is_moved"
 
 STEERING_MUTANTS = (
     # --- the door -----------------------------------------------------------------------------------------------------
-    Mutant(
-        "rx_parser",
-        "a frame is not trimmed to its IP length",
-        "within = (index * FLIT_BYTES < header.end) & (",
-        "within = (",
-    ),
-    Mutant(
-        "rx_parser",
-        "bytes behind the IP length are kept",
-        "beat.data & byte_mask(kept_bytes)",
-        "beat.data",
-    ),
     Mutant(
         "rx_parser",
         "a frame of the maximum length is too long",
@@ -56,8 +45,8 @@ STEERING_MUTANTS = (
     Mutant(
         "rx_parser",
         "the IP version is not looked at",
-        " & (field(14, 1)[4:] == 4)",
-        "",
+        "(field(12, 2) == ETHERTYPE_IPV4) & (version == 4)",
+        "(field(12, 2) == ETHERTYPE_IPV4)",
     ),
     Mutant(
         "rx_parser",
@@ -68,8 +57,8 @@ STEERING_MUTANTS = (
     Mutant(
         "rx_parser",
         "a later fragment is steered by what lies where ports would be",
-        "is_whole = fragment_offset == 0",
-        "is_whole = fragment_offset != 0x1FFF",
+        "is_whole = (fragment_offset == 0) | hides_fragments",
+        "is_whole = (fragment_offset != 0x1FFF) | hides_fragments",
     ),
     Mutant(
         "rx_parser",
@@ -88,6 +77,90 @@ STEERING_MUTANTS = (
         "what is left of a frame after a reset is taken for a frame",
         "at_start = Signal(init=1, reset_less=True)",
         "at_start = Signal(init=1)",
+    ),
+    Mutant(
+        "rx_parser",
+        "the length of an IPv6 packet is taken for one that counts the header",
+        "ETHERNET_HEADER + IPV6_HEADER + field(18, 2)",
+        "ETHERNET_HEADER + field(18, 2)",
+    ),
+    Mutant(
+        "rx_parser",
+        "IPv6 is always taken",
+        " & (version == 6) & self.accept_ipv6",
+        " & (version == 6)",
+    ),
+    Mutant(
+        "rx_parser",
+        "an IPv6 packet is measured as an IPv4 one",
+        "header.is_sound.eq(header.is_ipv6 | (",
+        "header.is_sound.eq((",
+    ),
+    Mutant(
+        "rx_parser",
+        "an IPv6 packet has a key",
+        "~refusal.as_value().any() & ~header.is_ipv6",
+        "~refusal.as_value().any()",
+    ),
+    Mutant(
+        "rx_parser",
+        "a frame that pipes refuse has a key",
+        "~refusal.as_value().any() & ~header.is_ipv6",
+        "~header.is_ipv6",
+    ),
+    Mutant(
+        "rx_parser",
+        "a frame that pipes refuse does not come in",
+        "        good = cause == DropCause.NONE\n",
+        "        good = (cause == DropCause.NONE) & (refusal == DropCause.NONE)\n",
+    ),
+    Mutant(
+        "rx_parser",
+        "a frame arrives with its last beat",
+        "self.frame.payload.arrival.eq(header.arrival)",
+        "self.frame.payload.arrival.eq(arrival)",
+    ),
+    Mutant(
+        "rx_parser",
+        "a time stamp is added",
+        "passed = (self.tick - sent)",
+        "passed = (self.tick + sent)",
+    ),
+    Mutant(
+        "rx_parser",
+        "a time stamp is in the host's byte order",
+        "replaced(self.i.payload.data, self.timestamp.offset, network_order(passed))",
+        "replaced(self.i.payload.data, self.timestamp.offset, passed)",
+    ),
+    Mutant(
+        "rx_parser",
+        "a time stamp is taken for one in the host's byte order",
+        "sent = network_order((self.i.payload.data >> place)[: 8 * STAMP_BYTES] & in_frame)",
+        "sent = (self.i.payload.data >> place)[: 8 * STAMP_BYTES] & in_frame",
+    ),
+    Mutant(
+        "rx_parser",
+        "what lies behind a frame takes part in its time stamp",
+        "[: 8 * STAMP_BYTES] & in_frame)",
+        "[: 8 * STAMP_BYTES])",
+    ),
+    Mutant(
+        "rx_parser",
+        "each flit is stamped",
+        "with m.If(self.timestamp.enable & at_start):",
+        "with m.If(self.timestamp.enable):",
+    ),
+    Mutant(
+        "rx_parser",
+        "a fragment offset under a time stamp counts",
+        "is_whole = (fragment_offset == 0) | hides_fragments",
+        "is_whole = fragment_offset == 0",
+    ),
+    Mutant(
+        "rx_parser",
+        "a time stamp beside the fragment offset hides it",
+        "(timestamp.offset > first - STAMP_BYTES) & (timestamp.offset <= last)",
+        "(timestamp.offset >= first - STAMP_BYTES) & (timestamp.offset <= last)",
     ),
     Mutant(
         "packet_buffer",
@@ -116,14 +189,62 @@ STEERING_MUTANTS = (
     Mutant(
         "packet_buffer",
         "a dropped frame gives one flit back",
-        "read_index.eq(read_index + self.read.payload.flits)",
-        "read_index.eq(read_index + 1)",
+        "with m.Elif(can_read & wanted.drop):\n            m.d.sync += read_index.eq(read_index + flits_stored)",
+        "with m.Elif(can_read & wanted.drop):\n            m.d.sync += read_index.eq(read_index + 1)",
     ),
     Mutant(
         "packet_buffer",
         "a stalled flit is replaced",
-        "advance = ~self.o.valid | self.o.ready",
-        "advance = self.o.ready | ~self.o.ready",
+        "advance.eq(~self.o.valid | self.o.ready)",
+        "advance.eq(1)",
+    ),
+    Mutant(
+        "packet_buffer",
+        "bytes that are not kept are shown",
+        "read.data & byte_mask(mask_bytes)",
+        "read.data",
+    ),
+    Mutant(
+        "packet_buffer",
+        "flits that are not kept stay in the packet buffer",
+        "read_index.eq(read_index + flits_stored - shown)",
+        "read_index.eq(read_index + 1)",
+    ),
+    Mutant(
+        "packet_buffer",
+        "each flit of a frame comes behind a header",
+        "header_shown.eq(shows_header | (header_shown & ~ends))",
+        "header_shown.eq(shows_header)",
+    ),
+    Mutant(
+        "packet_buffer",
+        "only the first frame has a header",
+        "header_shown.eq(shows_header | (header_shown & ~ends))",
+        "header_shown.eq(shows_header | header_shown)",
+    ),
+    Mutant(
+        "packet_buffer",
+        "a header tells the length that is kept",
+        "header.length.eq(wanted.length)",
+        "header.length.eq(wanted.kept)",
+    ),
+    Mutant(
+        "packet_buffer",
+        "a header tells of no drops",
+        "header.drops.eq(wanted.drops)",
+        "header.drops.eq(0)",
+    ),
+    Mutant(
+        "packet_buffer",
+        "a dropped frame leaves its details behind",
+        "self.details.ready.eq(self.read.valid & self.read.ready)",
+        "self.details.ready.eq(self.read.valid & self.read.ready & ~wanted.drop)",
+    ),
+    Mutant(
+        "packet_buffer",
+        "a frame is shown before its details are there",
+        "can_read.eq(self.read.valid & self.details.valid)",
+        "can_read.eq(self.read.valid)",
     ),
     # --- steering -----------------------------------------------------------------------------------------------------
     Mutant(
@@ -211,6 +332,26 @@ STEERING_MUTANTS = (
         "the flow director is idle with frames inside",
         "self.idle.eq(self.ready & updater.idle & ~is_busy)",
         "self.idle.eq(self.ready & updater.idle)",
+    ),
+    Mutant(
+        "flow_director",
+        "the hash beside a frame is that of a later one",
+        "self.details.hash.eq(first_hash)",
+        "self.details.hash.eq(index)",
+        _DETAILS,
+    ),
+    Mutant(
+        "flow_director",
+        "a frame arrives when it is looked up",
+        "self.details.arrival.eq(found.frame.arrival)",
+        "self.details.arrival.eq(entering.frame.arrival)",
+        _DETAILS,
+    ),
+    Mutant(
+        "flow_director",
+        "a frame that is no packet loses its refusal",
+        "steered.refusal.eq(found.frame.refusal)",
+        "steered.refusal.eq(0)",
     ),
     Mutant(
         "flow_updater",
