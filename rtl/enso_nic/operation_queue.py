@@ -15,8 +15,9 @@ class OperationQueue(wiring.Component):
     So a flood of head writes delays nothing, and each pipe is checked at least once after its last head write; only
     checks of one pipe that find the queue full are merged. Pipes on ``retry`` enter the same set.
 
-    Latency: 2 cycles through the queue, 6 through the set; they take turns on ``o``. Back-pressure: tail writes and
-    register reads wait while the queue is full. After reset it clears the set; before ``ready`` it takes nothing.
+    Latency: 2 cycles through the queue, 4 through the set, when nothing waits; they take turns on ``o``. Back-pressure:
+    tail writes and register reads wait while the queue is full. After reset it clears the set; before ``ready`` it
+    takes nothing.
     """
 
     i: In(stream.Signature(PipeOperation))

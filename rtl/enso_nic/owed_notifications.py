@@ -48,7 +48,7 @@ class OwedNotifications(wiring.Component):
     them has left, when its new buffer owes to that one too: a pipe is in one list at a time.
 
     Guarantees: a pipe that is owed leaves after the next ``freed`` of its buffer that may have come after the decision;
-    no polling. Latency: 12 cycles from ``freed`` to the first retry, 3 per retry. ``has_room`` 0 asks the notifier to
+    no polling. Latency: 13 cycles from ``freed`` to the first retry, 2 per retry. ``has_room`` 0 asks the notifier to
     decide nothing more. After reset it clears its memories, a cycle per pipe; before ``ready`` it takes nothing.
     """
 

@@ -349,6 +349,7 @@ async def pipes_of_a_buffer_that_does_not_exist_lose_their_notifications(dut: An
     it = await nic(dut)
     it.software.open_pipe(1, CONFIG.notification_buffers)
     it.software.open_pipe(2, 1023)
+    await it.bench.settle()
     await it.receive(udp(PORT + 1), udp(PORT + 2))
     assert it.counters == {"rx_frames": 2, "rx_admitted": 2, "rx_packets": 2, "lost_notifications": 2}
 

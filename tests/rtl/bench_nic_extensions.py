@@ -167,6 +167,7 @@ async def rings_have_the_size_that_was_set_when_they_were_enabled(dut: Any) -> N
 
     it.software.open_buffer(1, start=6, tx_start=5)
     it.software.open_pipe(1, 1, start=30)
+    await it.bench.settle()
     await it.receive(*[udp(PORT + 1, 200, number) for number in range(10)])
     assert it.golden.counters["pipe_full"] == 6 + 3, "7 packets of 4 flits, and one flit stays free"
     for _ in range(2 * SLOTS):

@@ -3,6 +3,7 @@
 A section runs something, and says what it found, what to print and which limits were missed.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,9 @@ from cosim.pcie.link import NIC_CYCLE_PS, LinkParameters
 from cosim.toolchain import ToolError
 from enso_nic.config import FLIT_BYTES
 from tests.rtl import line_rate, nic_coverage
+from tests.rtl.contract import FOLDER_VARIABLE, Shown, contract_table, read_hits
 from tests.rtl.line_rate import Case, Count, Latency
+from tests.rtl.mutation import Outcome, Row, mutation_table, run_mutants
 
 REPORT, UNCOVERED = "sim-report.json", "sim-uncovered.txt"
 """In the build folder: the numbers, and what never happened in the tiny NIC."""
@@ -45,11 +48,35 @@ class Section:
 
 
 def benches(scratch: Path, say: Say) -> Section:
-    """All tests of the RTL that do not take long; pytest tells by itself how they go."""
+    """All tests of the RTL that do not take long, and which clauses of the contract they have shown."""
     say("tests/rtl")
+    hits = scratch / "hits"
+    hits.mkdir()
     command = [sys.executable, "-m", "pytest", "-n", "2", "-m", "not long", "tests/rtl"]
-    code = subprocess.run(command, cwd=PROJECT, check=False).returncode
-    return Section({}, [], [f"pytest tests/rtl ended with exit code {code}"] if code else [])
+    environment = {**os.environ, FOLDER_VARIABLE: str(hits)}
+    code = subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
+    section = contract_section(read_hits(hits))
+    failed = [f"pytest tests/rtl ended with exit code {code}"] if code else []
+    return Section(section.numbers, section.prints, failed + section.missed)
+
+
+def contract_section(shown: list[Shown]) -> Section:
+    missing = [each.clause.id for each in shown if not each.hits]
+    numbers = {"covered": len(shown) - len(missing), "total": len(shown)}
+    missed = [f"no bench has shown {', '.join(missing)}"] if missing else []
+    return Section({"contract_cases": numbers}, [contract_table(shown)], missed)
+
+
+def seeded_bugs(scratch: Path, say: Say) -> Section:
+    """Whether the benches notice each bug that is seeded."""
+    say("seeded bugs")
+    return seeded_bugs_section(run_mutants())
+
+
+def seeded_bugs_section(rows: list[Row]) -> Section:
+    numbers = {"killed": sum(row.outcome is Outcome.KILLED for row in rows), "total": len(rows)}
+    missed = [f"{row.outcome.value}: {row.mutant.name}" for row in rows if row.outcome is not Outcome.KILLED]
+    return Section({"mutations": numbers}, [mutation_table(rows)], missed)
 
 
 def rates(scratch: Path, say: Say) -> Section:
@@ -134,7 +161,9 @@ def coverage(scratch: Path, say: Say) -> Section:
     return Section({"coverage": numbers}, [table, f"What never happened: {listing}"], [])
 
 
-SECTIONS: list[Callable[[Path, Say], Section]] = [benches, rates, latencies, coverage]
+SECTIONS: list[Callable[[Path, Say], Section]] = [benches, rates, latencies, coverage, seeded_bugs]
+DRAW_THEMSELVES = (benches, seeded_bugs)
+"""They show how far they are."""
 
 
 # --- all of it --------------------------------------------------------------------------------------------------------
@@ -164,7 +193,7 @@ def main() -> int:
 
 
 def _run(section: Callable[[Path, Say], Section], scratch: Path, console: Console) -> Section:
-    if section is benches or not console.is_terminal:  # pytest draws by itself
+    if section in DRAW_THEMSELVES or not console.is_terminal:
         return section(scratch, lambda step: console.print(f"[dim]{step}", highlight=False))
     with console.status("") as status:
         return section(scratch, lambda step: status.update(step))

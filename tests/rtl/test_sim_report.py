@@ -3,7 +3,10 @@
 import pytest
 
 from tests.rtl import sim_report
+from tests.rtl.contract import CLAUSES, Shown
 from tests.rtl.line_rate import CASES, Case, Count, Latency
+from tests.rtl.mutants import MUTANTS
+from tests.rtl.mutation import Outcome, Row
 
 RX = Case(60, 1, drains=False, rx=True, tx=False)
 BOTH = Case(65, 2, drains=True, rx=True, tx=True)
@@ -63,3 +66,18 @@ def test_the_limits_beyond_the_nic_are_those_of_wire_and_link() -> None:
     text = sim_report.honest_limits()
     assert "65-75 bytes at 100 GbE: up to 281 M flits/s, which is more than 250 M" in text
     assert "179 M single 64-byte writes per second, 235 M combined" in text
+
+
+def test_each_clause_that_nobody_has_shown_is_missed() -> None:
+    shown = [Shown(clause, ("a bench",), 3) for clause in CLAUSES]
+    assert sim_report.contract_section(shown).missed == []
+    section = sim_report.contract_section([*shown[:-1], Shown(CLAUSES[-1], (), 0)])
+    assert section.numbers == {"contract_cases": {"covered": len(CLAUSES) - 1, "total": len(CLAUSES)}}
+    assert section.missed == [f"no bench has shown {CLAUSES[-1].id}"]
+
+
+def test_each_seeded_bug_that_lives_is_missed() -> None:
+    killed, survived = Row(MUTANTS[0], Outcome.KILLED, "", 1.0), Row(MUTANTS[1], Outcome.SURVIVED, "", 1.0)
+    section = sim_report.seeded_bugs_section([killed, survived])
+    assert section.numbers == {"mutations": {"killed": 1, "total": 2}}
+    assert section.missed == [f"survived: {MUTANTS[1].name}"]
