@@ -116,12 +116,6 @@ HOST_MUTANTS = (
     ),
     Mutant(
         "write_planner",
-        "a write that is taken still grows",
-        "self.i.valid & self.has_job & ~self.take\n",
-        "self.i.valid & self.has_job\n",
-    ),
-    Mutant(
-        "write_planner",
         "a packet waits until the write before it has left",
         "begins.eq(self.i.valid & (~self.has_job | self.take))",
         "begins.eq(self.i.valid & ~self.has_job)",
@@ -249,12 +243,6 @@ HOST_MUTANTS = (
     ),
     Mutant(
         "mmio",
-        "a write of drops writes a mode",
-        "self.write.payload.mode.eq(is_mode & low),",
-        "self.write.payload.mode.eq((is_mode | is_drops) & low),",
-    ),
-    Mutant(
-        "mmio",
         "the table of drops reads modes",
         "operation.word.eq(PipeWord.DROPS)",
         "operation.word.eq(PipeWord.MODE)",
@@ -349,12 +337,6 @@ HOST_MUTANTS = (
         "settings change without a write",
         "return self.write.valid & (",
         "return (",
-    ),
-    Mutant(
-        "extension_page",
-        "words behind the page read as its last",
-        "with m.If(self.word < len(page)):",
-        "with m.If(self.word >= 0):",
     ),
     Mutant(
         "extension_page",
