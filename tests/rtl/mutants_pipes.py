@@ -32,12 +32,6 @@ PIPE_MUTANTS = (
     ),
     Mutant(
         "pipe_manager",
-        "a pipe is full a flit too early",
-        "with m.Elif(ring_flits > free):",
-        "with m.Elif(ring_flits >= free):",
-    ),
-    Mutant(
-        "pipe_manager",
         "a pipe with one flit counts as empty",
         "holds_data.eq(((head - tail) & ring_mask) != 0)",
         "holds_data.eq(((tail - head) & ring_mask) > 1)",
@@ -65,12 +59,6 @@ PIPE_MUTANTS = (
         "a packet does not arm its pipe",
         "new_state.armed.eq(~self.settings.notify_per_packet)",
         "new_state.armed.eq(state.armed)",
-    ),
-    Mutant(
-        "pipe_manager",
-        "a drop arms the pipe",
-        "m.d.comb += cause.eq(DropCause.PIPE_FULL)",
-        "m.d.comb += [cause.eq(DropCause.PIPE_FULL), new_state.armed.eq(1)]",
     ),
     Mutant(
         "pipe_manager",
@@ -128,12 +116,6 @@ PIPE_MUTANTS = (
     ),
     Mutant(
         "pipe_manager",
-        "a packet wraps at the size that is set now",
-        "command.size.eq(ring_size)",
-        "command.size.eq(self.settings.pipe_ring)",
-    ),
-    Mutant(
-        "pipe_manager",
         "a packet notifies once though each one should",
         "new_state.armed.eq(~self.settings.notify_per_packet)",
         "new_state.armed.eq(1)",
@@ -149,12 +131,6 @@ PIPE_MUTANTS = (
         "what follows an IP packet in its frame is kept",
         "command.read.kept.eq(Mux(in_header_mode, frame.length, frame.end))",
         "command.read.kept.eq(frame.length)",
-    ),
-    Mutant(
-        "pipe_manager",
-        "what follows an IP packet in its frame takes room",
-        "flits_kept.eq(flits(reading.frame.end))",
-        "flits_kept.eq(flits(reading.frame.length))",
     ),
     Mutant(
         "pipe_manager",
@@ -215,12 +191,6 @@ PIPE_MUTANTS = (
         "any bit of its mode puts a pipe into header mode",
         "(modes.write_port(), written.mode, written.data[0])",
         "(modes.write_port(), written.mode, written.data[:32].any())",
-    ),
-    Mutant(
-        "pipe_manager",
-        "a pipe that does not exist is in that mode of another",
-        "in_header_mode.eq(mode_read.data & ~reading.frame.miss & (reading.operation.index < pipes))",
-        "in_header_mode.eq(mode_read.data & ~reading.frame.miss)",
     ),
     Mutant(
         "pipe_manager",
@@ -302,12 +272,6 @@ PIPE_MUTANTS = (
         "self.o.payload.kind.eq(PipeOperationKind.HEAD_CHECK)",
     ),
     Mutant(
-        "operation_queue",
-        "the set is told as new what it has",
-        "self.tap.payload.is_new.eq(merged.is_new)",
-        "self.tap.payload.is_new.eq(1)",
-    ),
-    Mutant(
         "owed_notifications",
         "the pipes that are owed to are not linked",
         "next_write.en.eq(~membership.any & stored.any)",
@@ -357,12 +321,6 @@ PIPE_MUTANTS = (
     ),
     Mutant(
         "owed_notifications",
-        "a pipe that did not move leaves as if it had",
-        "has_left.eq(membership.any & (membership.buffer != owed.buffer))",
-        "has_left.eq(membership.any)",
-    ),
-    Mutant(
-        "owed_notifications",
         "the list that a moved pipe has left stays",
         "with m.If(has_left):\n                    m.d.comb += list_write.addr.eq(left)\n",
         "with m.If(has_left):\n                    m.d.comb += list_write.addr.eq(buffer)\n",
@@ -389,12 +347,6 @@ PIPE_MUTANTS = (
         "a full notification ring is overwritten",
         "fits.eq(((head - tail - 1) & ring_mask) != 0)",
         "fits.eq(1)",
-    ),
-    Mutant(
-        "notifier",
-        "a notification ring is full a slot too early",
-        "fits.eq(((head - tail - 1) & ring_mask) != 0)",
-        "fits.eq(((head - tail - 1) & ring_mask) > 1)",
     ),
     Mutant(
         "notifier",
