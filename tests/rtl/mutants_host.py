@@ -26,12 +26,6 @@ HOST_MUTANTS = (
     ),
     Mutant(
         "dma_writer",
-        "a write is told to be as long as what is left of it",
-        "beat.flits.eq(job.flits)",
-        "beat.flits.eq(job.flits - 1)",
-    ),
-    Mutant(
-        "dma_writer",
         "a dropped frame stays in the packet buffer",
         "reads.w_en.eq(self.i.valid & self.i.ready & is_frame)",
         "reads.w_en.eq(self.i.valid & self.i.ready & is_frame & ~is_drop)",
@@ -219,12 +213,6 @@ HOST_MUTANTS = (
     ),
     Mutant(
         "mmio",
-        "the upper half of a mode writes it",
-        "self.write.payload.mode.eq(is_mode & low)",
-        "self.write.payload.mode.eq(is_mode & (low | high))",
-    ),
-    Mutant(
-        "mmio",
         "the table of drops reads modes",
         "operation.word.eq(PipeWord.DROPS)",
         "operation.word.eq(PipeWord.MODE)",
@@ -246,12 +234,6 @@ HOST_MUTANTS = (
         "an upper half that is not written counts",
         "Mux(high, request.data[32:], 0)",
         "request.data[32:]",
-    ),
-    Mutant(
-        "mmio",
-        "a write that waits for its operation is stored before it",
-        "self.i.ready.eq(self.operation.ready & ~high),\n                        self.write.valid.eq(self.i.ready),",
-        "self.i.ready.eq(self.operation.ready & ~high),\n                        self.write.valid.eq(1),",
     ),
     # --- the extension page -------------------------------------------------------------------------------------------
     Mutant(
@@ -319,12 +301,6 @@ HOST_MUTANTS = (
         "a reset keeps the settings",
         "Signal(NicSettings, init=self._settings_after_reset())",
         "Signal(NicSettings, init=self._settings_after_reset(), reset_less=True)",
-    ),
-    Mutant(
-        "extension_page",
-        "the NIC may sleep while a reset is wanted",
-        " | self.write.valid | self.wants_reset)",
-        " | self.write.valid)",
     ),
     # --- the RX path --------------------------------------------------------------------------------------------------
     Mutant(

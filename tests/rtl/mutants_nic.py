@@ -19,20 +19,6 @@ NIC_MUTANTS = (
     ),
     Mutant(
         "nic",
-        "frames are admitted before the tables are clear",
-        "receive.is_open.eq(self.ready)",
-        "receive.is_open.eq(1)",
-        WHOLE_NIC,
-    ),
-    Mutant(
-        "nic",
-        "host.reset does not reset",
-        "ResetInserter(self.host.reset | core.restarts)(core)",
-        "ResetInserter(core.restarts)(core)",
-        WHOLE_NIC,
-    ),
-    Mutant(
-        "nic",
         "a reset by software cuts what is half way out",
         "self.restarts.eq(page.wants_reset & Cat(gate.closed for gate, _, _ in gates.values()).all())",
         "self.restarts.eq(page.wants_reset)",
