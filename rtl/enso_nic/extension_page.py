@@ -29,6 +29,7 @@ PULSES = (
     "lost_notifications",
     "merged_head_checks",
     "flow_inserts_failed",
+    "lost_completions",
     "tx_error",
 )
 
@@ -53,6 +54,7 @@ class ExtensionPage(wiring.Component):
     lost_notifications: In(1)
     merged_head_checks: In(1)
     flow_inserts_failed: In(1)
+    lost_completions: In(1)
     write: In(stream.Signature(ExtensionWrite, always_ready=True))
     word: In(9)
     data: Out(64)

@@ -538,6 +538,7 @@ class TxRegisters(data.Struct):
     address: 64
     enabled: 1
     ring: 4  # its ring has 2 ** this many slots
+    generation: 8  # how often it was closed
     pending: 1  # its tail was written, or it was closed, since it was last looked at
     closed: 1  # it was closed since
 
@@ -559,6 +560,7 @@ class ReadJob(data.Struct):
     address: 58  # in lines of 64 bytes
     flits: 15  # 1..32767; 0 for NOTHING and CLOSE
     buffer: 10  # notification buffer on whose behalf
+    generation: 8  # slots: of the ring that they lie in
     length: 20  # data: bytes that count, of the flits
     framed: 1  # data: see TxRequestLine
 
@@ -571,6 +573,7 @@ class ReadLine(data.Struct):
     epoch: 1
     address: 58  # of this line
     buffer: 10
+    generation: 8
     length: 20  # of the job
     framed: 1  # as the job
     first: 1
@@ -605,6 +608,7 @@ class TxRequest(data.Struct):
     length: 20
     framed: 1
     buffer: 10
+    generation: 8
     kind: ReadKind
     code: 8  # NOTHING: a TxCompletionCode or a ConfigCode
 

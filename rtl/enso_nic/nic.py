@@ -105,6 +105,7 @@ class NicCore(wiring.Component):
             page.merged_head_checks.eq(receive.merged),
             page.flow_inserts_failed.eq(receive.insert_failed),
             page.read_timeouts.eq(transmit.read_timeouts),
+            page.lost_completions.eq(transmit.lost_completions),
             page.tx_error.eq(transmit.tx_error),
             page.tx_frames.eq(transmit.tx_frames),
             self.quiescent.eq(

@@ -8,7 +8,7 @@ from enso_nic.layouts import ReadCompletion, ReadJob, ReadKind, ReadLine, ReadRe
 from enso_nic.read_tags import ReadTags
 
 REQUEST_FLITS = 8
-TOLD_BY_LINES = ("kind", "epoch", "buffer", "length", "framed")
+TOLD_BY_LINES = ("kind", "epoch", "buffer", "generation", "length", "framed")
 """What each line says of its job."""
 
 
@@ -20,6 +20,7 @@ class Chunk(data.Struct):
     address: 58
     flits: 4  # 0: nothing was asked for
     buffer: 10
+    generation: 8
     length: 20
     framed: 1
     job_begins: 1

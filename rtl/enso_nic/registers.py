@@ -120,6 +120,7 @@ _COUNTERS = {
     "owed_notifications": "RX notifications that found their ring full; their pipes are checked again",
     "lost_notifications": "RX notifications whose notification buffer was disabled",
     "merged_head_checks": "head checks that joined a later one of the same pipe, because too many waited",
+    "lost_completions": "TX completions that were not written because their ring had been closed",
     "flow_inserts_failed": "flow rules for which no place was found",
     "read_timeouts": "host reads that were given up",
     **{cause: "frames dropped for this cause" for cause in DROP_CAUSES if cause != "tx_error"},

@@ -59,6 +59,7 @@ class TransmitPath(wiring.Component):
     deadline: Out(64)  # cycle; all ones: none
     tx_error: Out(1)  # a pulse per drop, see Packetiser
     tx_frames: Out(1)  # a pulse per frame sent
+    lost_completions: Out(1)  # a pulse per completion whose ring was closed
     read_timeouts: Out(2)  # host reads given up in this cycle
 
     def __init__(self, config: NicConfig) -> None:
@@ -131,6 +132,9 @@ class TransmitPath(wiring.Component):
         m.d.comb += [
             requests.config_code.eq(self.config_code),
             fetch.settings.eq(self.settings),
+            fetch.asked_buffer.eq(requests.completing),
+            requests.generation.eq(fetch.generation),
+            self.lost_completions.eq(requests.lost),
             frame_buffer.timestamp.eq(self.timestamp),
             frame_buffer.rate_limit.eq(self.rate_limit),
             frame_buffer.tick.eq(self.tick),

@@ -29,7 +29,8 @@ class TxRequestFetch(wiring.Component):
 
     A write of the low word of tx_mem disables the buffer, one of the high word enables it if the address is then not
     0, with the ring size that is set then. If it was enabled, a job without lines on ``slots`` marks, behind the slots
-    asked for before, where it was closed. Buffers that do not exist ignore writes and read 0.
+    asked for before, where it was closed, and its next ``generation`` begins. Buffers that do not exist ignore writes
+    and read 0.
 
     Guarantees: accesses take effect in order; each read gives one ``answer``, which sees every earlier write. Neither
     waits for host memory: while ``slots`` is stalled, pending buffers just stay pending.
@@ -42,6 +43,8 @@ class TxRequestFetch(wiring.Component):
     answer: Out(stream.Signature(64))
     slots: Out(stream.Signature(ReadJob))
     settings: In(NicSettings)
+    asked_buffer: In(10)
+    generation: Out(8)  # of asked_buffer, in the same cycle
     ready: Out(1)
     idle: Out(1)
 
@@ -53,6 +56,8 @@ class TxRequestFetch(wiring.Component):
         m = Module()
         m.submodules.registers = registers = memory.Memory(shape=TxRegisters, depth=self._buffers, init=[])
         write, read = registers.write_port(), registers.read_port()
+        m.submodules.generations = generations = memory.Memory(shape=8, depth=self._buffers, init=[])
+        generation_write, generation_read = generations.write_port(), generations.read_port(domain="comb")
         # each buffer is in it at most once, so it cannot overflow
         m.submodules.pending = pending = fifo.SyncFIFOBuffered(width=10, depth=self._buffers + 1)
 
@@ -67,17 +72,24 @@ class TxRequestFetch(wiring.Component):
             write.addr.eq(row),
             write.data.eq(updated),
             pending.w_data.eq(row),
+            # a copy, because completions are written while registers are read
+            generation_write.addr.eq(row),
+            generation_write.data.eq(updated.generation),
+            generation_write.en.eq(write.en),
+            generation_read.addr.eq(self.asked_buffer),
+            self.generation.eq(generation_read.data),
         ]
 
         # the job of the last buffer served: up to the ring's end, then from its beginning
         base, start, count, wrapped = Signal(58), Signal(INDEX_BITS), Signal(INDEX_BITS), Signal(INDEX_BITS)
-        buffer, closed = Signal(10), Signal()
+        buffer, generation, closed = Signal(10), Signal(8), Signal()
         m.d.comb += [
             self.slots.valid.eq(closed | (count != 0)),
             self.slots.payload.kind.eq(Mux(closed, ReadKind.CLOSE, ReadKind.REQUEST)),
             self.slots.payload.address.eq(base + start),
             self.slots.payload.flits.eq(Mux(closed, 0, count)),
             self.slots.payload.buffer.eq(buffer),
+            self.slots.payload.generation.eq(generation),
         ]
         with m.If(self.slots.valid & self.slots.ready):
             m.d.sync += closed.eq(0)
@@ -134,16 +146,17 @@ class TxRequestFetch(wiring.Component):
                     with m.Else():
                         with m.If(access.enables[0]):
                             m.d.comb += updated.enabled.eq(0)
-                            with m.If(stored.enabled):
-                                m.d.comb += [
-                                    updated.closed.eq(1),
-                                    updated.pending.eq(1),
-                                    pending.w_en.eq(exists & ~stored.pending),
-                                ]
                         with m.If(access.enables[1]):
                             m.d.comb += [
                                 updated.enabled.eq(address != 0),
                                 updated.ring.eq(self.settings.notification_ring),
+                            ]
+                        with m.If(stored.enabled & (access.enables[0] | ~updated.enabled)):
+                            m.d.comb += [
+                                updated.closed.eq(1),
+                                updated.generation.eq(stored.generation + 1),
+                                updated.pending.eq(1),
+                                pending.w_en.eq(exists & ~stored.pending),
                             ]
                         m.d.comb += updated.address.eq(address)
                 with m.Else():
@@ -153,7 +166,7 @@ class TxRequestFetch(wiring.Component):
             with m.Case(Step.SERVE):
                 m.d.sync += step.eq(Step.CHOOSE)
                 m.d.comb += [write.en.eq(1), updated.pending.eq(0), updated.closed.eq(0)]
-                m.d.sync += [closed.eq(stored.closed), buffer.eq(row)]
+                m.d.sync += [closed.eq(stored.closed), buffer.eq(row), generation.eq(stored.generation)]
                 slots = Signal(INDEX_BITS + 1)
                 head, tail = Signal(INDEX_BITS), Signal(INDEX_BITS)
                 m.d.comb += [

@@ -39,7 +39,9 @@ class TxRequests(wiring.Component):
     fragments that it names, with the other ``epoch``; ``cancel`` then tells the reader to forget the job at hand.
 
     Guarantees: completions leave in the order of the slots of their notification buffer, each a write of one line over
-    its slot; where a result holds completions back, those of other buffers go on.
+    its slot; where a result holds completions back, those of other buffers go on. A completion whose ring was closed
+    since (``generation`` is another) is ``lost``, unless it was shown already: so whoever has read that a ring is
+    closed will find nothing written to it.
     Latency: 1 cycle from a slot to its job; 1 from ``done`` to its completion. Throughput: a slot per cycle; 2 cycles
     for each completion that was held back.
     Back-pressure: slots wait while ``2 * data_tags`` results and completions are outstanding.
@@ -54,6 +56,9 @@ class TxRequests(wiring.Component):
     rewind: In(stream.Signature(TxRewind, always_ready=True))  # never together with ``done``
     cancel: Out(1)
     completion: Out(stream.Signature(HostWrite))
+    completing: Out(10)  # the buffer of the oldest completion
+    generation: In(8)  # that it has now, in the same cycle
+    lost: Out(1)
     idle: Out(1)
 
     def __init__(self, config: NicConfig) -> None:
@@ -84,6 +89,7 @@ class TxRequests(wiring.Component):
             self.config.payload.body.eq(slot.data[128:]),
             request.slot.eq(slot.address),
             request.buffer.eq(slot.buffer),
+            request.generation.eq(slot.generation),
             request.address.eq(line.address),
             request.length.eq(line.length),
             request.framed.eq(line.framed),
@@ -148,6 +154,7 @@ class TxRequests(wiring.Component):
         result, oldest, due = data.View(TxResult, results.r_data), oldest_read.data, Signal(TxRequest)
         place, was_read, releases, is_shown, pop = Signal(3), Signal(), Signal(), Signal(), Signal()
         code, written, completion = Signal(8), Signal(TxCompletionLine), self.completion.payload
+        wants, was_shown, goes = Signal(), Signal(), Signal()
         m.d.comb += [
             results.w_data.eq(self.done.payload),
             results.w_en.eq(self.done.valid),
@@ -156,10 +163,14 @@ class TxRequests(wiring.Component):
             held_read.addr.eq(Cat(place[:2], oldest.buffer)),
             held_read.en.eq(releases & ~was_read),
             is_shown.eq(results.r_rdy & ~releases & ~result.held & (oldest.kind != ReadKind.CLOSE)),
-            self.completion.valid.eq(Mux(releases, was_read, is_shown)),
+            wants.eq(Mux(releases, was_read, is_shown)),
+            self.completing.eq(due.buffer),
+            self.lost.eq(wants & ~was_shown & (due.generation != self.generation)),
+            self.completion.valid.eq(wants & ~self.lost),
+            goes.eq(wants & (self.completion.ready | self.lost)),
             due.eq(Mux(releases, held_read.data.as_value(), oldest.as_value())),
             code.eq(Mux(releases, result.released_code, result.code)),
-            pop.eq(results.r_rdy & ~releases & (~is_shown | self.completion.ready)),
+            pop.eq(results.r_rdy & ~releases & (~is_shown | goes)),
             results.r_en.eq(pop),
             held_write.addr.eq(Cat(result.place, oldest.buffer)),
             held_write.data.eq(oldest),
@@ -174,11 +185,15 @@ class TxRequests(wiring.Component):
             completion.last.eq(1),
             completion.kind.eq(HostWriteKind.WRITE),
         ]
-        m.d.sync += [was_read.eq(releases & ~(was_read & self.completion.ready)), completed.eq(completed + pop)]
-        with m.If(releases & was_read & self.completion.ready):
+        m.d.sync += [
+            was_read.eq(releases & ~goes),
+            was_shown.eq(self.completion.valid & ~self.completion.ready),
+            completed.eq(completed + pop),
+        ]
+        with m.If(releases & goes):
             m.d.sync += place.eq(place + 1)
         with m.If(pop):
             m.d.sync += place.eq(0)
 
-        m.d.comb += self.idle.eq(~(held_read.en | (pop & ~is_shown)))
+        m.d.comb += self.idle.eq(~(held_read.en | self.lost | (pop & ~is_shown)))
         return m

@@ -28,8 +28,7 @@ from cosim.toolchain import ToolError, find_verilator
 from cosim.traffic.frames import Frames
 from cosim.traffic.load import Load, load
 from cosim.traffic.pcap import write_capture
-from cosim.traffic.steering import ADMITTED
-from enso_nic.registers import DROP_CAUSES, EXTENSION_WORDS, extension_register
+from enso_nic.registers import COUNTERS, DROP_CAUSES, extension_register
 
 Tell = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, and how much there is (0: not known)."""
@@ -70,7 +69,7 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
     with staged(out) as folder:
         try:
             outcome, how_it_went = _outcome(config, requests, folder, tell)
-            result = measured(requests.requests, requests.steering, outcome)
+            result = measured(requests, outcome)
         except (ToolError, AccountingError) as error:
             raise RunError(" | ".join(str(error).splitlines())) from error
         except SimulatorError as error:
@@ -134,13 +133,13 @@ async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], Non
 
 def options(config: RunConfig, requests: Load) -> Options:
     """What the simulated software is told."""
-    flows = tuple((tuple(key), index % config.uthreads) for index, key in enumerate(requests.steering.flows))
     return Options(
         system=config.system,
         application=config.workload,
         cores=config.cores,
         uthreads=config.uthreads,
-        flows=flows,
+        flows=requests.flows,
+        header_pipes=requests.header_pipes,
         service_ps=config.service.time_ps,
         polling=config.polling,
     )
@@ -157,7 +156,7 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
     times = requests.deliver_ps + start
     frames = requests.requests
     arrivals = nic.load_frames(frames.blob, frames.offsets, frames.lengths, times)
-    last, expected = int(times[-1]), int((requests.steering.cause == ADMITTED).sum())
+    last, expected = int(times[-1]), int(requests.is_admitted.sum())
 
     now, end = start, last + config.drain_ps
     step = max(1, -(-(last - start) // _LOOKS))
@@ -167,7 +166,7 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
         tell(nic.frames_sent, expected)
         if now >= last and _sent_by(nic, now) == expected:
             break
-    counters = {name: await simulation.read_register(extension_register(name)) for name in EXTENSION_WORDS}
+    counters = {name: await simulation.read_register(extension_register(name)) for name in COUNTERS}
 
     sent = nic.sent_frames()
     counted = slice(counters["tx_frames"])  # what left the NIC after it had told how much had

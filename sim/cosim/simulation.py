@@ -80,6 +80,8 @@ class Options:
         Each with a pipe: uthread i owns pipe i.
     flows
         (key, uthread); a key is (destination_port, source_port, destination_address, source_address).
+    header_pipes
+        Pipes that are opened in header mode.
     service_ps
         What the application computes per packet, besides what its own code takes.
     polling
@@ -95,6 +97,7 @@ class Options:
     cores: int = 4
     uthreads: int = 8
     flows: tuple[tuple[tuple[int, ...], int], ...] = ()
+    header_pipes: frozenset[int] = frozenset()
     service_ps: int = 0
     polling: Literal["arithmetic", "naive"] = "arithmetic"
     costs: Costs = DEFAULT_COSTS
@@ -159,7 +162,13 @@ class Simulation:
         self._machine = Machine(nic, self.engine, options.costs, options.cores, is_naive=options.polling == "naive")
         application: Application = APPLICATIONS[options.application](options.service_ps)
         flows = [(FlowKey(*key), uthread) for key, uthread in options.flows]
-        workload = Workload(application=application, uthreads=options.uthreads, flows=flows, rings=options.rings)
+        workload = Workload(
+            application=application,
+            uthreads=options.uthreads,
+            flows=flows,
+            header_pipes=options.header_pipes,
+            rings=options.rings,
+        )
         self._system = build(options.system, self._machine, workload)
         self._time = 0  # up to which all has been simulated
         self._ready = 0

@@ -1,6 +1,8 @@
 """Real packets through the RTL and real software, and back: the whole system, from its command line."""
 
+import asyncio
 import json
+import random
 import subprocess
 import sys
 from collections import defaultdict
@@ -8,17 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scapy.layers.inet import IP, TCP, UDP
-from scapy.layers.l2 import ARP, Ether
-from scapy.packet import Packet, Raw
-from scapy.utils import RawPcapReader
 
+from cosim.config import RunConfig
+from cosim.run import options
+from cosim.simulation import Simulation, memory_bytes
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
+from cosim.traffic.load import load
 from cosim.traffic.pcap import read_capture, write_capture
-from cosim.traffic.steering import FlowKey, steer
+from cosim.traffic.steering import FlowKey, Steering, steer
+from enso_nic.config import FULL
 from enso_nic.registers import DROP_CAUSES
 from tests.captures import CAPTURES, capture_names
+from tests.tools.look_alikes import damaged_arp, not_sound_ipv4, of_everything, ptp
+from tests.tools.reference_nic import ReferenceNic
 
 HERMES = Path(sys.executable).with_name("hermes")
 
@@ -39,30 +44,37 @@ def dropped(result: dict[str, Any]) -> dict[str, int]:
     return {cause: count for cause, count in result["dropped"].items() if count}
 
 
-def by_flow(frames: Frames, flows: list[FlowKey], flow: list[int]) -> dict[FlowKey, list[bytes]]:
+NO_KEY = FlowKey(0, 0, 0, 0)
+
+
+def by_key(frames: Frames, steering: Steering, uthreads: int) -> dict[FlowKey, list[bytes]]:
     """What must come back, in order within each steering key."""
+    shared = {index % uthreads for index, key in enumerate(steering.flows) if key == NO_KEY}
     expected = defaultdict(list)
-    for frame, index in zip(frames, flow, strict=True):
+    for frame, index in zip(frames, steering.flow.tolist(), strict=True):
         if index >= 0:
-            expected[flows[index]].append(expected_echo(frame))
+            in_header_mode = any(steering.refusal) and index % uthreads in shared
+            expected[steering.flows[index]].append(expected_echo(frame, in_header_mode=in_header_mode))
     return expected
 
 
-def assert_echoed_in_order(out: Path, capture: Path) -> int:
+def echoes_by_key(echoes: list[bytes]) -> dict[FlowKey, list[bytes]]:
+    """In order within the steering keys of their requests."""
+    # turned round once more, an echo is steered like its request
+    turned = Frames.pack(expected_echo(frame, in_header_mode=True) for frame in echoes)
+    steering = steer(turned, 1514)
+    came: dict[FlowKey, list[bytes]] = defaultdict(list)
+    for frame, index in zip(echoes, steering.flow.tolist(), strict=True):
+        came[steering.flows[index]].append(frame)
+    return came
+
+
+def assert_echoed_in_order(out: Path, capture: Path, uthreads: int = 8) -> int:
     """That every frame that the NIC may take came back, exactly, in order within its key; gives their number."""
     frames = read_capture(capture).padded()
-    steering = steer(frames, 1514)
-    expected = by_flow(frames, steering.flows, steering.flow.tolist())
-    with RawPcapReader(str(out / "echo.pcap")) as reader:
-        echoed = [data for data, _ in reader]
-    # turned round once more, an echo is steered like its request
-    turned = Frames.pack(expected_echo(frame) for frame in echoed)
-    again = steer(turned, 1514)
-    came: dict[FlowKey, list[bytes]] = defaultdict(list)
-    for frame, index in zip(echoed, again.flow.tolist(), strict=True):
-        came[again.flows[index]].append(frame)
-    assert came == expected
-    return len(echoed)
+    echoes = list(read_capture(out / "echo.pcap"))
+    assert echoes_by_key(echoes) == by_key(frames, steer(frames, 1514), uthreads)
+    return len(echoes)
 
 
 def test_at_the_defaults_every_packet_is_echoed(tmp_path: Path) -> None:
@@ -86,41 +98,74 @@ def test_every_ip_frame_of_a_real_capture_comes_back(tmp_path: Path, name: str, 
     assert assert_echoed_in_order(tmp_path / "out", CAPTURES / name) == frames
 
 
-@pytest.mark.parametrize("name", capture_names("ptp_ethernet.pcap"))
-def test_a_real_capture_without_ip_is_dropped_and_counted(tmp_path: Path, name: str) -> None:
-    result = run(tmp_path / "out", "--pcap", CAPTURES / name)
-    assert (result["offered"], result["echoed"]) == (205, 0)
-    assert dropped(result) == {"not_ip": 205}
+WITHOUT_IP = {"ptp_ethernet.pcap": 205, "malformed_arp.pcap": 2282}
 
 
-def look_alike() -> list[Packet]:
-    """One of everything that real captures hold: fragments, options, handshakes, trailers, what is refused."""
-    there = {"src": "10.0.0.2", "dst": "10.0.0.1"}
-    ether = Ether(src="02:00:00:00:00:02", dst="02:00:00:00:00:01")
-    data = Raw(bytes(range(256)) * 5)
-    return [
-        ether / IP(**there) / UDP(sport=5, dport=7) / data,
-        ether / IP(**there, flags="MF") / UDP(sport=5, dport=7, len=2000) / data,
-        ether / IP(**there, frag=161, proto=17) / data,
-        ether / IP(**there) / TCP(sport=5, dport=7, flags="S"),
-        ether / IP(**there) / TCP(sport=5, dport=7, flags="A") / data,
-        ether / IP(**there, proto=1) / Raw(b"\x08\0\xf7\xff\0\0\0\0"),
-        ether / IP(**there) / UDP(sport=5, dport=9) / Raw(b"x"),
-        Raw(bytes(ether / IP(**there) / UDP(sport=5, dport=9)) + b"trailer" * 40),
-        ether / IP(**there, len=2000) / UDP(sport=5, dport=9),
-        ether / ARP(),
-        ether / IP(**there) / UDP(sport=5, dport=9) / Raw(bytes(1480)),
-    ]
+@pytest.mark.parametrize("rate", ["1M", "line"])
+@pytest.mark.parametrize("name", [name for name in capture_names() if name in WITHOUT_IP])
+def test_every_frame_of_a_real_capture_without_ip_comes_back_whole(tmp_path: Path, name: str, rate: str) -> None:
+    result = run(tmp_path / "out", "--pcap", CAPTURES / name, "--rate", rate)
+    assert (result["offered"], result["echoed"]) == (WITHOUT_IP[name], WITHOUT_IP[name])
+    assert dropped(result) == {}
+    assert assert_echoed_in_order(tmp_path / "out", CAPTURES / name) == WITHOUT_IP[name]
 
 
-def test_a_look_alike_of_real_captures_comes_back_but_for_what_must_be_dropped(tmp_path: Path) -> None:
-    capture = tmp_path / "look_alike.pcap"
-    packets = look_alike() * 20
-    write_capture(capture, [bytes(packet) for packet in packets], range(len(packets)))
+def capture_of(tmp_path: Path, frames: list[bytes]) -> Path:
+    write_capture(tmp_path / "look_alike.pcap", frames, range(len(frames)))
+    return tmp_path / "look_alike.pcap"
+
+
+@pytest.mark.parametrize("look_alike", [ptp(), damaged_arp(seed=3)], ids=["ptp", "arp"])
+def test_look_alikes_of_captures_without_ip_come_back_whole_and_as_often_as_they_came(
+    tmp_path: Path, look_alike: list[bytes]
+) -> None:
+    capture = capture_of(tmp_path, look_alike)
+    result = run(tmp_path / "out", "--pcap", capture, "--rate", "5M")
+    assert (result["echoed"], dropped(result)) == (len(look_alike), {})
+    back = [frame[6:12] + frame[:6] + frame[12:].ljust(48, b"\0") for frame in look_alike]
+    assert list(read_capture(tmp_path / "out" / "echo.pcap")) == back
+    assert assert_echoed_in_order(tmp_path / "out", capture) == len(look_alike)
+
+
+# with one uthread, all frames share the pipe in header mode
+@pytest.mark.parametrize("uthreads", [8, 1])
+def test_a_look_alike_of_real_captures_comes_back_but_for_what_is_too_long(tmp_path: Path, uthreads: int) -> None:
+    capture = capture_of(tmp_path, (of_everything() + not_sound_ipv4()) * 20)
+    result = run(tmp_path / "out", "--pcap", capture, "--uthreads", str(uthreads))
+    assert (result["offered"], result["echoed"]) == (400, 380)
+    assert dropped(result) == {"too_long": 20}
+    assert assert_echoed_in_order(tmp_path / "out", capture, uthreads) == 380
+
+
+def test_in_header_mode_frames_come_back_over_the_end_of_the_pipe(tmp_path: Path) -> None:
+    draw = random.Random(4)
+    frames = [b"\x02" * 12 + b"\x88\xf7" + draw.randbytes(draw.randrange(46, 1501)) for _ in range(3000)]
+    assert sum(1 + -(-len(frame) // 64) for frame in frames) > FULL.pipe_flits
+    capture = capture_of(tmp_path, frames)
     result = run(tmp_path / "out", "--pcap", capture)
-    assert (result["offered"], result["echoed"]) == (220, 160)
-    assert dropped(result) == {"not_ip": 20, "bad_ip_length": 20, "too_long": 20}
-    assert assert_echoed_in_order(tmp_path / "out", capture) == 160
+    assert (result["echoed"], dropped(result)) == (3000, {})
+    assert assert_echoed_in_order(tmp_path / "out", capture) == 3000
+
+
+def test_the_reference_nic_makes_of_frames_what_the_rtl_does(tmp_path: Path) -> None:
+    capture = capture_of(tmp_path, (of_everything() + not_sound_ipv4() + damaged_arp(seed=5)[:50]) * 4)
+    result = run(tmp_path / "out", "--pcap", capture, "--uthreads", "3")
+    config = RunConfig.from_flags({"pcap": capture, "uthreads": 3})
+    requests = load(config)
+    settings = options(config, requests)
+    nic = ReferenceNic(memory_bytes(settings))
+
+    async def simulate() -> None:
+        simulation = Simulation(nic, settings)
+        times, frames = requests.deliver_ps + await simulation.prepare(), requests.requests
+        nic.load_frames(frames.blob, frames.offsets, frames.lengths, times)
+        await simulation.run(int(times[-1]), int(times[-1]) + config.drain_ps)
+
+    asyncio.run(simulate())
+    assert nic.drops == dropped(result)
+    assert echoes_by_key([frame for _, frame in nic.sent]) == echoes_by_key(
+        list(read_capture(tmp_path / "out" / "echo.pcap"))
+    )
 
 
 def files(out: Path) -> dict[str, bytes]:
@@ -151,6 +196,13 @@ def test_how_a_run_is_carried_out_changes_no_byte_of_its_files(
         assert result["run"]["bridge"]["cycles_skipped"] > result["run"]["bridge"]["cycles"]
     else:
         assert result["run"]["bridge"]["cycles_skipped"] == 0
+
+
+def test_how_a_run_in_header_mode_is_carried_out_changes_no_byte_of_its_files(tmp_path: Path) -> None:
+    arguments = ("--pcap", capture_of(tmp_path, ptp()), "--set", "drain=1ms")
+    run(tmp_path / "one", *arguments)
+    run(tmp_path / "other", *arguments, "--set=lookahead=7", "--set=idle_skip=off", "--set=polling=naive")
+    assert files(tmp_path / "one") == files(tmp_path / "other")
 
 
 def test_the_seed_decides_what_comes(tmp_path: Path, small: dict[str, bytes]) -> None:

@@ -521,9 +521,31 @@ async def an_unfinished_frame_that_holds_back_too_much_or_loses_its_buffer_is_dr
     await it.bench.settle()
     it.bench.write(registers.notification_buffer_register(0, registers.TX_MEM_LOW), 0)
     await it.bench.settle()
-    assert it.bench.host.load(it.software.slot_address(0, start + 5, tx=True))[24] == 6
+    assert it.bench.host.load(it.software.slot_address(0, start + 5, tx=True))[0] == 1, "its ring is closed"
     assert it.bench.sent == [udp(6, 100)] * 5
-    await it.counts(tx_frames=5, tx_error=2)
+    await it.counts(tx_frames=5, tx_error=2, lost_completions=1)
+
+
+@cocotb.test()
+@covers("C-029", "C-125")
+async def nothing_is_written_to_a_tx_ring_that_reads_as_closed(dut: Any) -> None:
+    """Whatever was under way; and what is published once it is open again is completed."""
+    for delay in range(0, 120, 3):
+        it = await nic(dut, Conditions(to_host=60, read_delay=40))
+        memory = registers.notification_buffer_register(0, registers.TX_MEM_LOW)
+        await it.software.publish(0, *(data_slot(*it.software.place(udp(5, 60, number))) for number in range(8)))
+        await it.bench.cycles(delay)
+        it.bench.write(memory, 0, BOTH)
+        assert await it.bench.read(memory) == 0
+        ring = it.bench.host.load(it.software.slot_address(0, 0, tx=True), FLIT_BYTES * SLOTS)
+        await it.bench.settle()
+        assert it.bench.host.load(it.software.slot_address(0, 0, tx=True), FLIT_BYTES * SLOTS) == ring
+        it.software.open_buffer(0)
+        await it.bench.settle()
+        await it.software.publish(0, data_slot(*it.software.place(udp(5, 99))))
+        await it.bench.settle()
+        assert it.bench.sent[-1] == udp(5, 99)
+        assert it.bench.host.load(it.software.slot_address(0, 0, tx=True))[:8] == bytes(8)
 
 
 @cocotb.test()

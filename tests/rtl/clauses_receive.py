@@ -119,7 +119,7 @@ RECEIVE = (
     Clause("C-035", "A check of a pipe without unread data notifies nobody, and disarms it.", "enso 4.4"),
     Clause("C-036", "A check of a disabled pipe notifies nobody, and disarms it.", "design 4"),
     Clause("C-037", "Neither writes of rx_tail or rx_mem nor partial writes of rx_head check a pipe.", "enso 4.4"),
-    Clause("C-038", "Checks are decided in one order with the packets, and go first where both wait.", "enso 4.4"),
+    Clause("C-038", "Checks and packets are decided in one order, and take turns while both wait.", "enso 4.4"),
     Clause("C-039", "Decisions on one pipe are exact however closely they follow one another.", "design 4"),
     Clause(
         "C-040",

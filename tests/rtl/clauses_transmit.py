@@ -109,7 +109,7 @@ TRANSMIT = (
     ),
     Clause(
         "C-125",
-        "Closing a notification buffer drops its unfinished frame, counted, and the completions end with code 6.",
+        "Closing a buffer drops its unfinished frame, counted; a TX ring that reads as closed is not written.",
         "design 4",
     ),
     Clause(

@@ -261,6 +261,43 @@ def test_closing_an_enabled_buffer_is_marked_behind_the_slots_before(fetching: F
 
 
 @covers("C-099")
+def test_a_ring_that_is_closed_begins_its_next_generation_at_once(fetching: Fetching) -> None:
+    """Whoever reads that it is closed knows that. Jobs tell the generation of their slots."""
+    generations: list[int] = []
+
+    def generation() -> int:
+        fetching.bench.context.set(fetching.block.asked_buffer, 2)
+        return int(fetching.bench.context.get(fetching.block.generation))
+
+    async def story() -> None:
+        for turn in range(3):
+            fetching.enable(2)
+            fetching.write_tail(2, 3)
+            await fetching.settle()
+            assert generation() == turn
+            fetching.write(2, MEMORY, 0, enables=LOW)
+            fetching.write(2, MEMORY, 0, enables=HIGH)
+            fetching.read(2, MEMORY)
+            await fetching.bench.until(lambda: len(fetching.answer.got) > len(generations))
+            generations.append(generation())
+            await fetching.settle()
+
+    fetching.simulate(story)
+    assert generations == [1, 2, 3]
+    assert [job.generation for job in fetching.slots.got if job.kind == ReadKind.REQUEST] == [0, 1, 2]
+
+
+def test_a_high_word_that_leaves_no_address_closes_a_ring_too(fetching: Fetching) -> None:
+    fetching.enable(2, base=7 << 32)
+    fetching.write(2, MEMORY, 0, 0, enables=HIGH)
+
+    async def story() -> None:
+        await fetching.settle()
+
+    fetching.simulate(story)
+    assert fetching.closed == [2]
+
+
 def test_buffers_wait_their_turn_once_each_while_the_output_is_stalled(fetching: Fetching) -> None:
     fetching.slots.rate = 0
     buffers = range(TINY.notification_buffers)

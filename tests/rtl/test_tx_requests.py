@@ -38,8 +38,13 @@ class Requesting:
         self.is_answered = True
         """Whether jobs get their results by themselves."""
         self._answered = 0
+        self.generations = [0] * 4
+        """Of the buffers, now."""
+        self.lost = 0
 
     def each_cycle(self, context: Any, cycle: int) -> None:
+        context.set(self.block.generation, self.generations[context.get(self.block.completing) % 4])
+        self.lost += context.get(self.block.lost)
         request = context.get(self.block.config.payload)
         is_accepted = context.get(self.block.config.valid) and context.get(self.block.config.ready)
         # meaningless but in the cycle of the acceptance
@@ -276,6 +281,48 @@ def test_a_closed_buffer_keeps_its_place_and_completes_nothing() -> None:
     it.bench.simulate(story)
     assert [(job.kind, job.buffer) for job in it.job.got][1] == (ReadKind.CLOSE, 0)
     assert [write.data >> 192 for write in it.completion.got] == [UNFINISHED, OK]
+
+
+def test_completions_of_a_ring_that_was_closed_are_lost_but_for_one_that_is_shown() -> None:
+    """Those of other buffers, and of the ring that was opened since, are not."""
+    it = Requesting()
+    it.completion.rate = 0
+    for buffer, generation in ((0, 0), (0, 0), (1, 0), (0, 1)):
+        data = 1 | 64 << 64 | 64 << 128
+        it.slots.items.append({"data": data, "address": it.asked, "buffer": buffer, "generation": generation})
+        it.asked += 1
+        it.codes.append(OK)
+
+    async def story() -> None:
+        await it.bench.until(lambda: bool(it.bench.context.get(it.block.completion.valid)))
+        await it.bench.cycles(1)
+        it.generations[0] = 1
+        await it.bench.cycles(10)
+        it.completion.rate = 1
+        await it.bench.until(it.completed(3))
+        await it.bench.cycles(10)
+
+    it.bench.simulate(story)
+    assert [write.address for write in it.completion.got] == [0, 2, 3]
+    assert it.lost == 1
+
+
+def test_held_back_completions_of_a_ring_that_was_closed_are_lost() -> None:
+    it = Requesting()
+    it.is_answered = False
+    it.ask(1, 64, 64)
+    it.asked = 4
+    it.ask(1, 128, 64)
+
+    async def story() -> None:
+        await it.bench.until(lambda: len(it.job.got) == 2)
+        it.generations[0] = 1
+        it.done.items += [held(0), {"released": 1, "released_code": UNFINISHED}]
+        await it.bench.cycles(30)
+
+    it.bench.simulate(story)
+    assert not it.completion.got
+    assert it.lost == 2
 
 
 def test_a_rewind_asks_again_from_the_oldest_without_a_result_behind_the_fragments() -> None:

@@ -9,6 +9,7 @@ import pytest
 from cosim.nic.base import NEVER
 from cosim.simulation import DeadlockError, Options, Report, Simulation, memory_bytes
 from cosim.traffic.echo import expected_echo
+from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests, poisson_arrivals_ps
 from cosim.traffic.steering import steer
 from hermes.enso.registers import RX_MEM_LOW, RingSizes, pipe_register
@@ -35,9 +36,10 @@ class Run:
         pieces: int = 1,
         rings: RingSizes = WIDE,
         fault: str = "",
+        frames: Frames | None = None,
         **options: object,
     ) -> None:
-        self.frames = generate_requests(count, connections, seed).padded()
+        self.frames = frames or generate_requests(count, connections, seed).padded()
         steering = steer(self.frames, 1514)
         uthreads = int(str(options.get("uthreads", 4)))
         flows = tuple((tuple(key), index % uthreads) for index, key in enumerate(steering.flows))
@@ -76,6 +78,18 @@ def test_every_request_comes_back_turned_around_and_in_order_within_its_flow(see
         assert [frame for frame in back if frame in set(own)] == own
     assert run.nic.drops == {}
     run.require_progress(0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_header_mode_every_frame_comes_back_over_all_rings_ends(seed: int) -> None:
+    print(f"seed {seed}")
+    draw = np.random.default_rng(seed)
+    sizes = draw.integers(60, 1515, 200).tolist()
+    frames = Frames.pack(b"\x02" * 12 + b"\x88\xf7" + draw.bytes(size - 14) for size in sizes)
+    run = Run(200, 300_000, seed=seed, frames=frames, uthreads=3, header_pipes=frozenset({0}))
+    assert [frame for _, frame in run.nic.sent] == [expected_echo(frame, in_header_mode=True) for frame in frames]
+    assert run.nic.drops == {}
+    assert run.report.completions > run.report.batches, "no send was cut at the ring's end"
 
 
 @pytest.mark.parametrize(
@@ -200,6 +214,7 @@ def test_a_register_that_is_never_answered_is_an_error_after_10_ms() -> None:
         ({"system": "linux"}, "system is 'linux'; accepted are indirect"),
         ({"uthreads": 0}, "uthreads is 0; accepted are 1 and more"),
         ({"flows": (((1, 2, 3, 4), 8),)}, r"flow \(1, 2, 3, 4\) goes to uthread 8; accepted are 0 to 7"),
+        ({"header_pipes": frozenset({8})}, "header_pipes has pipe 8; accepted are 0 to 7"),
     ],
 )
 def test_options_that_cannot_work_are_refused(options: dict[str, object], message: str) -> None:

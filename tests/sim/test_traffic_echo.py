@@ -5,6 +5,7 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
 from cosim.traffic.echo import expected_echo
+from tests.tools.look_alikes import not_sound_ipv4
 
 THERE = {"src": "10.0.0.2", "dst": "10.0.0.1"}
 BACK = {"src": "10.0.0.1", "dst": "10.0.0.2"}
@@ -49,3 +50,15 @@ def test_what_follows_the_ip_packet_does_not_come_back() -> None:
     answer = bytes(ETHERNET_BACK / IP(**BACK) / UDP(sport=7, dport=5) / Raw(b"abc")).ljust(60, b"\0")
     assert expected_echo(bytes(ETHERNET_THERE / short) + b"trailer" * 30) == answer
     assert len(answer) == 60
+
+
+def test_in_header_mode_what_follows_the_ip_packet_comes_back_too() -> None:
+    short, trailer = IP(**THERE) / UDP(sport=5, dport=7) / Raw(b"abc"), b"trailer" * 30
+    answer = bytes(ETHERNET_BACK / IP(**BACK) / UDP(sport=7, dport=5) / Raw(b"abc")) + trailer
+    assert expected_echo(bytes(ETHERNET_THERE / short) + trailer, in_header_mode=True) == answer
+
+
+def test_what_is_no_sound_ipv4_comes_back_whole_and_swaps_its_mac_addresses_only() -> None:
+    for frame in not_sound_ipv4():
+        back = frame[6:12] + frame[:6] + frame[12:]
+        assert expected_echo(frame, in_header_mode=True) == back.ljust(60, b"\0")

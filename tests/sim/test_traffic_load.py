@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from cosim.config import ConfigError, RunConfig
-from cosim.traffic.load import load
+from cosim.traffic.generate import generate_requests
+from cosim.traffic.load import Load, load
 from cosim.traffic.pcap import CaptureError, write_capture
+from cosim.traffic.steering import FlowKey
+from tests.tools.look_alikes import not_sound_ipv4
 
 
 def capture(tmp_path: Path, sizes: list[int]) -> Path:
@@ -43,6 +46,48 @@ def test_more_than_the_wire_carries_is_refused(tmp_path: Path) -> None:
         ConfigError, match="rate is 148809524; accepted is at most 148809523 of these frames per second"
     ):
         load(RunConfig.from_flags({"pcap": path, "rate": "148809524"}))
+
+
+def replayed(tmp_path: Path, frames: list[bytes], uthreads: int) -> Load:
+    write_capture(tmp_path / "some.pcap", frames, range(len(frames)))
+    return load(RunConfig.from_flags({"pcap": tmp_path / "some.pcap", "uthreads": uthreads}))
+
+
+def test_a_capture_of_sound_ipv4_needs_no_header_mode(tmp_path: Path) -> None:
+    requests = replayed(tmp_path, list(generate_requests(50, connections=5, seed=1)), 3)
+    assert [uthread for _, uthread in requests.flows] == [0, 1, 2, 0, 1]
+    assert requests.header_pipes == frozenset()
+    assert not requests.in_header_mode.any()
+    assert requests.is_admitted.all()
+
+
+@pytest.mark.parametrize(("uthreads", "in_header_mode"), [(3, [0, 1, 1, 0, 0, 1]), (8, [0, 1, 1, 0, 0, 0])])
+def test_the_pipe_that_gets_what_others_refuse_is_in_header_mode(
+    tmp_path: Path, uthreads: int, in_header_mode: list[int]
+) -> None:
+    udp = {frame[36:38]: frame for frame in generate_requests(100, connections=4, seed=1)}
+    one, *others = udp.values()
+    arp, vlan, *_ = not_sound_ipv4()
+    requests = replayed(tmp_path, [one, arp, vlan, *others], uthreads)
+    assert requests.flows[1] == (FlowKey(0, 0, 0, 0), 1)
+    assert requests.header_pipes == {1}
+    # with 3 uthreads flow 4, the last, shares the pipe of flow 1
+    assert requests.in_header_mode.tolist() == list(map(bool, in_header_mode))
+
+
+def test_it_is_the_pipe_of_the_uthread_whose_turn_it_was(tmp_path: Path) -> None:
+    udp = {frame[36:38]: frame for frame in generate_requests(100, connections=4, seed=1)}
+    requests = replayed(tmp_path, [*udp.values(), not_sound_ipv4()[0]], 3)
+    assert requests.flows[4] == (FlowKey(0, 0, 0, 0), 1)
+    assert requests.header_pipes == {1}
+
+
+def test_what_the_door_refuses_needs_no_header_mode_and_has_none(tmp_path: Path) -> None:
+    too_long, udp, arp = bytes(1515), next(iter(generate_requests(1, connections=1, seed=1))), not_sound_ipv4()[0]
+    requests = replayed(tmp_path, [too_long, udp], 1)
+    assert requests.header_pipes == frozenset()
+    assert requests.is_admitted.tolist() == [False, True]
+    assert replayed(tmp_path, [too_long, arp], 1).in_header_mode.tolist() == [False, True]
 
 
 def test_a_bad_capture_is_refused(tmp_path: Path) -> None:

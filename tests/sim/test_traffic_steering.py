@@ -1,7 +1,8 @@
-"""The door: which frames it refuses, and what it steers the others by (docs/design.md, Admission of a frame)."""
+"""What the NIC makes of frames: which it refuses, and what it steers by (docs/design.md, Admission of a frame)."""
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
+from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 from scapy.utils import RawPcapReader
@@ -10,6 +11,7 @@ from cosim.traffic.frames import Frames
 from cosim.traffic.pcap import read_capture
 from cosim.traffic.steering import FlowKey, Steering, steer
 from tests.captures import CAPTURES, capture_names
+from tests.tools.look_alikes import not_sound_ipv4
 
 A, B = 0x0A000001, 0x0A000002
 TO_A = {"src": "10.0.0.2", "dst": "10.0.0.1"}
@@ -21,7 +23,7 @@ def steered(*packets: Packet | bytes, maximum_frame: int = 1514) -> Steering:
 
 def key_of(ip: Packet) -> FlowKey:
     steering = steered(Ether() / ip)
-    assert steering.cause.tolist() == [""]
+    assert (steering.cause.tolist(), steering.refusal.tolist()) == ([""], [""])
     return steering.flows[0]
 
 
@@ -68,7 +70,7 @@ UDP_FRAME = Ether() / IP(**TO_A) / UDP(sport=5, dport=7) / Raw(bytes(100))
 
 
 @pytest.mark.parametrize(
-    ("frame", "cause"),
+    ("frame", "refusal"),
     [
         (UDP_FRAME, ""),
         (Ether() / ARP(), "not_ip"),
@@ -81,16 +83,28 @@ UDP_FRAME = Ether() / IP(**TO_A) / UDP(sport=5, dport=7) / Raw(bytes(100))
         (Ether() / IP(**TO_A, len=60) / Raw(bytes(50)), ""),
         (Ether() / IP(**TO_A, len=46) / Raw(b""), ""),  # padded to 60
         (Ether() / IP(**TO_A) / Raw(bytes(1480)), ""),
-        (Ether() / IP(**TO_A) / Raw(bytes(1481)), "too_long"),
-        (Ether() / ARP() / Raw(bytes(1500)), "too_long"),
+        (Ether(dst=bytes(6)) / IPv6() / UDP(), "not_ip"),
         (bytes(14), "not_ip"),
     ],
 )
-def test_what_the_door_refuses(frame: Packet | bytes, cause: str) -> None:
+def test_what_pipes_without_header_mode_refuse_has_no_key(frame: Packet | bytes, refusal: str) -> None:
     steering = steered(frame)
-    assert steering.cause.tolist() == [cause]
-    assert steering.flow.tolist() == [-1 if cause else 0]
-    assert len(steering.flows) == (0 if cause else 1)
+    assert (steering.cause.tolist(), steering.refusal.tolist()) == ([""], [refusal])
+    assert steering.flow.tolist() == [0]
+    assert (steering.flows == [FlowKey(0, 0, 0, 0)]) == bool(refusal)
+
+
+def test_the_look_alikes_of_what_needs_header_mode_need_it() -> None:
+    for frame in not_sound_ipv4():
+        assert steered(frame).refusal.tolist() != [""], frame
+
+
+@pytest.mark.parametrize("frame", [Ether() / IP(**TO_A) / Raw(bytes(1481)), Ether() / ARP() / Raw(bytes(1500))])
+def test_the_door_refuses_what_is_too_long_whatever_it_is(frame: Packet) -> None:
+    steering = steered(UDP_FRAME, frame)
+    assert steering.cause.tolist() == ["", "too_long"]
+    assert steering.flow.tolist() == [0, -1]
+    assert len(steering.flows) == 1
 
 
 def test_flows_are_in_order_of_first_appearance() -> None:
@@ -98,8 +112,8 @@ def test_flows_are_in_order_of_first_appearance() -> None:
         return Ether() / IP(**TO_A) / UDP(dport=port)
 
     steering = steered(to(9), Ether() / ARP(), to(3), to(9), to(5), to(3))
-    assert [key.destination_port for key in steering.flows] == [9, 3, 5]
-    assert steering.flow.tolist() == [0, -1, 1, 0, 2, 1]
+    assert [key.destination_port for key in steering.flows] == [9, 0, 3, 5]
+    assert steering.flow.tolist() == [0, 1, 2, 0, 3, 2]
 
 
 @pytest.mark.parametrize("name", capture_names("afs.pcap"))
@@ -119,8 +133,11 @@ def test_a_real_connection_has_a_flow_each_way_and_one_for_each_syn(name: str) -
     assert sorted(key.source_port != 0 for key in steering.flows) == [False, False, True, True]
 
 
-@pytest.mark.parametrize("name", capture_names("ptp_ethernet.pcap"))
-def test_a_real_capture_without_ip_has_no_flow(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", [name for name in capture_names() if name in ("ptp_ethernet.pcap", "malformed_arp.pcap")]
+)
+def test_a_real_capture_without_ip_has_one_flow(name: str) -> None:
     steering = steer(read_capture(CAPTURES / name).padded(), 1514)
-    assert set(steering.cause.tolist()) == {"not_ip"}
-    assert steering.flows == []
+    assert set(steering.cause.tolist()) == {""}
+    assert set(steering.refusal.tolist()) == {"not_ip"}
+    assert steering.flows == [FlowKey(0, 0, 0, 0)]

@@ -7,6 +7,7 @@ from cosim.traffic.echo import expected_echo
 from cosim.traffic.generate import generate_requests
 from hermes.apps.echo import Echo
 from tests.tools.host import Host
+from tests.tools.look_alikes import not_sound_ipv4
 
 SEED = 5
 
@@ -53,6 +54,18 @@ def test_generated_requests_turn_around() -> None:
 def test_other_ethernet_frames_swap_their_macs_only() -> None:
     frame = bytes(range(60))
     assert echoed(frame) == frame[6:12] + frame[:6] + frame[12:]
+
+
+@pytest.mark.parametrize("frame", not_sound_ipv4())
+def test_what_is_no_sound_ipv4_swaps_its_macs_and_touches_nothing_behind_it(frame: bytes) -> None:
+    memory = Host().memory
+    behind = bytes(range(1, 65))
+    memory.bytes[192 : 192 + len(frame) + 64] = frame + behind
+    Echo().handle(memory, 192, len(frame))
+    assert bytes(memory.bytes[192 + len(frame) : 192 + len(frame) + 64]) == behind
+    back = bytes(memory.bytes[192 : 192 + len(frame)])
+    assert back == frame[6:12] + frame[:6] + frame[12:]
+    assert back.ljust(60, b"\0") == expected_echo(frame, in_header_mode=True)
 
 
 def test_it_computes_as_long_as_it_is_told() -> None:

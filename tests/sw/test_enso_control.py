@@ -23,6 +23,7 @@ from hermes.enso.registers import (
     TX_MEM_LOW,
     TX_TAIL,
     notification_buffer_register,
+    pipe_mode_register,
     pipe_register,
 )
 from hermes.world import AwaitZero, ContractError, ReadRegister, WriteRegister
@@ -62,6 +63,40 @@ def test_a_pipe_opens_with_its_notification_buffer_in_the_low_bits() -> None:
     assert (pipe.rx_head, pipe.rx_tail, pipe.notified_tail) == (0, 0, 0)
     host.carry_out(close_pipe(pipe))
     assert host.nic.word(page + RX_MEM_LOW) == 0
+
+
+def test_a_pipe_in_header_mode_is_so_before_it_is_enabled_and_no_more_once_it_is_closed() -> None:
+    host = Host()
+    pipe = RxTxPipe(host.memory, SMALL, 9, in_header_mode=True)
+    writes: list[int] = []
+    inner = host.nic.mmio_write
+
+    def note(now: int, address: int, value: int, size: int) -> None:
+        writes.append(address)
+        inner(now, address, value, size)
+
+    host.nic.mmio_write = note  # type: ignore[method-assign]
+    host.carry_out(open_pipe(pipe, 0))
+    assert host.nic.word(pipe_mode_register(9)) == 1
+    assert writes.index(pipe_mode_register(9)) < len(writes) - 2
+    assert writes[-2:] == [pipe_register(9, RX_MEM_LOW), pipe_register(9, RX_MEM_HIGH)]
+    host.carry_out(close_pipe(pipe))
+    assert host.nic.word(pipe_mode_register(9)) == 0
+
+
+def test_a_nic_without_header_mode_is_told_apart() -> None:
+    host = Host()
+    pipe = RxTxPipe(host.memory, SMALL, 1, in_header_mode=True)
+    inner = host.nic.mmio_write
+
+    def without_extensions(now: int, address: int, value: int, size: int) -> None:
+        if address < notification_buffer_register(1024, 0):
+            inner(now, address, value, size)
+
+    host.nic.mmio_write = without_extensions  # type: ignore[method-assign]
+    with pytest.raises(ContractError, match="register 0x2410008 reads 0x0 after 1000 reads; 0x1 was written"):
+        host.carry_out(open_pipe(pipe, 0))
+    assert host.nic.word(pipe_register(1, RX_MEM_LOW)) == 0
 
 
 def test_the_low_word_of_an_address_is_written_first() -> None:

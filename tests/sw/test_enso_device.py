@@ -44,6 +44,18 @@ def test_rx_space_is_freed_when_the_whole_send_is_complete() -> None:
     assert (device.reap(), device.freed(), pipe.rx_head, device.unsent) == (1, 1, 10, 0)
 
 
+def test_what_a_pipe_in_header_mode_holds_is_sent_framed_in_all_parts() -> None:
+    host = Host()
+    device, (plain,) = make(host)
+    framed = RxTxPipe(host.memory, WIDE, 1, in_header_mode=True)
+    framed.rx_head = framed.rx_tail = 60
+    for pipe, flits in ((plain, 2), (framed, 14)):
+        pipe.notified((pipe.rx_tail + flits) % 64)
+        device.send(pipe, flits)
+    at = (device.notifications.tx_address - host.memory.base) // 8
+    assert [host.memory.words[at + 8 * slot + 2] for slot in range(3)] == [128, 256 | 1 << 32, 640 | 1 << 32]
+
+
 def test_at_most_64_completions_are_taken() -> None:
     device, (pipe,) = make(Host())
     for _ in range(65):

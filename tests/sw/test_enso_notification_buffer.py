@@ -61,6 +61,15 @@ def test_a_tx_slot_looks_as_the_nic_reads_it() -> None:
     assert slot_words(buffer, buffer.tx_address, 0, memory.words, memory.base) == [1, 0x1234540, 192, 0, 0, 0, 0, 0]
 
 
+def test_a_framed_request_says_so_above_its_length_and_still_does_when_it_is_forwarded() -> None:
+    memory = Host().memory
+    client, own = NotificationBuffer(memory, SMALL, "a uthread"), NotificationBuffer(memory, SMALL, "the IOKernel")
+    own.forward(client, client.post(0x1234540, 192, framed=True))
+    for buffer in (client, own):
+        words = slot_words(buffer, buffer.tx_address, 0, memory.words, memory.base)
+        assert words == [1, 0x1234540, 192 | 1 << 32, 0, 0, 0, 0, 0]
+
+
 def test_one_slot_of_the_tx_ring_stays_empty() -> None:
     buffer = make()
     assert buffer.tx_room() == 15

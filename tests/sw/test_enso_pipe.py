@@ -2,7 +2,7 @@
 
 import pytest
 
-from hermes.enso.pipe import RxTxPipe
+from hermes.enso.pipe import Header, RxTxPipe
 from hermes.enso.registers import RingSizes
 from hermes.world import ContractError
 from tests.tools.host import SMALL, Host
@@ -42,6 +42,56 @@ def test_a_packet_beyond_the_tail_is_refused() -> None:
     pipe.notified(3)
     with pytest.raises(ContractError, match="pipe 3: a packet of 200 bytes at flit 0 ends behind the tail"):
         list(pipe.packets(3))
+
+
+def put_header(pipe: RxTxPipe, memory: memoryview, base: int, flit: int, length: int, **told: int) -> None:
+    """A header line at a flit, as the NIC writes it."""
+    at = pipe.address - base + flit % pipe.flits * 64
+    words = ((length, 4), (told.get("hash", 0), 4), (told.get("arrival", 0), 8), (told.get("drops", 0), 4))
+    memory[at : at + 64] = b"".join(value.to_bytes(size, "little") for value, size in words).ljust(64, b"\0")
+
+
+def test_in_header_mode_packets_are_found_by_the_lines_before_them_over_the_rings_end() -> None:
+    memory = Host().memory
+    pipe = RxTxPipe(memory, SMALL, 3, in_header_mode=True)
+    pipe.rx_head = pipe.rx_tail = pipe.notified_tail = 59
+    lengths = [1, 64, 65, 1514, 60]  # the third one's header is the ring's last flit
+    flit = 59
+    for length in lengths:
+        put_header(pipe, memory.bytes, memory.base, flit, length)
+        flit += 1 + -(-length // 64)
+    pipe.notified(flit % 64)
+    ring = pipe.address - memory.base
+    assert list(pipe.packets(pipe.available())) == [
+        (ring + 60 * 64, 1),
+        (ring + 62 * 64, 64),
+        (ring + 0 * 64, 65),
+        (ring + 3 * 64, 1514),
+        (ring + 28 * 64, 60),
+    ]
+    assert pipe.send(pipe.available()) == [(pipe.address + 59 * 64, 5 * 64), (pipe.address, 29 * 64)]
+
+
+def test_headers_tell_length_hash_arrival_and_drops() -> None:
+    memory = Host().memory
+    pipe = RxTxPipe(memory, SMALL, 3, in_header_mode=True)
+    put_header(pipe, memory.bytes, memory.base, 0, 70, hash=0xFEDCBA98, arrival=(1 << 63) + 5, drops=0xFFFFFFFF)
+    put_header(pipe, memory.bytes, memory.base, 3, 60, hash=1, arrival=2, drops=3)
+    pipe.notified(5)
+    ring = pipe.address - memory.base
+    assert list(pipe.headers(5)) == [
+        Header(position=ring + 64, length=70, hash=0xFEDCBA98, arrival=(1 << 63) + 5, drops=0xFFFFFFFF),
+        Header(position=ring + 4 * 64, length=60, hash=1, arrival=2, drops=3),
+    ]
+
+
+def test_in_header_mode_too_a_packet_beyond_the_tail_is_refused() -> None:
+    memory = Host().memory
+    pipe = RxTxPipe(memory, SMALL, 3, in_header_mode=True)
+    put_header(pipe, memory.bytes, memory.base, 0, 200)
+    pipe.notified(4)
+    with pytest.raises(ContractError, match="pipe 3: a packet of 200 bytes at flit 1 ends behind the tail, 4"):
+        list(pipe.packets(4))
 
 
 def test_news_that_were_overtaken_change_nothing() -> None:

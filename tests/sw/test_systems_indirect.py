@@ -1,6 +1,7 @@
 """Hermes Indirect as a whole: the way of one packet, step by step, each at its time."""
 
 from cosim.traffic.echo import expected_echo
+from cosim.traffic.steering import FlowKey
 from hermes.enso.registers import RX_HEAD, TX_TAIL
 from hermes.world import (
     CORE_GRANT,
@@ -12,6 +13,7 @@ from hermes.world import (
 )
 from tests.tools.host import COSTS as C
 from tests.tools.host import NS, IndirectHost, udp_frame
+from tests.tools.look_alikes import not_sound_ipv4
 
 MESSAGES, SOFTIRQS = 0, 1  # numbers of the queues with one core
 LAP = C.iok_loop + 3 * C.poll_clean
@@ -70,6 +72,36 @@ def test_the_second_half_reaps_and_frees() -> None:
     assert host.system.counts()["completions"] == host.system.counts()["notifications"] == 1
     assert host.system.messages() == {"rx_head": 1, "tx_tail": 1}
     assert host.system.waiting() == []
+
+
+def test_a_pipe_in_header_mode_takes_what_others_refuse_and_brings_it_back_whole() -> None:
+    host = IndirectHost(cores=2, uthreads=2, header_pipes={1})
+    host.nic.fallback = 0
+    begin = host.start()
+    trailer = b"what follows the packet" * 5
+    some = [udp_frame(0) + trailer, udp_frame(1) + trailer]
+    frames = [*some, *not_sound_ipv4()]
+    host.nic.flows.update({FlowKey(0, 0, 0, 0): 1})
+    host.frames(frames * 10, [begin + 5_000 * NS + 2_000 * NS * i for i in range(10 * len(frames))])
+    host.run(begin + 500_000 * NS)
+    back = [frame for _, frame in host.nic.sent]
+    assert [frame for frame in back if frame == expected_echo(some[0])] == [expected_echo(some[0])] * 10
+    others = [expected_echo(frame, in_header_mode=True) for frame in frames[1:]] * 10
+    assert [frame for frame in back if frame != expected_echo(some[0])] == others
+    assert host.nic.drops == {}
+    assert host.system.counts()["request_errors"] == 0
+
+
+def test_a_packet_behind_a_header_line_costs_one_more_line_to_read() -> None:
+    times = []
+    for header_pipes in (set(), {0}):
+        host = IndirectHost(header_pipes=header_pipes)
+        begin = host.start()
+        host.frames([udp_frame(0)], [begin + 5_000 * NS])
+        host.run(begin + 50_000 * NS)
+        received, sent = host.times(QUEUE_PUSH)[1:3]
+        times.append(sent - received)
+    assert times[1] == times[0] + C.line_dma
 
 
 def test_hundreds_of_packets_over_all_rings_ends_come_back_in_order() -> None:

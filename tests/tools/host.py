@@ -1,7 +1,7 @@
 """A small simulated host for tests of software: real machine, reference NIC, rings that wrap quickly."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 import numpy as np
@@ -90,13 +90,22 @@ class IndirectHost(Host):
         With one flow per uthread: destination port = number of the uthread.
     """
 
-    def __init__(self, cores: int = 1, uthreads: int = 1, *, service_ps: int = 0, is_naive: bool = False) -> None:
+    def __init__(
+        self,
+        cores: int = 1,
+        uthreads: int = 1,
+        *,
+        header_pipes: Collection[int] = (),
+        service_ps: int = 0,
+        is_naive: bool = False,
+    ) -> None:
         super().__init__(cores, memory_bytes=(uthreads + 1) << 15, is_naive=is_naive)
         flows = [(FlowKey(port, 0, DESTINATION, 0), port) for port in range(uthreads)]
         application = Echo(service_ps)
-        self.system = Indirect(
-            self.machine, Workload(application=application, uthreads=uthreads, flows=flows, rings=SMALL)
+        workload = Workload(
+            application=application, uthreads=uthreads, flows=flows, header_pipes=header_pipes, rings=SMALL
         )
+        self.system = Indirect(self.machine, workload)
         self.carry_out(self.system.set_up(), self.system.control)
         self.time = self.nic.time
         self.effects.clear()

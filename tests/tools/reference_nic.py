@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 from cosim.nic.base import NEVER, PAGE_BYTES, Effect, HostMemory
 from cosim.traffic.frames import Frames
-from cosim.traffic.steering import ADMITTED, FlowKey, steer
+from cosim.traffic.steering import ACCEPTED, FlowKey, steer
 from hermes.enso.registers import (
     BUFFER_ID_MASK,
     CONFIG_FALLBACK,
     CONFIG_FLOW,
     CONFIG_REQUEST,
     FLIT_BYTES,
+    FRAMED,
     NOTIFICATION_BUFFERS,
     PIPES,
     RX_HEAD,
@@ -31,6 +32,7 @@ from hermes.enso.registers import (
     TX_MEM_LOW,
     TX_TAIL,
     RingSizes,
+    pipe_mode_register,
 )
 
 PROPAGATION_PS = 400_000
@@ -39,6 +41,7 @@ INSIDE_PS = 100_000
 """From a frame's last bit to its first write, and from data to the wire."""
 BYTE_PS = 64
 """Of the link, and of the wire."""
+TICK_PS = 5_000
 
 _MAXIMUM_FRAME = 1514
 _FIRST_EXTENSION_PAGE = PIPES + NOTIFICATION_BUFFERS
@@ -85,6 +88,7 @@ class ReferenceNic:
         self.flows: dict[FlowKey, int] = {}
         self.fallback: int | None = None
         self._partial: dict[int, bytes] = {}
+        self._pipe_drops: dict[int, int] = {}
 
     # --- Nic ----------------------------------------------------------------------------------------------------------
 
@@ -172,9 +176,11 @@ class ReferenceNic:
         for index, time in enumerate(times_ps.tolist()):
             start = int(offsets[index])
             frame = data[start : start + int(lengths[index])].tobytes()
-            cause = str(steering.cause[index])
-            key = steering.flows[int(steering.flow[index])]
-            self._at(time + INSIDE_PS, 0, partial(self._frame, frame, cause, key))
+            if steering.cause[index] != ACCEPTED:
+                self._at(time + INSIDE_PS, 0, partial(self._drop, str(steering.cause[index])))
+                continue
+            refusal, key = str(steering.refusal[index]), steering.flows[int(steering.flow[index])]
+            self._at(time + INSIDE_PS, 0, partial(self._frame, frame, refusal, key))
         return times_ps
 
     # --- inside -------------------------------------------------------------------------------------------------------
@@ -246,27 +252,30 @@ class ReferenceNic:
 
     # --- RX -----------------------------------------------------------------------------------------------------------
 
-    def _drop(self, cause: str) -> None:
+    def _drop(self, cause: str, pipe: int | None = None) -> None:
         self.drops[cause] = self.drops.get(cause, 0) + 1
+        if pipe is not None:
+            self._pipe_drops[pipe] = self._pipe_drops.get(pipe, 0) + 1
 
-    def _frame(self, frame: bytes, cause: str, key: FlowKey) -> None:
-        if cause != ADMITTED:
-            self._drop(cause)
-            return
+    def _frame(self, frame: bytes, refusal: str, key: FlowKey) -> None:
         pipe = self.flows.get(key)
         if pipe is None and self.fallback is not None:
             pipe = sum(key) & self.fallback
+        in_header_mode = pipe is not None and self.register(pipe_mode_register(pipe))
+        if refusal != ACCEPTED and not in_header_mode:
+            self._drop(refusal, pipe)
+            return
         if pipe is None:
             self._drop("no_flow")
             return
-        kept = frame[: 14 + int.from_bytes(frame[16:18], "big")]
+        kept = self._with_header(frame, key, pipe) if in_header_mode else frame[: 14 + int.from_bytes(frame[16:18])]
         flits = -(-len(kept) // FLIT_BYTES)
         tail, size, ring = self._of_page(pipe, RX_TAIL), self._rings.pipe_flits, self._memory_of(pipe)
         if not ring:
-            self._drop("pipe_disabled")
+            self._drop("pipe_disabled", pipe)
             return
         if (self._of_page(pipe, RX_HEAD) - tail - 1) % size < flits:
-            self._drop("pipe_full")
+            self._drop("pipe_full", pipe)
             return
         for index in range(flits):
             line = kept[index * FLIT_BYTES : (index + 1) * FLIT_BYTES].ljust(FLIT_BYTES, b"\0")
@@ -274,6 +283,17 @@ class ReferenceNic:
         self.registers[pipe * PAGE_BYTES + RX_TAIL] = (tail + flits) % size
         if pipe not in self._armed:
             self._notify(pipe)
+
+    def _with_header(self, frame: bytes, key: FlowKey, pipe: int) -> bytes:
+        """Behind the line that tells of it; a hash is the sum of the key."""
+        words = (
+            (len(frame), 4),
+            (sum(key) & 0xFFFFFFFF, 4),
+            (self._time // TICK_PS, 8),
+            (self._pipe_drops.get(pipe, 0), 4),
+        )
+        header = b"".join(value.to_bytes(size, "little") for value, size in words)
+        return header.ljust(FLIT_BYTES, b"\0") + frame
 
     def _notify(self, pipe: int) -> None:
         self._armed.add(pipe)
@@ -307,8 +327,10 @@ class ReferenceNic:
             self._complete(slot, line)
             return
 
+        is_framed, length = bool(length & FRAMED), length & FRAMED - 1
+
         def send(data: bytes) -> None:
-            self._send(page, data)
+            self._send(page, data, is_framed=is_framed)
             if self.fault != "completion":
                 self._complete(slot, line)
 
@@ -327,14 +349,16 @@ class ReferenceNic:
         elif config == CONFIG_FALLBACK:
             self.fallback = field(20, 4) if field(16, 4) else None
 
-    def _send(self, page: int, data: bytes) -> None:
+    def _send(self, page: int, data: bytes, *, is_framed: bool) -> None:
         """Cut data into packets; one may go on in the next request of the same buffer."""
         data = self._partial.pop(page, b"") + data
         while data:
-            length = 14 + int.from_bytes(data[16:18], "big")
-            if length > len(data):
+            length = int.from_bytes(data[:4], "little") if is_framed else 14 + int.from_bytes(data[16:18])
+            start = FLIT_BYTES if is_framed else 0
+            if start + length > len(data):
                 self._partial[page] = data
                 return
+            data = data[start:]
             self._wire_free = max(self._wire_free, self._time + INSIDE_PS) + (max(length, 60) + 24) * BYTE_PS
             self.sent.append((self._wire_free, data[:length].ljust(60, b"\0")))
             data = data[-(-length // FLIT_BYTES) * FLIT_BYTES :]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cosim.traffic.frames import Frames
 from enso_nic.registers import DROP_CAUSES
 
-_BEHIND_THE_DOOR = ("no_flow", "pipe_full", "pipe_disabled", "tx_error")
+_BEHIND_THE_DOOR = ("not_ip", "bad_ip_length", "no_flow", "pipe_full", "pipe_disabled", "tx_error")
 
 
 class AccountingError(RuntimeError):

@@ -12,7 +12,7 @@ from cosim.measure.latency import latencies_ps, percentiles_ns
 from cosim.simulation import Report
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
-from cosim.traffic.steering import ADMITTED, Steering
+from cosim.traffic.load import Load
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Outcome:
     report: Report
 
 
-def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str, Any]:
+def measured(load: Load, outcome: Outcome) -> dict[str, Any]:
     """The result of a run, as result.json holds it (DESIGN: the names are fixed).
 
     Raises
@@ -49,10 +49,12 @@ def measured(requests: Frames, steering: Steering, outcome: Outcome) -> dict[str
     AccountingError
         A frame answers no request, or the sums do not agree.
     """
-    may_finish = steering.cause == ADMITTED
+    may_finish, in_header_mode = load.is_admitted, load.in_header_mode
     expected = [
-        expected_echo(frame) if is_admitted else None
-        for frame, is_admitted in zip(requests, may_finish.tolist(), strict=True)
+        expected_echo(frame, in_header_mode=has_header) if is_admitted else None
+        for frame, is_admitted, has_header in zip(
+            load.requests, may_finish.tolist(), in_header_mode.tolist(), strict=True
+        )
     ]
     arrivals = outcome.arrivals_ps
     answers = match_answers(expected, arrivals, outcome.returned, outcome.returned_ps)

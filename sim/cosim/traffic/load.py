@@ -9,7 +9,7 @@ from cosim.config import ConfigError, RunConfig
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import even_arrivals_ps, generate_requests, poisson_arrivals_ps
 from cosim.traffic.pcap import read_capture
-from cosim.traffic.steering import Steering, steer
+from cosim.traffic.steering import ACCEPTED, FlowKey, Steering, steer
 from cosim.traffic.wire import deliver_ps, line_rate
 from enso_nic.config import FULL
 
@@ -25,12 +25,37 @@ class Load:
     deliver_ps
         int64, when the last bit of each reaches the NIC, in ps from the start of the load.
     steering
-        What the NIC's door makes of them.
+        What the NIC makes of them.
+    uthreads
+        Flows go to so many in turn, in order of first appearance.
     """
 
     requests: Frames
     deliver_ps: NDArray[np.int64]
     steering: Steering
+    uthreads: int
+
+    @property
+    def flows(self) -> tuple[tuple[FlowKey, int], ...]:
+        """Each flow's key, and the uthread that it goes to."""
+        return tuple((key, index % self.uthreads) for index, key in enumerate(self.steering.flows))
+
+    @property
+    def header_pipes(self) -> frozenset[int]:
+        """Pipes that must be in header mode: those to which frames go that the NIC puts into no others."""
+        needs_it = (self.steering.refusal != ACCEPTED) & self.is_admitted
+        return frozenset((np.unique(self.steering.flow[needs_it]) % self.uthreads).tolist())
+
+    @property
+    def is_admitted(self) -> NDArray[np.bool_]:
+        """Of each request, whether the door lets it in; if so, its pipe takes it."""
+        is_admitted: NDArray[np.bool_] = self.steering.cause == ACCEPTED
+        return is_admitted
+
+    @property
+    def in_header_mode(self) -> NDArray[np.bool_]:
+        """Of each request, whether its pipe is in header mode."""
+        return np.isin(self.steering.flow % self.uthreads, list(self.header_pipes)) & self.is_admitted
 
 
 def load(config: RunConfig) -> Load:
@@ -64,4 +89,5 @@ def load(config: RunConfig) -> Load:
             arrivals = even_arrivals_ps(count, config.rate)
         else:
             arrivals = poisson_arrivals_ps(count, config.rate, config.seed)
-    return Load(requests, deliver_ps(requests, arrivals, config.link), steer(requests, FULL.maximum_frame))
+    delivered = deliver_ps(requests, arrivals, config.link)
+    return Load(requests, delivered, steer(requests, FULL.maximum_frame), config.uthreads)

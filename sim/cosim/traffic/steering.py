@@ -1,4 +1,4 @@
-"""What the NIC's door does with frames: which it refuses, and what it steers the others by (docs/design.md)."""
+"""What the NIC makes of frames: which it refuses, and what it steers the others by (docs/design.md)."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from cosim.traffic.frames import Frames
 
 Integers = NDArray[np.int64]
 
-ADMITTED = ""
+ACCEPTED = ""
 TOO_LONG, NOT_IP, BAD_IP_LENGTH = "too_long", "not_ip", "bad_ip_length"
 
 _IP = 14
@@ -21,7 +21,7 @@ _TCP_FLAGS = 13
 
 
 class FlowKey(NamedTuple):
-    """What frames are steered by; fields that their kind does not use are 0."""
+    """What frames are steered by; fields that their kind does not use are 0: all, if it is not sound IPv4."""
 
     destination_port: int
     source_port: int
@@ -31,19 +31,22 @@ class FlowKey(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Steering:
-    """What the door decides about frames, as far as the frames alone tell.
+    """What the NIC decides about frames, as far as the frames alone tell.
 
     Attributes
     ----------
     cause
-        One string per frame: ``too_long``, ``not_ip`` or ``bad_ip_length``, or empty for a frame that may come in.
+        One string per frame: ``too_long`` if the door refuses it, or empty.
+    refusal
+        One string per frame: ``not_ip`` or ``bad_ip_length`` if pipes without header mode refuse it, or empty.
     flow
-        int64, one per frame: its index in ``flows``; -1 for a refused frame.
+        int64, one per frame: its index in ``flows``; -1 for one that the door refuses.
     flows
         The steering keys in order of first appearance.
     """
 
     cause: NDArray[np.str_]
+    refusal: NDArray[np.str_]
     flow: Integers
     flows: list[FlowKey]
 
@@ -64,11 +67,9 @@ def steer(frames: Frames, maximum_frame: int) -> Steering:
     header_length = (field(_IP, 1) & 15) * 4
     total_length = field(_IP + 2, 2)
     is_bad = (header_length < 20) | (total_length < header_length) | (_IP + total_length > lengths)
-    cause = np.select(
-        [lengths > maximum_frame, (field(12, 2) != 0x0800) | (field(_IP, 1) >> 4 != 4), is_bad],
-        [TOO_LONG, NOT_IP, BAD_IP_LENGTH],
-        ADMITTED,
-    )
+    is_ip = (field(12, 2) == 0x0800) & (field(_IP, 1) >> 4 == 4)
+    cause = np.where(lengths > maximum_frame, TOO_LONG, ACCEPTED)
+    refusal = np.select([~is_ip, is_bad], [NOT_IP, BAD_IP_LENGTH], ACCEPTED)
 
     def reaches(size: int) -> NDArray[np.bool_]:
         """Whether the first ``size`` bytes behind the IP header are there, in the packet and in the first flit."""
@@ -89,9 +90,10 @@ def steer(frames: Frames, maximum_frame: int) -> Steering:
         ],
         axis=1,
     )
-    is_admitted = cause == ADMITTED
+    keys[refusal != ACCEPTED] = 0
+    is_admitted = cause == ACCEPTED
     unique, first, inverse = np.unique(keys[is_admitted], axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first)
     flow = np.full(len(frames), -1, dtype=np.int64)
     flow[is_admitted] = np.argsort(order)[inverse.reshape(-1)]
-    return Steering(cause, flow, [FlowKey(*key) for key in unique[order].tolist()])
+    return Steering(cause, refusal, flow, [FlowKey(*key) for key in unique[order].tolist()])

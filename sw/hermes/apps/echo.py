@@ -3,13 +3,15 @@
 from hermes.world import Memory
 
 _ETHERNET_HEADER = 14
+_IPV4_HEADER = 20
 _TCP, _UDP = 6, 17
 
 
 class Echo:
     """Swaps the MAC addresses, for IPv4 the addresses, and the ports of first or only fragments of UDP and TCP.
 
-    Swaps leave checksums right. Ports outside the IP length are left alone.
+    Swaps leave checksums right. Ports outside the IP length are left alone, and of a packet whose IP lengths cannot be
+    all but the MAC addresses.
 
     Parameters
     ----------
@@ -20,18 +22,19 @@ class Echo:
     def __init__(self, service_ps: int = 0) -> None:
         self._service_ps = service_ps
 
-    def handle(self, memory: Memory, position: int, length: int) -> int:  # noqa: ARG002  (the IP length tells)
+    def handle(self, memory: Memory, position: int, length: int) -> int:
         """Turn a packet around in place; its compute time in picoseconds."""
         packet = memory.bytes
         _swap(packet, position, 6)
         ip = position + _ETHERNET_HEADER
         if packet[ip - 2] == 0x08 and packet[ip - 1] == 0x00 and packet[ip] >> 4 == 4:
-            _swap(packet, ip + 12, 4)
             header = 4 * (packet[ip] & 15)
-            is_first = not (packet[ip + 6] & 0x1F or packet[ip + 7])
-            has_ports = header + 4 <= (packet[ip + 2] << 8 | packet[ip + 3])
-            if is_first and has_ports and (packet[ip + 9] == _UDP or packet[ip + 9] == _TCP):
-                _swap(packet, ip + header, 2)
+            total = packet[ip + 2] << 8 | packet[ip + 3]
+            if _IPV4_HEADER <= header <= total <= length - _ETHERNET_HEADER:
+                _swap(packet, ip + 12, 4)
+                is_first = not (packet[ip + 6] & 0x1F or packet[ip + 7])
+                if is_first and header + 4 <= total and (packet[ip + 9] == _UDP or packet[ip + 9] == _TCP):
+                    _swap(packet, ip + header, 2)
         return self._service_ps
 
 

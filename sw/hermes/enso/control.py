@@ -11,6 +11,7 @@ from hermes.enso.registers import (
     CONFIG_FALLBACK,
     CONFIG_FLOW,
     CONFIG_REQUEST,
+    HEADER_MODE,
     RX_HEAD,
     RX_MEM_HIGH,
     RX_MEM_LOW,
@@ -22,6 +23,7 @@ from hermes.enso.registers import (
     TX_MEM_LOW,
     TX_TAIL,
     notification_buffer_register,
+    pipe_mode_register,
     pipe_register,
 )
 from hermes.world import AwaitZero, ContractError, Control, Memory, ReadRegister, WriteRegister
@@ -30,12 +32,15 @@ _READ_BACKS = 1000
 """Times that a register is read until it holds what was written; a NIC that only clears its tables answers late."""
 
 _LOW_WORD = 0xFFFFFFFF
+_HALVES = (0, 4)
+"""Offsets of the halves of an 8-byte word."""
 
 
 class FlowKey(NamedTuple):
     """What frames are steered by, in host order; fields that their kind does not use are 0.
 
-    UDP and TCP SYN: destination address and port. Other TCP: all. Anything else: destination address.
+    UDP and TCP SYN: destination address and port. Other TCP: all. Other IPv4: destination address. Anything else, which
+    only pipes in header mode take: all 0.
     """
 
     destination_port: int
@@ -87,12 +92,16 @@ def open_pipe(pipe: RxTxPipe, notification_buffer: int) -> Control[None]:
     yield from _write_until_read(page, (RX_MEM_LOW, RX_MEM_HIGH), 0)
     yield from _write_until_read(page, (RX_TAIL, RX_HEAD), 0)
     pipe.rx_head = pipe.rx_tail = pipe.notified_tail = 0
+    if pipe.in_header_mode:
+        yield from _write_until_read(pipe_mode_register(pipe.number), _HALVES, HEADER_MODE)
     yield from _write_until_read(page, (RX_MEM_LOW, RX_MEM_HIGH), pipe.address + notification_buffer)
 
 
 def close_pipe(pipe: RxTxPipe) -> Control[None]:
-    """Take a pipe's ring back; the NIC writes to it no more once this is through."""
+    """Take a pipe's ring back; the NIC writes to it no more once this is through. Its mode is as after reset."""
     yield from _write_until_read(pipe_register(pipe.number, 0), (RX_MEM_LOW, RX_MEM_HIGH), 0)
+    if pipe.in_header_mode:
+        yield from _write_until_read(pipe_mode_register(pipe.number), _HALVES, 0)
 
 
 def insert_flow(memory: Memory, buffer: NotificationBuffer, key: FlowKey, pipe: int) -> Control[None]:

@@ -61,7 +61,8 @@ class Device:
         """Post the requests for the next flits of a pipe; the TX ring has room for ``pipe.requests(flits)``."""
         parts = pipe.send(flits)
         for index, (address, length) in enumerate(parts):
-            self.notifications.post(address, length, continues=index + 1 < len(parts))
+            continues = index + 1 < len(parts)
+            self.notifications.post(address, length, continues=continues, framed=pipe.in_header_mode)
         self._sent.append((pipe, flits))
 
     @property

@@ -3,6 +3,7 @@
 from hermes.enso.registers import (
     ADDRESS,
     ERROR,
+    FRAMED,
     LENGTH,
     PAGE_BYTES,
     PIPE,
@@ -96,14 +97,17 @@ class NotificationBuffer:
         """Requests that can be posted; one slot always stays empty."""
         return (self.tx_head - self.tx_tail - 1) & self._mask
 
-    def post(self, address: int, length: int, signal: int = TX_REQUEST, *, continues: bool = False) -> int:
+    def post(
+        self, address: int, length: int, signal: int = TX_REQUEST, *, continues: bool = False, framed: bool = False
+    ) -> int:
         """Fill the next TX slot, which is free; the slot. A write of tx_tail publishes it.
 
-        ``continues``: the next request belongs to the same send, which completes with its last.
+        ``continues``: the next request belongs to the same send, which completes with its last. ``framed``: the data
+        is packets of a pipe in header mode, header lines included.
         """
         slot = self.tx_tail
         at = self._tx + SLOT_WORDS * slot
-        self._words[at + LENGTH] = length
+        self._words[at + LENGTH] = length | FRAMED if framed else length
         self._words[at + SIGNAL] = signal
         self._words[at + ADDRESS] = address
         self._continues[slot] = continues

@@ -1,24 +1,60 @@
 """An RX/TX pipe: a ring of packets that the NIC fills, sent from where they lie."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from hermes.enso.registers import FLIT_BYTES, MAX_REQUEST_BYTES, PAGE_BYTES, RingSizes
+from hermes.enso.registers import (
+    ARRIVAL,
+    DROPS,
+    FLIT_BYTES,
+    LENGTH_AND_HASH,
+    MAX_REQUEST_BYTES,
+    PAGE_BYTES,
+    SLOT_WORDS,
+    RingSizes,
+)
 from hermes.enso.rings import advance
 from hermes.world import ContractError, Memory
 
 _ETHERNET_HEADER = 14
 _MAX_REQUEST_FLITS = MAX_REQUEST_BYTES // FLIT_BYTES
+_LOW_WORD = 0xFFFFFFFF
+
+
+class Header(NamedTuple):
+    """What the NIC tells of a packet in the line before it.
+
+    Attributes
+    ----------
+    position, length
+        Of the packet in host memory, and its bytes.
+    hash
+        Of its flow key, 32 bits.
+    arrival
+        When it came, in ticks of 5 ns.
+    drops
+        Frames for this pipe that were dropped before, since reset; modulo 2^32.
+    """
+
+    position: int
+    length: int
+    hash: int
+    arrival: int
+    drops: int
 
 
 class RxTxPipe:
     """A pipe of received packets, of which those that the application is through with can be sent without a copy.
 
-    Indices are in flits of 64 bytes, ascending modulo the pipe's size. Packets start at a flit.
+    Indices are in flits of 64 bytes, ascending modulo the pipe's size. Packets start at a flit. In header mode the NIC
+    puts any frame into the pipe, whole, and a line before it; such lines are sent back with the packets.
 
     Attributes
     ----------
     number
         Its id.
+    in_header_mode
+        Whether it is opened in header mode.
     address
         Of its ring in host memory, aligned to the ring's size.
     rx_head
@@ -29,16 +65,30 @@ class RxTxPipe:
         Up to here packets are known to lie in the ring.
     """
 
-    __slots__ = ("_bytes", "_mask", "_offset", "address", "flits", "notified_tail", "number", "rx_head", "rx_tail")
+    __slots__ = (
+        "_bytes",
+        "_mask",
+        "_offset",
+        "_words",
+        "address",
+        "flits",
+        "in_header_mode",
+        "notified_tail",
+        "number",
+        "rx_head",
+        "rx_tail",
+    )
 
-    def __init__(self, memory: Memory, sizes: RingSizes, number: int) -> None:
+    def __init__(self, memory: Memory, sizes: RingSizes, number: int, *, in_header_mode: bool = False) -> None:
         size = sizes.pipe_flits * FLIT_BYTES
         self.number = number
+        self.in_header_mode = in_header_mode
         self.flits = sizes.pipe_flits
         self.address = memory.allocate(size, max(size, PAGE_BYTES), f"pipe {number}")
         self.rx_head = self.rx_tail = self.notified_tail = 0
         self._mask = self.flits - 1
         self._bytes = memory.bytes
+        self._words = memory.words
         self._offset = self.address - memory.base
 
     def notified(self, tail: int) -> None:
@@ -53,17 +103,44 @@ class RxTxPipe:
 
     def packets(self, flits: int) -> Iterator[tuple[int, int]]:
         """The packets in the next ``flits`` flits, as (position in host memory, bytes); the ring's end may cut one."""
+        if self.in_header_mode:
+            for header in self.headers(flits):
+                yield header.position, header.length
+            return
         memory, mask = self._bytes, self._mask
         flit, end = self.rx_tail, self.rx_tail + flits
         while flit < end:
             at = self._offset + (flit & mask) * FLIT_BYTES
             length = _ETHERNET_HEADER + (memory[at + 16] << 8 | memory[at + 17])
-            behind = flit + -(-length // FLIT_BYTES)
-            if behind > end:
-                where = f"pipe {self.number}: a packet of {length} bytes at flit {flit & mask}"
-                raise ContractError(f"{where} ends behind the tail, {end & mask}")
+            behind = self._behind(flit, length, end)
             yield at, length
             flit = behind
+
+    def headers(self, flits: int) -> Iterator[Header]:
+        """What is told of each packet in the next ``flits`` flits of a pipe in header mode; see ``packets``."""
+        words, mask = self._words, self._mask
+        flit, end = self.rx_tail, self.rx_tail + flits
+        while flit < end:
+            line = (self._offset >> 3) + (flit & mask) * SLOT_WORDS
+            length_and_hash = words[line + LENGTH_AND_HASH]
+            length = length_and_hash & _LOW_WORD
+            behind = self._behind(flit + 1, length, end)
+            yield Header(
+                position=self._offset + (flit + 1 & mask) * FLIT_BYTES,
+                length=length,
+                hash=length_and_hash >> 32,
+                arrival=words[line + ARRIVAL],
+                drops=words[line + DROPS] & _LOW_WORD,
+            )
+            flit = behind
+
+    def _behind(self, flit: int, length: int, end: int) -> int:
+        """The flit behind a packet of ``length`` bytes at ``flit``, which must not lie behind ``end``."""
+        behind = flit + -(-length // FLIT_BYTES)
+        if behind > end:
+            where = f"pipe {self.number}: a packet of {length} bytes at flit {flit & self._mask}"
+            raise ContractError(f"{where} ends behind the tail, {end & self._mask}")
+        return behind
 
     def requests(self, flits: int) -> int:
         """Requests that it takes to send the next ``flits`` flits."""

@@ -29,6 +29,16 @@ def notification_buffer_register(buffer: int, register: int) -> int:
     return (PIPES + buffer) * PAGE_BYTES + register
 
 
+# beyond upstream's map: a 64-bit word per pipe
+FIRST_PIPE_MODE_PAGE: Final = PIPES + NOTIFICATION_BUFFERS + 16
+HEADER_MODE: Final = 1
+
+
+def pipe_mode_register(pipe: int) -> int:
+    """Byte address of the 8-byte word with the mode of a pipe, 0 to 8191."""
+    return FIRST_PIPE_MODE_PAGE * PAGE_BYTES + 8 * pipe
+
+
 # --- slots of notification rings: 64-bit words of a 64-byte line ------------------------------------------------------
 
 SLOT_BYTES: Final = 64
@@ -43,9 +53,16 @@ ERROR: Final = 3  # TX completion: 0 is good
 
 TX_REQUEST: Final = 1
 CONFIG_REQUEST: Final = 2
+FRAMED: Final = 1 << 32  # with the length of a request: a header line stands before each frame of its data
 
 CONFIG_FLOW: Final = 1
 CONFIG_FALLBACK: Final = 4
+
+# --- the header line before each packet of a pipe in header mode: 64-bit words of a 64-byte line ----------------------
+
+LENGTH_AND_HASH: Final = 0  # low half: bytes of the packet, which begins in the next line; high half: of its flow key
+ARRIVAL: Final = 1  # tick of its first beat, in units of 5 ns
+DROPS: Final = 2  # low half: frames for this pipe that were dropped, since reset
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
 

@@ -134,7 +134,8 @@ class Server(Uthread):
         for position, length in self._pipe.packets(flits):
             time += self._application.handle(self._memory, position, length)
             count += 1
-        core.spend(APPLICATION, time + count * (costs.line_dma + costs.packet_parse))
+        lines = count * (1 + self._pipe.in_header_mode)  # a packet's first one, and the one before it
+        core.spend(APPLICATION, time + lines * costs.line_dma + count * costs.packet_parse)
         cost = requests * costs.packet_send + device.backend.notification_write
         core.spend(DRIVER, cost + self._take_slots(core.index, self.tx_slots, device.notifications.tx_tail, requests))
         self.packets += count

@@ -45,7 +45,8 @@ class Indirect:
         backend = Hybrid(world.costs, world.clock, [None, *queues])
         for number in range(workload.uthreads):
             device = Device(backend, NotificationBuffer(world.memory, workload.rings, f"uthread {number}"))
-            pipe = RxTxPipe(world.memory, workload.rings, number)
+            in_header_mode = number in workload.header_pipes
+            pipe = RxTxPipe(world.memory, workload.rings, number, in_header_mode=in_header_mode)
             device.pipes[number] = pipe
             self._pipes.append(pipe)
             self.uthreads.append(Server(world, number, device, pipe, workload.application))

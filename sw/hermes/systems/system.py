@@ -1,6 +1,6 @@
 """What an evaluated system is to those who run it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -23,6 +23,8 @@ class Workload:
     flows
         Frames with a key go to the pipe of a uthread. Keys that the NIC does not know, or has no room for, go by hash
         to the largest power of two of those pipes.
+    header_pipes
+        Pipes that are opened in header mode.
     rings
         Sizes of all rings; the NIC's.
     """
@@ -30,6 +32,7 @@ class Workload:
     application: Application
     uthreads: int = 8
     flows: Sequence[tuple[FlowKey, int]] = ()
+    header_pipes: Collection[int] = ()
     rings: RingSizes = UPSTREAM
 
     def __post_init__(self) -> None:
@@ -38,6 +41,9 @@ class Workload:
         for key, uthread in self.flows:
             if not 0 <= uthread < self.uthreads:
                 raise ValueError(f"flow {tuple(key)} goes to uthread {uthread}; accepted are 0 to {self.uthreads - 1}")
+        for pipe in self.header_pipes:
+            if not 0 <= pipe < self.uthreads:
+                raise ValueError(f"header_pipes has pipe {pipe}; accepted are 0 to {self.uthreads - 1}")
 
 
 class System(Protocol):

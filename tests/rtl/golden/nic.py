@@ -130,7 +130,7 @@ class GoldenNic:
             tx_words = tx.possible_indices(at_rest=at_rest)
         elif tx is not None and word % 8 == TX_MEMORY_WORD:
             tx_words = [tx.memory.latest.value]
-        quiet = self._events if at_rest else None
+        quiet = self._events if at_rest and not self.transmit.may_lose() else None
         setting = None
         if page == FIRST_EXTENSION_PAGE and EXTENSION_NAMES.get(word, COUNTERS[0]) not in COUNTERS:
             setting = self._setting(EXTENSION_NAMES[word])

@@ -27,9 +27,12 @@ class TransmitRing:
     Attributes
     ----------
     published
-        Position of each tail that software wrote since the NIC last rested, and its value: tx_head becomes one of them.
+        Position of each tail that software wrote since the NIC last rested, its value, and how often the ring had been
+        closed. tx_head becomes one of the values.
     fetched
         Position of the next slot to be fetched.
+    closes
+        How often it was closed.
     must_fetch
         The tail was written while the buffer was enabled, and it still is.
     """
@@ -39,9 +42,10 @@ class TransmitRing:
         self._close = close
         self.tail = 0
         self.memory = Window(f"tx_mem of notification buffer {number}", RingMemory())
-        self.published = [(0, 0)]
+        self.published = [(0, 0, 0)]
         self.fetched = 0
         self.must_fetch = False
+        self.closes = 0
 
     @property
     def _slots(self) -> int:
@@ -54,35 +58,38 @@ class TransmitRing:
             assert not self.waiting(), f"notification buffer {self.number}: tx_head written while slots are published"
             head = data >> 32
             self.fetched = head % self._slots
-            self.published = [(self.fetched, head)]
+            self.published = [(self.fetched, head, self.closes)]
         if low:
             self.tail = data & 0xFFFFFFFF
             self.must_fetch = self.memory.latest.enabled
         last = self.published[-1][0]
-        self.published.append((last + (self.tail - last) % self._slots, self.tail))
+        self.published.append((last + (self.tail - last) % self._slots, self.tail, self.closes))
 
     def write_memory(self, access: int, data: int, *, low: bool, high: bool, size: int) -> None:
         """Write of tx_mem. What was published to a buffer that is closed need not be fetched."""
-        if low and self.memory.latest.enabled:
-            self._close(self.number)
         memory = self.memory.latest.written(data, low=low, high=high, size=size)
+        if self.memory.latest.enabled and (low or not memory.enabled):
+            self.closes += 1
+            self._close(self.number)
         if memory.size != self._slots:
-            head = next(head for position, head in self.published if position == self.fetched)
+            head = next(head for position, head, _ in self.published if position == self.fetched)
             self.fetched = head % memory.size
-            self.published = [(self.fetched, head), (self.fetched + (self.tail - head) % memory.size, self.tail)]
+            last = self.fetched + (self.tail - head) % memory.size
+            self.published = [(self.fetched, head, self.closes), (last, self.tail, self.closes)]
         self.memory.write(access, memory)
         self.must_fetch = self.must_fetch and memory.enabled
 
-    def take(self, address: int, flits: int) -> bool:
-        """Whether the next slots to be fetched are those at ``address``; then they are."""
+    def take(self, address: int, flits: int) -> int | None:
+        """Fetch the next slots, if they are those at ``address``: how often the ring was closed when they came."""
         start = self.fetched % self._slots
         bases = [memory.value for memory in self.memory.possible() if memory.enabled]
         if address - FLIT_BYTES * start not in bases or start + flits > self._slots:
-            return False
+            return None
+        closes = next((closes for position, _, closes in self.published if position > self.fetched), self.closes)
         self.fetched += flits
         what = f"notification buffer {self.number}: slots fetched that nobody published"
         assert self.fetched <= self.published[-1][0], what
-        return True
+        return closes
 
     def waiting(self) -> bool:
         return self.must_fetch and self.fetched != self.published[-1][0]
@@ -93,7 +100,7 @@ class TransmitRing:
 
     def possible_indices(self, *, at_rest: bool) -> list[int]:
         """What the word of tx_tail and tx_head may read. The head jumps before its slots are asked for."""
-        return [head << 32 | self.tail for position, head in self.published if position == self.fetched or not at_rest]
+        return [head << 32 | self.tail for place, head, _ in self.published if place == self.fetched or not at_rest]
 
 
 @dataclass
@@ -104,6 +111,8 @@ class Request:
     ----------
     slot
         Address of the slot.
+    generation
+        How often its buffer had been closed when it was published.
     address, length
         As software wrote them; 0 if the slot could not be read.
     flits
@@ -133,6 +142,7 @@ class Request:
     taken: int = 0
     is_skipped: bool = False
     is_due: bool = False
+    generation: int = 0
 
     @property
     def completion(self) -> bytes:
@@ -284,7 +294,8 @@ class Transmit:
         self._packetiser = Packetiser(config.maximum_frame)
         self._timestamps = deque([self.configuration.timestamp])  # settings that the next frame may meet
         self._reads: dict[int, HostRead] = {}  # by tag, unanswered
-        self._slots: deque[tuple[int, HostRead | None]] = deque()  # (buffer, read), in order; None: it was closed
+        # (buffer, how often it had been closed, read), in order; None: here it was closed
+        self._slots: deque[tuple[int, int, HostRead | None]] = deque()
         self._open: list[Request] = []  # without completion, in the order of fetching
         self._unread: deque[Request | int] = deque()  # of those, the ones that lack data; a number: a closed buffer
 
@@ -293,12 +304,17 @@ class Transmit:
         for ring in self.rings:
             ring.rest()
             ring.memory.settle(access)
+        self._lose([request for request in self._open if request.is_due and self._is_lost(request)])
         self._timestamps = deque([self.configuration.timestamp])
+
+    def may_lose(self) -> bool:
+        """Whether completions may be lost that are not counted yet."""
+        return any(self._is_lost(request) for request in self._open)
 
     def waiting(self) -> str:
         """What must still happen; empty if nothing must. Requests may wait for the rest of an unfinished frame."""
         rings = [ring.number for ring in self.rings if ring.waiting()]
-        due = [request for request in self._open if request.is_due]
+        due = [request for request in self._open if request.is_due and not self._is_lost(request)]
         states = {
             f"slots published by buffers {rings}": bool(rings),
             f"{len(self._reads)} answers from host memory": bool(self._reads),
@@ -315,10 +331,10 @@ class Transmit:
         assert tag not in self._reads, f"tag {tag} used again before its answer ended"
         if tag in SLOT_TAGS:
             self._reads[tag] = read = HostRead(address, flits)
-            owners = [ring for ring in self.rings if ring.take(address, flits)]
+            owners = [(ring.number, closes) for ring in self.rings if (closes := ring.take(address, flits)) is not None]
             assert owners, f"a fetch of {flits} slots at {address:#x}, where no enabled ring has its next slot"
             hit("C-093")
-            self._slots.append((owners[0].number, read))
+            self._slots.append((*owners[0], read))
             return
         requests = [request for request in self._open if request.covers(address, flits)]
         assert requests, f"a read of {flits} lines of data at {address:#x} that no request asks for"
@@ -341,18 +357,18 @@ class Transmit:
 
     def _close(self, buffer: int) -> None:
         """A notification buffer was closed."""
-        self._slots.append((buffer, None))
+        self._slots.append((buffer, 0, None))
         self._go_on()
 
     def _go_on(self) -> None:
         """Do what can be done with what has been read, in order."""
-        while self._slots and (self._slots[0][1] is None or self._slots[0][1].is_complete):
-            buffer, slots = self._slots.popleft()
+        while self._slots and (self._slots[0][2] is None or self._slots[0][2].is_complete):
+            buffer, generation, slots = self._slots.popleft()
             if slots is None:
                 self._unread.append(buffer)
                 continue
             for address, slot in slots.lines_in_order():
-                self._request(Request(address, buffer), slot)
+                self._request(Request(address, buffer, generation=generation), slot)
         while self._unread:
             request = self._unread[0]
             if isinstance(request, int):
@@ -400,11 +416,22 @@ class Transmit:
     # --- what leaves --------------------------------------------------------------------------------------------------
 
     def _completing(self, address: int) -> Request | None:
-        """The request at this slot, if it is the oldest of its buffer."""
-        request = next((request for request in self._open if request.slot == address), None)
-        if request is None or any(each.buffer == request.buffer for each in self._open[: self._open.index(request)]):
-            return None
-        return request
+        """The request at this slot, if it is the oldest of its buffer that must be completed."""
+        for position, request in enumerate(self._open):
+            earlier = [each for each in self._open[:position] if each.buffer == request.buffer]
+            if request.slot == address and all(self._is_lost(each) for each in earlier):
+                return request
+        return None
+
+    def _is_lost(self, request: Request) -> bool:
+        """Its ring was closed since: it need not be completed any more, though it may be on its way already."""
+        return request.generation != self.rings[request.buffer].closes
+
+    def _lose(self, requests: list[Request]) -> None:
+        for request in requests:
+            assert request.is_due, f"the request at {request.slot:#x} was passed over"
+            self._open.remove(request)
+            self._counters["lost_completions"] += 1
 
     def is_completion(self, address: int) -> bool:
         """Whether a write to ``address`` is the next completion of a notification buffer."""
@@ -420,6 +447,8 @@ class Transmit:
         assert line == due, f"{where} was completed by {line.hex()} instead of {due.hex()}"
         for clause in ("C-102", "C-103", "C-104"):
             hit(clause)
+        earlier = self._open[: self._open.index(request)]
+        self._lose([each for each in earlier if each.buffer == request.buffer])
         self._open.remove(request)
         self._receive.configs_complete += request.is_config
 
