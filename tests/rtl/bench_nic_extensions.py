@@ -266,12 +266,13 @@ async def software_resets_the_nic_without_cutting_anything(dut: Any) -> None:
         requests = [data_slot(*it.software.place(udp(9, 1400, number))) for number in range(8)]
         await it.software.publish(0, *requests)
         await it.bench.cycles(150 + 23 * turn)
-        await it.bench.restart()
+        await it.bench.restart((registers.pipe_mode_register(3), registers.HEADER_MODE))
         for number in range(3):
             it.bench.receive(udp(PORT + 1, 60, number))
         await it.bench.settle(60_000)
         assert await it.bench.read(registers.extension_register("modes")) == 0
         assert await it.bench.read(registers.pipe_register(1, registers.RX_TAIL)) == 0
+        assert await it.bench.read(registers.pipe_mode_register(3)) == registers.HEADER_MODE, "written behind the reset"
         counters = await it.software.counters()
         assert counters["in_reset"] > 0
         assert counters["rx_packets"] == 0

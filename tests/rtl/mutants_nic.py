@@ -19,16 +19,16 @@ NIC_MUTANTS = (
     ),
     Mutant(
         "nic",
-        "frames are admitted before the tables are clear",
-        "receive.is_open.eq(self.ready)",
-        "receive.is_open.eq(1)",
+        "a reset by software cuts what is half way out",
+        "self.restarts.eq(page.wants_reset & Cat(gate.closed for gate, _, _ in gates.values()).all())",
+        "self.restarts.eq(page.wants_reset)",
         WHOLE_NIC,
     ),
     Mutant(
         "nic",
-        "host.reset does not reset",
-        "ResetInserter(self.host.reset)(core)",
-        "core",
+        "accesses behind a reset by software go before it",
+        "mmio.is_open.eq(self.ready & ~page.wants_reset)",
+        "mmio.is_open.eq(self.ready)",
         WHOLE_NIC,
     ),
 )

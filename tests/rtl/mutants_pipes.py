@@ -12,7 +12,7 @@ PIPE_MUTANTS = (
             f"Cat(int(age != {age}) & result_valid[age] & (result_index[age] == reading.operation.index) "
             "for age in range(HISTORY))",
         )
-        for age in range(3)
+        for age in (0, 2)
     ),
     Mutant(
         "pipe_manager",
@@ -27,14 +27,8 @@ PIPE_MUTANTS = (
     Mutant(
         "pipe_manager",
         "a pipe is filled to its last flit",
-        "with m.Elif(deciding.flits > free):",
-        "with m.Elif(deciding.flits > free + 1):",
-    ),
-    Mutant(
-        "pipe_manager",
-        "a pipe is full a flit too early",
-        "with m.Elif(deciding.flits > free):",
-        "with m.Elif(deciding.flits >= free):",
+        "with m.Elif(ring_flits > free):",
+        "with m.Elif(ring_flits > free + 1):",
     ),
     Mutant(
         "pipe_manager",
@@ -45,8 +39,8 @@ PIPE_MUTANTS = (
     Mutant(
         "pipe_manager",
         "the tail of a pipe does not wrap",
-        "next_tail = (tail + deciding.flits) & ring_mask",
-        "next_tail = tail + deciding.flits",
+        "next_tail = (tail + ring_flits) & ring_mask",
+        "next_tail = tail + ring_flits",
     ),
     Mutant(
         "pipe_manager",
@@ -62,27 +56,15 @@ PIPE_MUTANTS = (
     ),
     Mutant(
         "pipe_manager",
-        "a packet does not arm its pipe",
-        "new_state.armed.eq(1)",
-        "new_state.armed.eq(state.armed)",
-    ),
-    Mutant(
-        "pipe_manager",
-        "a drop arms the pipe",
-        "m.d.comb += cause.eq(DropCause.PIPE_FULL)",
-        "m.d.comb += [cause.eq(DropCause.PIPE_FULL), new_state.armed.eq(1)]",
-    ),
-    Mutant(
-        "pipe_manager",
         "the low address word enables a pipe",
-        "(enables.write_port(), written.low | written.high, written.high)",
-        "(enables.write_port(), written.low | written.high, written.low | written.high)",
+        "Cat(written.high, self.settings.pipe_ring)",
+        "Cat(written.low | written.high, self.settings.pipe_ring)",
     ),
     Mutant(
         "pipe_manager",
         "the low address word does not disable a pipe",
-        "(enables.write_port(), written.low | written.high, written.high)",
-        "(enables.write_port(), written.high, written.high)",
+        "(rings.write_port(), written.low | written.high, ",
+        "(rings.write_port(), written.high, ",
     ),
     Mutant(
         "pipe_manager",
@@ -93,8 +75,14 @@ PIPE_MUTANTS = (
     Mutant(
         "pipe_manager",
         "packets go before operations",
-        "with m.If(self.operation.valid):\n            m.d.comb += [issued.operation",
-        "with m.If(self.operation.valid & ~self.frame.valid):\n            m.d.comb += [issued.operation",
+        "with m.If(self.operation.valid & ~(self.frame.valid & packet_next)):",
+        "with m.If(self.operation.valid & ~self.frame.valid):",
+    ),
+    Mutant(
+        "pipe_manager",
+        "operations go before packets",
+        "with m.If(self.operation.valid & ~(self.frame.valid & packet_next)):",
+        "with m.If(self.operation.valid):",
     ),
     Mutant(
         "pipe_manager",
@@ -114,11 +102,95 @@ PIPE_MUTANTS = (
         "self.ready & (outstanding == 0) & ~self.operation.valid",
         "self.ready & ~self.operation.valid",
     ),
+    Mutant(
+        "pipe_manager",
+        "a ring has the size that is set now",
+        "ring_mask.eq((1 << ring_read.data.size) - 1)",
+        "ring_mask.eq((1 << self.settings.pipe_ring) - 1)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a packet notifies once though each one should",
+        "new_state.armed.eq(~self.settings.notify_per_packet)",
+        "new_state.armed.eq(1)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a retry is ignored",
+        "with m.Case(PipeOperationKind.HEAD_CHECK, PipeOperationKind.RETRY):",
+        "with m.Case(PipeOperationKind.HEAD_CHECK):",
+    ),
+    Mutant(
+        "pipe_manager",
+        "what follows an IP packet in its frame is kept",
+        "command.read.kept.eq(Mux(in_header_mode, frame.length, frame.end))",
+        "command.read.kept.eq(frame.length)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a frame is trimmed though its pipe is in header mode",
+        "command.read.kept.eq(Mux(in_header_mode, frame.length, frame.end))",
+        "command.read.kept.eq(frame.end)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the line before a frame is missing",
+        "command.read.header.eq(in_header_mode)",
+        "command.read.header.eq(0)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the line before a frame takes no room",
+        "Mux(in_header_mode, flits_stored + 1, flits_kept)",
+        "Mux(in_header_mode, flits_stored, flits_kept)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "the line before a frame tells of no drops",
+        "command.read.drops.eq(state.drops)",
+        "command.read.drops.eq(0)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a pipe without header mode takes what it should refuse",
+        "refuses = ~in_header_mode & (frame.refusal != DropCause.NONE)",
+        "refuses = in_header_mode & ~in_header_mode",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a pipe in header mode refuses as others do",
+        "refuses = ~in_header_mode & (",
+        "refuses = (",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a frame without a pipe is not refused if pipe 0 is in header mode",
+        "mode_read.data & ~reading.frame.miss & (",
+        "mode_read.data & (",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a drop is not counted for its pipe",
+        "new_state.drops.eq(state.drops + 1)",
+        "new_state.drops.eq(state.drops)",
+    ),
+    Mutant(
+        "pipe_manager",
+        "a frame without a rule counts as drop of a pipe",
+        "decide_valid & exists & ~(deciding.is_packet & frame.miss)",
+        "decide_valid & exists",
+    ),
+    Mutant(
+        "pipe_manager",
+        "any bit of its mode puts a pipe into header mode",
+        "(modes.write_port(), written.mode, written.data[0])",
+        "(modes.write_port(), written.mode, written.data[:32].any())",
+    ),
     # --- checks that wait ---------------------------------------------------------------------------------------------
     Mutant(
         "index_set",
         "an index that waits is queued again",
-        "order.w_en.eq(looked & ~read.data)",
+        "order.w_en.eq(self.is_new)",
         "order.w_en.eq(looked)",
     ),
     Mutant(
@@ -170,9 +242,27 @@ PIPE_MUTANTS = (
         "merged.o.valid & ~queue.r_rdy",
     ),
     Mutant(
+        "operation_queue",
+        "a retry that comes replaces the check that is offered",
+        "offers_retry.eq(Mux(offering, offered_retry, self.retry.valid))",
+        "offers_retry.eq(self.retry.valid)",
+    ),
+    Mutant(
+        "operation_queue",
+        "a retry is told as a merged check",
+        "self.tap.payload.is_check.eq(~offers_retry)",
+        "self.tap.payload.is_check.eq(1)",
+    ),
+    Mutant(
+        "operation_queue",
+        "a merged check leaves as a check of its own",
+        "self.o.payload.kind.eq(PipeOperationKind.RETRY)",
+        "self.o.payload.kind.eq(PipeOperationKind.HEAD_CHECK)",
+    ),
+    Mutant(
         "owed_notifications",
         "the pipes that are owed to are not linked",
-        "next_write.en.eq(~member_read.data & stored.any)",
+        "next_write.en.eq(~membership.any & stored.any)",
         "next_write.en.eq(0)",
     ),
     Mutant(
@@ -211,6 +301,24 @@ PIPE_MUTANTS = (
         "max(self._pipes, self._buffers) - 1",
         "max(self._pipes, self._buffers) - 2",
     ),
+    Mutant(
+        "owed_notifications",
+        "a pipe that moved is owed by the buffer that it left",
+        "has_left.eq(membership.any & (membership.buffer != owed.buffer))",
+        "has_left.eq(0)",
+    ),
+    Mutant(
+        "owed_notifications",
+        "the list that a moved pipe has left stays",
+        "with m.If(has_left):\n                    m.d.comb += list_write.addr.eq(left)\n",
+        "with m.If(has_left):\n                    m.d.comb += list_write.addr.eq(buffer)\n",
+    ),
+    Mutant(
+        "owed_notifications",
+        "a moved pipe leaves with the list of another buffer",
+        "list_read.addr.eq(Mux(has_left, left, ",
+        "list_read.addr.eq(Mux(has_left, owed.buffer, ",
+    ),
     # --- notifications ------------------------------------------------------------------------------------------------
     *(
         Mutant(
@@ -220,19 +328,13 @@ PIPE_MUTANTS = (
             f"Cat(int(age != {age}) & result_valid[age] & (result_buffer[age] == reading_buffer) "
             "for age in range(HISTORY))",
         )
-        for age in range(3)
+        for age in (0, 2)
     ),
     Mutant(
         "notifier",
         "a full notification ring is overwritten",
         "fits.eq(((head - tail - 1) & ring_mask) != 0)",
         "fits.eq(1)",
-    ),
-    Mutant(
-        "notifier",
-        "a notification ring is full a slot too early",
-        "fits.eq(((head - tail - 1) & ring_mask) != 0)",
-        "fits.eq(((head - tail - 1) & ring_mask) > 1)",
     ),
     Mutant(
         "notifier",
@@ -261,13 +363,25 @@ PIPE_MUTANTS = (
     Mutant(
         "notifier",
         "the low address word enables a notification buffer",
-        "(enables.write_port(), written.low | written.high, written.high)",
-        "(enables.write_port(), written.low | written.high, written.low | written.high)",
+        "Cat(written.high, self.settings.notification_ring)",
+        "Cat(written.low | written.high, self.settings.notification_ring)",
     ),
     Mutant(
         "notifier",
         "the sweep of the notification buffers is one short",
         "self.ready.eq(sweep == buffers)",
         "self.ready.eq(sweep == buffers - 1)",
+    ),
+    Mutant(
+        "notifier",
+        "a notification ring has the size that is set now",
+        "ring_mask.eq((1 << ring_read.data.size) - 1)",
+        "ring_mask.eq((1 << self.settings.notification_ring) - 1)",
+    ),
+    Mutant(
+        "notifier",
+        "the read of a pipe's mode is answered with indices",
+        "with m.If(exists & (deciding.kind == RxCommandKind.READ)):",
+        "with m.If(deciding.kind == RxCommandKind.READ):",
     ),
 )

@@ -227,9 +227,14 @@ class NicBench:
         getattr(self._dut, pin).value = 0
         self._begin_anew(answers=answers)
 
-    async def restart(self, limit: int = 20_000) -> None:
-        """Software asks for a reset; it is over when no output is in the middle of an item any more."""
+    async def restart(self, *behind: tuple[int, int], limit: int = 20_000) -> None:
+        """Software asks for a reset; it is over when no output is in the middle of an item any more.
+
+        Writes of (address, value) come right ``behind``, and are of the time after it.
+        """
         self.write(registers.extension_register("reset"), registers.RESET_KEY)
+        for address, value in behind:
+            self.write(address, value)
         before = self._restarts
         for _ in range(limit):
             if self._restarts != before:

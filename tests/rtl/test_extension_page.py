@@ -5,6 +5,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from amaranth.hdl import Elaboratable, ResetInserter, Signal
 from amaranth.sim import Simulator
 
 from enso_nic.config import FULL, TINY
@@ -60,7 +61,7 @@ async def write(context: Any, block: ExtensionPage, number: int, data: int) -> N
     context.set(block.write.valid, 0)
 
 
-def simulate(testbench: Any, block: ExtensionPage) -> None:
+def simulate(testbench: Any, block: Elaboratable) -> None:
     simulator = Simulator(block)
     simulator.add_clock(4e-9)
     simulator.add_testbench(testbench)
@@ -229,6 +230,29 @@ def test_a_reset_is_wanted_once_its_key_is_written_and_from_then_on() -> None:
         assert page(context, block) == AFTER_RESET, "it reads as 0"
 
     simulate(testbench, block)
+
+
+def test_a_reset_forgets_what_was_set_and_counted() -> None:
+    block, reset = ExtensionPage(TINY), Signal()
+
+    async def testbench(context: Any) -> None:
+        for name, value in (("pipe_ring_flits", 8), ("notification_ring_slots", 8), ("modes", 3), ("reset", 1)):
+            await write(context, block, EXTENSION_WORDS[name].number, value)
+        for port in (block.verdict.valid, block.read_timeouts, *(getattr(block, name) for name in PULSES)):
+            context.set(port, 1)
+        await context.tick()
+        assert page(context, block) == AFTER_RESET | {
+            "pipe_ring_flits": 8,
+            "notification_ring_slots": 8,
+            "modes": 3,
+            **dict.fromkeys(("rx_frames", "rx_admitted", "read_timeouts", *PULSES), 1),
+        }
+        context.set(reset, 1)
+        await context.tick()
+        assert page(context, block) == AFTER_RESET
+        assert not context.get(block.wants_reset)
+
+    simulate(testbench, ResetInserter(reset)(block))
 
 
 def test_a_write_changes_no_other_word() -> None:

@@ -26,7 +26,8 @@ def play(
 ) -> tuple[Source, Sink, list[int]]:
     """The operations and what became of them; the cycles in which a check went to the set.
 
-    The tap tells what went there: exactly those that left as retries, each once unless it came again meanwhile.
+    The tap tells what went there: exactly those that left as retries, each once unless it came again meanwhile, and
+    after it went there.
     """
     block = OperationQueue(TINY)
     offered = [{"kind": kind, "index": page, "data": data} for kind, page, data in operations]
@@ -43,6 +44,8 @@ def play(
     assert Counter(each.index for each in sink.got if each.kind == RETRY) == Counter(
         each.pipe for each in tap.got if each.is_new
     )
+    left = {each.index: at for each, at in zip(sink.got, sink.got_at, strict=True) if each.kind == RETRY}
+    assert all(left[each.pipe] > cycle for each, cycle in told)
     return source, sink, [cycle for each, cycle in told if each.is_check]
 
 
@@ -71,7 +74,7 @@ def test_nothing_but_head_checks_is_merged_and_each_pipe_is_checked_after_its_la
         (draw.choice([CHECK, CHECK, CHECK, TAIL, READ]), draw.choice([*range(5), 8000]), number)
         for number in range(300)
     ]
-    retries = [draw.randrange(TINY.pipes) for _ in range(20)]
+    retries = [draw.randrange(TINY.pipes) for _ in range(60)]
     source, sink, merged = play(operations, retries, rate_out=draw.choice([0.05, 0.3, 1.0]), seed=seed)
     got = kinds(sink)
     in_order = [operation for operation in got if operation[0] != RETRY]

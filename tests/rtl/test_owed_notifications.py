@@ -65,6 +65,7 @@ def test_a_pipe_that_another_buffer_owes_to_is_checked_again_and_then_that_one_s
         await it.owes((5, 1), (3, 1), (9, 2))
         await it.owes((3, 2))
         assert it.retry.got == [5, 3]
+        assert await it.frees(1) == []
         await it.owes((5, 1), (3, 2))
         assert await it.frees(2) == [9, 3]
         assert await it.frees(1) == [5]

@@ -463,9 +463,11 @@ def test_a_flood_of_head_checks_of_a_full_notification_ring_forgets_no_pipe() ->
         receiving.operations.items.extend({"kind": PipeOperationKind.HEAD_CHECK, "index": pipe} for pipe in checked)
         await receiving.drained()
         assert len(notified()) == pipes
+        merged = receiving.pulses["merged"]
         write_head(pipes)
         receiving.freed.items.append(0)
         await receiving.drained()
+        assert receiving.pulses["merged"] == merged, "what was owed is no head check"
         assert sorted(notified()[pipes:]) == list(range(pipes))
 
     receiving.run(story)

@@ -14,6 +14,8 @@ from tests.rtl.stream_bench import Bench, Source
 
 Job = dict[str, Any]
 OTHER_BASE = BASE + 4 * RING
+BEHIND = {"base": BASE, "offset": 1, "size": RING.bit_length() - 1, "flits": 3}
+"""What an item that is no packet carries too, and means nothing: here where a packet of line 0 goes on."""
 
 
 def jobs_of(items: list[Item], shown_at: dict[int, int], taken_at: list[int], max_payload: int) -> list[Job]:
@@ -155,7 +157,13 @@ def test_a_notification_follows_the_last_write_of_its_packet() -> None:
 
 
 @pytest.mark.parametrize(
-    "between", [check(5, 6, 7), answer(8, 9), packet(1, 1, base=OTHER_BASE), packet(1, 1, base=OTHER_BASE, notify=1)]
+    "between",
+    [
+        check(5, 6, 7) | BEHIND,
+        answer(8, 9) | BEHIND,
+        packet(1, 1, base=OTHER_BASE),
+        packet(1, 1, base=OTHER_BASE, notify=1),
+    ],
 )
 @covers("C-049", "C-150")
 def test_nothing_is_merged_across_another_item(between: Item) -> None:
