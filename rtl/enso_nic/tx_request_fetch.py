@@ -144,14 +144,13 @@ class TxRequestFetch(wiring.Component):
                         with m.If(access.enables[1]):
                             m.d.comb += updated.head.eq(high)
                     with m.Else():
-                        with m.If(access.enables[0]):
-                            m.d.comb += updated.enabled.eq(0)
+                        has_address, closes = access.enables[1] & (address != 0), Signal()
+                        m.d.comb += closes.eq(stored.enabled & (access.enables[0] | (access.enables[1] & ~has_address)))
+                        with m.If(access.enables.any()):
+                            m.d.comb += updated.enabled.eq(has_address)
                         with m.If(access.enables[1]):
-                            m.d.comb += [
-                                updated.enabled.eq(address != 0),
-                                updated.ring.eq(self.settings.notification_ring),
-                            ]
-                        with m.If(stored.enabled & (access.enables[0] | ~updated.enabled)):
+                            m.d.comb += updated.ring.eq(self.settings.notification_ring)
+                        with m.If(closes):
                             m.d.comb += [
                                 updated.closed.eq(1),
                                 updated.generation.eq(stored.generation + 1),

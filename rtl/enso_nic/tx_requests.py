@@ -122,6 +122,7 @@ class TxRequests(wiring.Component):
             issue.eq(self.job.valid & self.job.ready),
             job.epoch.eq(epoch),
             job.buffer.eq(current.buffer),
+            job.generation.eq(current.generation),
         ]
         with m.If(asks_fragment):
             m.d.comb += [

@@ -45,14 +45,32 @@ REQUEST_MUTANTS = (
     Mutant(
         "tx_request_fetch",
         "the low word of tx_mem does not disable",
-        "m.d.comb += updated.enabled.eq(0)",
-        "m.d.comb += updated.enabled.eq(stored.enabled)",
+        "with m.If(access.enables.any()):",
+        "with m.If(access.enables[1]):",
     ),
     Mutant(
         "tx_request_fetch",
         "TX address 0 enables",
-        "updated.enabled.eq(address != 0)",
-        "updated.enabled.eq(1)",
+        "access.enables[1] & (address != 0), Signal()",
+        "access.enables[1], Signal()",
+    ),
+    Mutant(
+        "tx_request_fetch",
+        "a TX ring that is closed stays in its generation",
+        "updated.generation.eq(stored.generation + 1)",
+        "updated.generation.eq(stored.generation)",
+    ),
+    Mutant(
+        "tx_requests",
+        "completions are written to a ring that was closed",
+        "self.lost.eq(wants & ~was_shown & (due.generation != self.generation))",
+        "self.lost.eq(0)",
+    ),
+    Mutant(
+        "tx_requests",
+        "a completion that is shown is withdrawn when its ring is closed",
+        "wants & ~was_shown & (due",
+        "wants & (due",
     ),
     Mutant(
         "tx_request_fetch",
