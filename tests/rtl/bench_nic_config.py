@@ -4,12 +4,12 @@ from typing import Any
 
 import cocotb
 
-from tests.rtl.bench_nic import CONFIG, PORT, SLOTS, OpenNic, key_of, nic
 from tests.rtl.contract import covers
 from tests.rtl.golden.steering import steering_key
 from tests.rtl.nic_bench import Conditions
 from tests.rtl.nic_frames import ipv4, tcp, udp
 from tests.rtl.nic_software import config_slot, fallback_slot, flow_slot, rate_limit_slot, timestamp_slot
+from tests.rtl.open_nic import CONFIG, PORT, SLOTS, OpenNic, key_of, nic
 
 INSERT, DELETE, STATUS = 1, 0x100, 0x101
 OK, UNKNOWN, TABLE_FULL, NOT_FOUND = 0, 3, 4, 5

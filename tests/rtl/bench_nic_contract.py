@@ -6,12 +6,12 @@ import cocotb
 
 from enso_nic import registers
 from enso_nic.config import FLIT_BYTES
-from tests.rtl.bench_nic import CONFIG, PORT, RING, SLOTS, OpenNic, key_of, nic
 from tests.rtl.bench_nic_config import OK, codes
 from tests.rtl.contract import covers
 from tests.rtl.nic_bench import BOTH, HIGH, IDEAL, LOW, Conditions
 from tests.rtl.nic_frames import ipv4, udp
 from tests.rtl.nic_software import data_slot, fallback_slot, flow_slot
+from tests.rtl.open_nic import CONFIG, PORT, RING, SLOTS, OpenNic, key_of, nic
 
 LARGEST_REQUEST = 131_072
 """Bytes that upstream's library sends with one request."""

@@ -7,12 +7,12 @@ import cocotb
 from enso_nic import registers
 from enso_nic.config import FLIT_BYTES
 from enso_nic.registers import Mode
-from tests.rtl.bench_nic import CONFIG, PORT, RING, SLOTS, key_of, nic
 from tests.rtl.contract import covers
 from tests.rtl.golden.steering import Key, flits, header_line, steering_key
 from tests.rtl.nic_bench import BOTH, LOW, Conditions
 from tests.rtl.nic_frames import MACS, ipv4, tcp, udp
 from tests.rtl.nic_software import data_slot, fallback_slot, flow_slot, timestamp_slot
+from tests.rtl.open_nic import CONFIG, PORT, RING, SLOTS, key_of, nic
 
 VLAN = MACS[:12] + b"\x81\x00\x00\x07\x08\x00" + bytes(range(70))
 ARP = MACS[:12] + b"\x08\x06" + bytes(range(28))

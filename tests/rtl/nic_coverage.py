@@ -15,8 +15,9 @@ from typing import NamedTuple
 from cosim.build import cocotb_model, run_cocotb, verilog
 from enso_nic.config import TINY
 from enso_nic.nic import Nic
+from tests.rtl.open_nic import RULES
 
-BENCHES = ("tests.rtl.bench_nic,tests.rtl.bench_nic_config", "tests.rtl.bench_nic_random")
+BENCHES = (",".join(f"tests.rtl.{bench}" for bench in RULES), "tests.rtl.bench_nic_random")
 SEED = 2
 """Of the random bench, so that the same points happen each time."""
 KINDS = ("line", "branch", "toggle")

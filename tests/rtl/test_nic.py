@@ -8,9 +8,9 @@ from enso_nic.config import FULL, TINY, NicConfig
 from enso_nic.nic import Nic
 from tests.rtl.bench_nic_large import CONFIG as LARGE
 from tests.rtl.contract import covers
+from tests.rtl.open_nic import RULES
 
-BENCHES = ("bench_nic", "bench_nic_config", "bench_nic_contract", "bench_nic_extensions")
-RULES = ",".join(f"tests.rtl.{bench}" for bench in BENCHES)
+RULE_BENCHES = ",".join(f"tests.rtl.{bench}" for bench in RULES)
 FULL_SIZE = "tests.rtl.bench_nic_full,tests.rtl.bench_nic_full_contract"
 
 
@@ -19,7 +19,7 @@ def verilated(config: NicConfig) -> Model:
 
 
 def test_the_rules_one_by_one(tmp_path: Path) -> None:
-    run_cocotb(verilated(replace(TINY, commit_taps=True)), RULES, folder=tmp_path)
+    run_cocotb(verilated(replace(TINY, commit_taps=True)), RULE_BENCHES, folder=tmp_path)
 
 
 def test_whatever_happens(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_memories_may_hold_anything_before_reset(tmp_path: Path) -> None:
     """Each table is cleared by hardware."""
     run_cocotb(
         verilated(replace(TINY, commit_taps=True)),
-        RULES,
+        RULE_BENCHES,
         folder=tmp_path,
         arguments=["+verilator+rand+reset+2"],
     )
