@@ -42,7 +42,7 @@ class NicConfig:
     read_timeout_cycles
         Cycles after which a host read that was not answered is given up; any number from 1 up.
     commit_taps
-        Adds outputs that tell each admission and each pipe operation in the order in which the NIC took them;
+        Adds outputs that tell each admission, pipe operation, check put off and notification, in the order of decision;
         only benches use them.
     """
 
