@@ -16,7 +16,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from cosim.config import RunConfig
-from cosim.measure.accounting import AccountingError
+from cosim.measure.errors import MeasureError
 from cosim.measure.files import staged, write_json
 from cosim.measure.result import Outcome, measured
 from cosim.nic.rtl import LOG, SimulatorError, nic_model
@@ -70,7 +70,7 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
         try:
             outcome, how_it_went = _outcome(config, requests, folder, tell)
             result = measured(requests, outcome)
-        except (ToolError, AccountingError) as error:
+        except (ToolError, MeasureError) as error:
             raise RunError(" | ".join(str(error).splitlines())) from error
         except SimulatorError as error:
             text = " | ".join(str(error).splitlines())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from cosim.measure.accounting import AccountingError
+from cosim.measure.errors import AccountingError, ConservationError
 from cosim.measure.result import Outcome, measured
 from cosim.measure.table import summary
 from cosim.simulation import Report
@@ -88,7 +88,7 @@ def test_a_run_without_any_answer_has_no_rates() -> None:
 
 
 def test_a_run_whose_sums_do_not_agree_has_no_result() -> None:
-    with pytest.raises(AccountingError, match="offered 301 is not completed 300"):
+    with pytest.raises(ConservationError, match="offered 301 is not completed 300"):
         measured(LOAD, outcome(300, pipe_full=1))
     with pytest.raises(AccountingError, match=r"frame 1 that left the NIC, .* at 2000000 ps, answers no request"):
         measured(LOAD, Outcome(ARRIVALS, REQUESTS, ARRIVALS + 2_000_000, END, outcome(300).counters, REPORT))
