@@ -117,8 +117,9 @@ def _blocks(frames: Frames, indices: Integers) -> Iterator[tuple[Integers, NDArr
     lengths, offsets = frames.lengths[indices].astype(np.int64), frames.offsets[indices]
     by_length = np.argsort(-lengths, kind="stable")
     blob = frames.blob
-    if len(indices) and int(offsets.max() + lengths.max()) > len(blob):
-        blob = np.concatenate([blob, np.zeros(lengths.max(), dtype=np.uint8)])
+    longest = max(1, int(lengths.max(initial=0)))
+    if int(offsets.max(initial=0)) + longest > len(blob):
+        blob = np.concatenate([blob, np.zeros(longest, dtype=np.uint8)])
     start = 0
     while start < len(indices):
         width = max(1, int(lengths[by_length[start]]))

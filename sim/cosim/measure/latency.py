@@ -10,7 +10,8 @@ WARM_UP = 10
 SAMPLES_BEYOND = 100
 """A percentile needs so many samples above it."""
 
-_PERCENTILES = {"p50": 500, "p99": 990, "p99.9": 999}  # in thousandths
+PERCENTILES = {"p50": 500, "p99": 990, "p99.9": 999}
+"""Those that are told of latencies, in thousandths."""
 
 
 def order_of_arrival(arrivals_ps: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -76,7 +77,7 @@ def latencies_ps(
 def percentiles_ns(latencies: NDArray[np.int64]) -> dict[str, float | None]:
     """p50, p99 and p99.9 in ns by nearest rank, of latencies in ps; None with fewer than 100 samples beyond."""
     ascending = np.sort(latencies)
-    return {name: percentile_ns(ascending, thousandths) for name, thousandths in _PERCENTILES.items()}
+    return {name: percentile_ns(ascending, thousandths) for name, thousandths in PERCENTILES.items()}
 
 
 def percentile_ns(ascending: NDArray[np.int64], thousandths: int) -> float | None:
