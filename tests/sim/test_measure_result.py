@@ -23,6 +23,7 @@ from cosim.traffic.generate import generate_requests
 from cosim.traffic.load import Load
 from cosim.traffic.steering import steer
 from enso_nic.registers import DROP_CAUSES
+from hermes.stamps import BEGUN
 from tests.tools.look_alikes import ptp
 
 REPORT = Report(
@@ -141,7 +142,9 @@ def told_by(report: Report, answered: int = 300, **counters: int) -> dict[str, A
 
 
 def test_stages_are_told_of_the_requests_behind_the_warm_up() -> None:
-    result = told_by(full_report())
+    report = full_report()
+    report.packets[:30, BEGUN] += 50_000
+    result = told_by(report)
     stage = {"mean": 200.0, "p50": 200.0, "p99": None}
     assert result["stage_ns"] == dict.fromkeys(STAGES, stage)
     assert sum(stage["mean"] for stage in result["stage_ns"].values()) == result["latency_ns"]["p50"]
@@ -183,6 +186,13 @@ def test_a_run_that_conserves_nothing_has_no_result() -> None:
         told_by(full_report(iokernel_ps={"poll": 999}))
     with pytest.raises(ConservationError, match="the application cores"):
         told_by(full_report(core_ps={"application": 1, "idle": 1000}))
+
+
+def test_times_of_requests_that_the_wire_has_not_seen_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosim.measure.result.match_answers", lambda *_: ARRIVALS + 2_000_001)
+    complete = replace(outcome(301, too_long=0, rx_admitted=301), returned_ps=ARRIVALS + 2_000_000)
+    with pytest.raises(ConservationError, match=r"requests: 301 came, 301 left, 0 are there; over time"):
+        measured(LOAD, complete)
 
 
 def test_unfinished_requests_are_in_the_system_up_to_the_last_thing_that_happened() -> None:
