@@ -95,7 +95,7 @@ class RunConfig(Frozen):
     has its own.
     """
 
-    system: Literal["indirect"] = Field("indirect", description="indirect")
+    system: Literal["indirect", "semi-direct", "priority"] = Field("indirect", description="indirect")
     nic: Literal["rtl"] = Field("rtl", description="rtl")
     workload: Literal["echo"] = Field("echo", description="echo")
     service: Annotated[Service, BeforeValidator(_service)] = Field(
@@ -103,7 +103,7 @@ class RunConfig(Frozen):
     )
     cores: int = Field(4, ge=1, le=64, description="1 to 64 application cores")
     uthreads: int = Field(8, ge=1, le=8192, description="1 to 8192 uthreads, each with a pipe")
-    batch: Literal[False] = Field(False, description="no batch application: no core is taken back yet")
+    batch: bool = Field(False, description="no batch application: no core is taken back yet")
     rate: Annotated[Annotated[int, Field(ge=1)] | Literal["line"], BeforeValidator(_rate)] = Field(
         10**6, description="1 or more frames per second, such as 2500, 100k or 1.5M, or line"
     )

@@ -141,6 +141,7 @@ def options(config: RunConfig, requests: Load) -> Options:
         flows=requests.flows,
         header_pipes=requests.header_pipes,
         service_ps=config.service.time_ps,
+        batch=config.batch,
         polling=config.polling,
     )
 
