@@ -4,7 +4,6 @@ It stands in for the RTL where a test is about software: same registers, same ru
 requests, same rules of time (cosim.nic.base). Nothing is ever full but a ring, and nothing takes longer than it must.
 """
 
-import mmap
 from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
@@ -68,7 +67,7 @@ class ReferenceNic:
     """
 
     def __init__(self, memory_bytes: int, rings: RingSizes | None = None, *, lookahead_ps: int = NEVER) -> None:
-        self.memory = HostMemory(memoryview(mmap.mmap(-1, memory_bytes)))
+        self.memory = HostMemory.create(memory_bytes)
         self.sent: list[tuple[int, bytes]] = []
         self.drops: dict[str, int] = {}
         self.fault = ""

@@ -9,7 +9,6 @@ from hermes.enso.registers import (
     FLIT_BYTES,
     LENGTH_AND_HASH,
     MAX_REQUEST_BYTES,
-    PAGE_BYTES,
     SLOT_WORDS,
     RingSizes,
 )
@@ -84,7 +83,7 @@ class RxTxPipe:
         self.number = number
         self.in_header_mode = in_header_mode
         self.flits = sizes.pipe_flits
-        self.address = memory.allocate(size, max(size, PAGE_BYTES), f"pipe {number}")
+        self.address = memory.allocate_ring(size, f"pipe {number}")
         self.rx_head = self.rx_tail = self.notified_tail = 0
         self._mask = self.flits - 1
         self._bytes = memory.bytes
@@ -102,7 +101,7 @@ class RxTxPipe:
         return (self.notified_tail - self.rx_tail) & self._mask
 
     def packets(self, flits: int) -> Iterator[tuple[int, int]]:
-        """The packets in the next ``flits`` flits, as (position in host memory, bytes); the ring's end may cut one."""
+        """The packets in the next ``flits`` flits, as (position in host memory, bytes), each in one piece."""
         if self.in_header_mode:
             for header in self.headers(flits):
                 yield header.position, header.length
