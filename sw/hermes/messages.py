@@ -1,93 +1,57 @@
-"""The messages between runtimes and the IOKernel: items of a queue (kind, subject, value, other, time).
+"""Messages of runtimes to the IOKernel, each an item of a queue: (kind, subject, value, other, time).
 
-======================  =====================  =====================================  ======================
-kind                    subject                value                                  other
-======================  =====================  =====================================  ======================
-RX_HEAD, TX_TAIL        notification buffer    the register's                         0
-PIPE_RX_HEAD            pipe                   the register's                         0
-PARK                    notification buffer    its RX head                            its TX head
-SWITCH                  previous uthread, -1   next uthread, -1                       see ``switch_state``
-CREATE                  uthread                its runtime                            0
-======================  =====================  =====================================  ======================
-
-Those that need an answer, a number:
-
-============================  ===================  ==========================  ==================================
-kind                          subject              value                       answer
-============================  ===================  ==========================  ==================================
-READ                          0                    register address            the 8-byte word there
-ALLOCATE_NOTIFICATION_BUFFER  uthread              0                           its id
-FREE_NOTIFICATION_BUFFER      its id               0                           0
-ALLOCATE_PIPE                 1: fallback, else 0  0                           its id
-FREE_PIPE                     its id               0                           0
-REGISTER_PIPE                 pipe                 id of its notification      0
-                                                   buffer
-GET_FALLBACK                  0                    0                           fallback pipes
-SET_FALLBACK                  0                    fallback pipes              0
-GET_ROUND_ROBIN               0                    0                           1: on, 0: off
-SET_ROUND_ROBIN               0                    1: on, 0: off               0
-============================  ===================  ==========================  ==================================
+Kinds up to 0x3F are sent and forgotten, a switch apart; those from 0x40 on are answered.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
-RX_HEAD: Final = 0x04  # the register's offset, as that of TX_TAIL
-TX_TAIL: Final = 0x10
-PIPE_RX_HEAD: Final = 0x20
-PARK: Final = 0x30
-SWITCH: Final = 0x31
-CREATE: Final = 0x32
+from hermes.enso.registers import RX_HEAD, TX_TAIL
 
-READ: Final = 0x40
+__all__ = ["RX_HEAD", "TX_TAIL"]
+
+# subject: notification buffer; value: the register's
+PIPE_RX_HEAD: Final = 0x20  # subject: pipe; value: its head
+PARK: Final = 0x30  # subject: notification buffer; value: its RX head; other: its TX head
+SWITCH: Final = 0x31  # subject: previous uthread or -1; value: next uthread or -1; other: packed by ``switched``
+CREATE: Final = 0x32  # subject: uthread; value: runtime
+READ: Final = 0x40  # value: register address
 ALLOCATE_NOTIFICATION_BUFFER: Final = 0x41
 ALLOCATE_PIPE: Final = 0x42
 GET_FALLBACK: Final = 0x43
-SET_FALLBACK: Final = 0x44
+SET_FALLBACK: Final = 0x44  # value: pipes
 GET_ROUND_ROBIN: Final = 0x45
-SET_ROUND_ROBIN: Final = 0x46
-REGISTER_PIPE: Final = 0x47
-FREE_NOTIFICATION_BUFFER: Final = 0x48
-FREE_PIPE: Final = 0x49
+SET_ROUND_ROBIN: Final = 0x46  # value: 0 or 1
+REGISTER_PIPE: Final = 0x47  # subject: pipe; value: notification buffer
+FREE_NOTIFICATION_BUFFER: Final = 0x48  # subject: notification buffer
+FREE_PIPE: Final = 0x49  # subject: pipe
 
-NAMES: Final[Mapping[int, str]] = MappingProxyType(
-    {
-        RX_HEAD: "rx_head",
-        TX_TAIL: "tx_tail",
-        PIPE_RX_HEAD: "pipe_rx_head",
-        PARK: "park",
-        SWITCH: "switch",
-        CREATE: "create",
-        READ: "read",
-        ALLOCATE_NOTIFICATION_BUFFER: "allocate_notification_buffer",
-        ALLOCATE_PIPE: "allocate_pipe",
-        GET_FALLBACK: "get_fallback",
-        SET_FALLBACK: "set_fallback",
-        GET_ROUND_ROBIN: "get_round_robin",
-        SET_ROUND_ROBIN: "set_round_robin",
-        REGISTER_PIPE: "register_pipe",
-        FREE_NOTIFICATION_BUFFER: "free_notification_buffer",
-        FREE_PIPE: "free_pipe",
-    }
-)
-"""By kind."""
+NAMES: Final = {
+    RX_HEAD: "rx_head",
+    TX_TAIL: "tx_tail",
+    PIPE_RX_HEAD: "pipe_rx_head",
+    PARK: "park",
+    SWITCH: "switch",
+    CREATE: "create",
+    READ: "read",
+    ALLOCATE_NOTIFICATION_BUFFER: "allocate_notification_buffer",
+    ALLOCATE_PIPE: "allocate_pipe",
+    GET_FALLBACK: "get_fallback",
+    SET_FALLBACK: "set_fallback",
+    GET_ROUND_ROBIN: "get_round_robin",
+    SET_ROUND_ROBIN: "set_round_robin",
+    REGISTER_PIPE: "register_pipe",
+    FREE_NOTIFICATION_BUFFER: "free_notification_buffer",
+    FREE_PIPE: "free_pipe",
+}
+"""What kinds are called in results."""
 
-# What became of the previous uthread of a switch.
-PARKED: Final = 0  # out of work, waits for the IOKernel
-RUNNABLE: Final = 1
+# what became of the uthread that a kthread left
+PARKED: Final = 0  # it waits for packets or completions
+RUNNABLE: Final = 1  # it yielded or was pre-empted
 FINISHED: Final = 2
-BLOCKED: Final = 3  # waits for something else
-
-_INDEX_BITS: Final = 16
+BLOCKED: Final = 3  # it waits for another uthread, or the time
 
 
-def switch_state(state: int, rx_head: int, tx_head: int) -> int:
-    """Last field of a SWITCH: state of the previous uthread, heads of its rings (16 bits each) at bits 8 and 24."""
-    return state | rx_head << 8 | tx_head << 8 + _INDEX_BITS
-
-
-def of_switch_state(other: int) -> tuple[int, int, int]:
-    """State, RX head and TX head out of a SWITCH's last field."""
-    mask = (1 << _INDEX_BITS) - 1
-    return other & 0xFF, other >> 8 & mask, other >> 8 + _INDEX_BITS & mask
+def switched(state: int, rx_head: int, tx_head: int) -> int:
+    """``other`` of a switch message: what became of the previous uthread, and the heads of its rings (16 bits each)."""
+    return state | rx_head << 8 | tx_head << 24

@@ -27,6 +27,6 @@ index = st.integers(0, UPSTREAM.notification_slots - 1)
 
 @given(st.integers(0, 3), index, index)
 def test_a_switch_tells_state_and_heads(state: int, rx_head: int, tx_head: int) -> None:
-    other = messages.switch_state(state, rx_head, tx_head)
+    other = messages.switched(state, rx_head, tx_head)
     assert other == state | rx_head << 8 | tx_head << 24
-    assert messages.of_switch_state(other) == (state, rx_head, tx_head)
+    assert (other & 0xFF, other >> 8 & 0xFFFF, other >> 24) == (state, rx_head, tx_head)

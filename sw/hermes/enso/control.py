@@ -6,7 +6,7 @@ All are generators in the sense of ``hermes.world.Control``: set-up is not on th
 from typing import NamedTuple
 
 from hermes.enso.notification_buffer import NotificationBuffer
-from hermes.enso.pipe import RxTxPipe
+from hermes.enso.pipe import RxPipe
 from hermes.enso.registers import (
     CONFIG_FALLBACK,
     CONFIG_FLOW,
@@ -86,7 +86,7 @@ def close_notification_buffer(buffer: NotificationBuffer) -> Control[None]:
     buffer.number = -1
 
 
-def open_pipe(pipe: RxTxPipe, notification_buffer: int) -> Control[None]:
+def open_pipe(pipe: RxPipe, notification_buffer: int) -> Control[None]:
     """Give a pipe's ring to the NIC, which notifies in the notification buffer with this id."""
     page = pipe_register(pipe.number, 0)
     yield from _write_until_read(page, (RX_MEM_LOW, RX_MEM_HIGH), 0)
@@ -97,7 +97,7 @@ def open_pipe(pipe: RxTxPipe, notification_buffer: int) -> Control[None]:
     yield from _write_until_read(page, (RX_MEM_LOW, RX_MEM_HIGH), pipe.address + notification_buffer)
 
 
-def close_pipe(pipe: RxTxPipe) -> Control[None]:
+def close_pipe(pipe: RxPipe) -> Control[None]:
     """Take a pipe's ring back; the NIC writes to it no more once this is through. Its mode is as after reset."""
     yield from _write_until_read(pipe_register(pipe.number, 0), (RX_MEM_LOW, RX_MEM_HIGH), 0)
     if pipe.in_header_mode:
