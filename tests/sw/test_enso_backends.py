@@ -4,7 +4,7 @@ import pytest
 
 from hermes.enso.backends import Backend, Direct, Hybrid, Software
 from hermes.enso.registers import RX_HEAD, RX_MEM_LOW, TX_TAIL, notification_buffer_register, pipe_register
-from hermes.messages import PIPE_RX_HEAD
+from hermes.messages import PARK, PIPE_RX_HEAD
 from hermes.queues import CAPACITY, SpscQueue
 from tests.tools.host import COSTS, Host
 
@@ -27,6 +27,8 @@ def test_direct_writes_all_registers_by_mmio() -> None:
     backend.write_notification_buffer(core, 2, TX_TAIL, 9)
     assert arrived(host, pipe_register(5, RX_HEAD)) == 40
     assert arrived(host, notification_buffer_register(2, TX_TAIL)) == 9
+    backend.tell(core, PARK, 2, 9, 9)  # nobody is there
+    host.nic.settle()
     assert backend.has_room(core, 1000)
     assert backend.pipe_write == backend.notification_write == COSTS.mmio_issue
 
@@ -38,11 +40,13 @@ def test_hybrid_writes_pipes_by_mmio_and_tells_the_rest_on_the_cores_own_queue()
     host.engine.now = 7
     backend.write_pipe(host.machine.cores[2], 5, RX_HEAD, 40)
     backend.write_notification_buffer(host.machine.cores[2], 700, RX_HEAD, 3)
-    backend.write_notification_buffer(host.machine.cores[1], 700, TX_TAIL, 8)
+    backend.write_notification_buffer(host.machine.cores[1], 700, TX_TAIL, 8, 55)
+    backend.tell(host.machine.cores[1], PARK, 700, 3, 8)
     assert arrived(host, pipe_register(5, RX_HEAD)) == 40
     assert arrived(host, notification_buffer_register(700, RX_HEAD)) == 0
     assert queues[1].pop() == (RX_HEAD, 700, 3, 0, 7)
-    assert queues[0].pop() == (TX_TAIL, 700, 8, 0, 7)
+    assert queues[0].pop() == (TX_TAIL, 700, 8, 55, 7)
+    assert queues[0].pop() == (PARK, 700, 3, 8, 7)
     assert backend.pipe_write == COSTS.mmio_issue
     assert backend.notification_write == COSTS.message_send + COSTS.line_dirty
 

@@ -2,15 +2,23 @@
 
 import pytest
 
-from hermes.enso.backends import Direct
+from hermes.enso.backends import Direct, Hybrid
 from hermes.enso.control import open_pipe
 from hermes.enso.device import Device
 from hermes.enso.notification_buffer import NotificationBuffer
 from hermes.enso.pipe import RxPipe, RxTxPipe
 from hermes.enso.registers import BATCH, RX_HEAD, TX_TAIL, RingSizes, notification_buffer_register, pipe_register
 from hermes.enso.tx_pipe import TxPipe
+from hermes.messages import PARK
+from hermes.queues import SpscQueue
 from tests.tools.driver import DriverHost
 from tests.tools.host import COSTS, SMALL, Host, udp_frame
+
+
+class Listener:
+    def queue_changed(self, queue: int) -> None:
+        """Nobody has to act."""
+
 
 WIDE = RingSizes(pipe_flits=64, notification_slots=128)
 
@@ -98,6 +106,17 @@ def test_what_was_received_is_what_is_sent(flits: int) -> None:
     assert pipe.available() == flits
     device.send(pipe, flits)
     assert pipe.available() == 0
+
+
+def test_what_else_there_is_to_tell_goes_by_message() -> None:
+    host = Host()
+    queue = SpscQueue(host.machine, 0, Listener())
+    device = Device(Hybrid(COSTS, host.engine, [None, queue]), NotificationBuffer(host.memory, WIDE, "a test"))
+    device.notifications.number = 6
+    device.tell(host.machine.cores[1], PARK, 3, 4)
+    device.notifications.post(0, 64)
+    device.tell_tx_tail(host.machine.cores[1], row=77)
+    assert [queue.pop(), queue.pop()] == [(PARK, 6, 3, 4, 0), (TX_TAIL, 6, 1, 77, 0)]
 
 
 def test_room_of_a_tx_pipe_comes_back_when_the_whole_send_is_complete() -> None:

@@ -29,8 +29,11 @@ class Backend(Protocol):
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """Write a register of a pipe."""
 
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
-        """Write a register of a notification buffer."""
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
+        """Write a register of a notification buffer; ``other`` goes along with a message."""
+
+    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+        """Send the IOKernel a message about a notification buffer."""
 
 
 class Direct:
@@ -47,9 +50,12 @@ class Direct:
         """By MMIO."""
         core.mmio_write(pipe_register(pipe, register), value)
 
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:  # noqa: ARG002
         """By MMIO."""
         core.mmio_write(notification_buffer_register(buffer, register), value)
+
+    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+        """There is nobody to be told: the NIC sees what it needs."""
 
 
 class Hybrid:
@@ -77,9 +83,13 @@ class Hybrid:
         """By MMIO."""
         core.mmio_write(pipe_register(pipe, register), value)
 
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
         """By message."""
-        self._queue(core).push((register, buffer, value, 0, self._clock.now))
+        self._queue(core).push((register, buffer, value, other, self._clock.now))
+
+    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+        """By message."""
+        self._queue(core).push((kind, buffer, value, other, self._clock.now))
 
     def _queue(self, core: Core) -> SpscQueue:
         queue = self._queues[core.index]

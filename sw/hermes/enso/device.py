@@ -83,10 +83,14 @@ class Device:
         buffer = self.notifications
         self.backend.write_notification_buffer(core, buffer.number, RX_HEAD, buffer.rx_head)
 
-    def tell_tx_tail(self, core: Core) -> None:
-        """Requests were posted."""
+    def tell_tx_tail(self, core: Core, row: int = 0) -> None:
+        """Requests were posted; ``row`` is where the stamps of their send are."""
         buffer = self.notifications
-        self.backend.write_notification_buffer(core, buffer.number, TX_TAIL, buffer.tx_tail)
+        self.backend.write_notification_buffer(core, buffer.number, TX_TAIL, buffer.tx_tail, row)
+
+    def tell(self, core: Core, kind: int, value: int, other: int) -> None:
+        """A message about this device that is no register write."""
+        self.backend.tell(core, kind, self.notifications.number, value, other)
 
     def freed(self) -> int:
         """Pipes whose RX space was freed and of which the NIC is not told yet."""

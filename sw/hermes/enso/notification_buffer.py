@@ -7,6 +7,7 @@ from hermes.enso.registers import (
     LENGTH,
     PAGE_BYTES,
     PIPE,
+    ROW,
     SIGNAL,
     SLOT_BYTES,
     SLOT_WORDS,
@@ -93,6 +94,11 @@ class NotificationBuffer:
         tail: int = self._words[self._rx + SLOT_WORDS * slot + TAIL]
         return tail
 
+    def row_of(self, slot: int) -> int:
+        """Where the stamps of the notification in an RX slot are, as who delivered it said."""
+        row: int = self._words[self._rx + SLOT_WORDS * slot + ROW]
+        return row
+
     def tx_room(self) -> int:
         """Requests that can be posted; one slot always stays empty."""
         return (self.tx_head - self.tx_tail - 1) & self._mask
@@ -132,13 +138,14 @@ class NotificationBuffer:
 
     # --- the side that serves it --------------------------------------------------------------------------------------
 
-    def deliver(self, pipe: int, tail: int) -> None:
-        """Write a notification into the next RX slot."""
+    def deliver(self, pipe: int, tail: int, row: int = 0) -> None:
+        """Write a notification into the next RX slot; ``row`` is where its stamps are."""
         at = self._rx + SLOT_WORDS * self.rx_tail
         if self._words[at + SIGNAL]:
             raise ContractError(f"notification buffer of {self._name}: no room for a notification of pipe {pipe}")
         self._words[at + PIPE] = pipe
         self._words[at + TAIL] = tail
+        self._words[at + ROW] = row
         self._words[at + SIGNAL] = 1
         self.rx_tail = (self.rx_tail + 1) & self._mask
 

@@ -47,6 +47,7 @@ SLOT_WORDS: Final = 8
 SIGNAL: Final = 0  # RX: 1 if new. TX: what the slot is; 0 once the NIC completed it
 PIPE: Final = 1  # RX: pipe that the notification is about
 TAIL: Final = 2  # RX: its tail, in flits
+ROW: Final = 3  # RX: in the padding, a mark of software's own
 ADDRESS: Final = 1  # TX: of the first byte to send; config requests: the config id
 LENGTH: Final = 2  # TX: bytes to send
 ERROR: Final = 3  # TX completion: 0 is good
