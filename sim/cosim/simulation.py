@@ -162,8 +162,8 @@ class Report:
 def memory_bytes(options: Options) -> int:
     """Host memory that the rings of a simulation need, with room for their alignment; whole pages."""
     buffer = 2 * max(options.rings.notification_slots * SLOT_BYTES, _PAGE)
-    pipe = max(options.rings.pipe_flits * FLIT_BYTES, _PAGE)
-    return (options.uthreads + 1) * 2 * max(buffer, pipe) + buffer
+    pipe = options.rings.pipe_flits * FLIT_BYTES
+    return (options.uthreads + 1) * 3 * max(buffer, pipe) + buffer  # software sees a pipe twice
 
 
 def _rows(values: "array[int]", columns: int) -> NDArray[np.int64]:

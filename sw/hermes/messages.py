@@ -22,6 +22,8 @@ SET_FALLBACK: Final = 0x44  # value: pipes
 GET_ROUND_ROBIN: Final = 0x45
 SET_ROUND_ROBIN: Final = 0x46  # value: 0 or 1
 REGISTER_PIPE: Final = 0x47  # subject: pipe; value: notification buffer
+FREE_NOTIFICATION_BUFFER: Final = 0x48  # subject: notification buffer
+FREE_PIPE: Final = 0x49  # subject: pipe
 
 NAMES: Final = {
     RX_HEAD: "rx_head",
@@ -38,6 +40,8 @@ NAMES: Final = {
     GET_ROUND_ROBIN: "get_round_robin",
     SET_ROUND_ROBIN: "set_round_robin",
     REGISTER_PIPE: "register_pipe",
+    FREE_NOTIFICATION_BUFFER: "free_notification_buffer",
+    FREE_PIPE: "free_pipe",
 }
 """What kinds are called in results."""
 

@@ -200,6 +200,12 @@ class Memory(Protocol):
     def allocate(self, size: int, align: int, owner: str) -> int:
         """Address of ``size`` fresh bytes, all 0; ``owner`` is for messages."""
 
+    def allocate_ring(self, size: int, owner: str) -> int:
+        """As ``allocate``, aligned to its size, and seen by software a second time in the ``size`` bytes behind it.
+
+        ``size`` is a power of two, at least a page of 4096 bytes. The NIC must not be told of the second view.
+        """
+
 
 class CacheLines(Protocol):
     """Where the copies of shared lines are: who has none pays for it, who writes takes it from the others.

@@ -58,6 +58,10 @@ FRAMED: Final = 1 << 32  # with the length of a request: a header line stands be
 
 CONFIG_FLOW: Final = 1
 CONFIG_FALLBACK: Final = 4
+CONFIG_FLOW_DELETE: Final = 0x100  # beyond upstream, as those from here on
+CONFIG_FLOW_STATUS: Final = 0x101
+
+NO_SUCH_FLOW: Final = 5  # error of CONFIG_FLOW_DELETE and CONFIG_FLOW_STATUS
 
 # --- the header line before each packet of a pipe in header mode: 64-bit words of a 64-byte line ----------------------
 
