@@ -26,7 +26,7 @@ picoseconds of host time. `measured_until` ends the window, begun at `ready`, ov
 """
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
 
@@ -38,11 +38,12 @@ from cosim.machine.machine import Machine
 from cosim.nic.base import NEVER, Nic
 from hermes import costs as cost_profiles
 from hermes import stamps
+from hermes.apps.application import Application
 from hermes.apps.echo import Echo
+from hermes.apps.kv import KeyValue
 from hermes.costs import Costs
 from hermes.enso.control import FlowKey
 from hermes.enso.registers import FLIT_BYTES, SLOT_BYTES, UPSTREAM, RingSizes
-from hermes.runtime.server import Application
 from hermes.switches import Switches
 from hermes.systems import Balance, Workload, build
 from hermes.world import (
@@ -57,8 +58,9 @@ from hermes.world import (
     WriteRegister,
 )
 
-APPLICATIONS: Final = {"echo": Echo}
+APPLICATIONS: Final[Mapping[str, Callable[[int], Application]]] = {"echo": Echo, "kv": KeyValue}
 DEFAULT_COSTS: Final = cost_profiles.load()
+DEFAULT_SWITCHES: Final = Switches()
 ANSWER_PS: Final = 10_000_000_000
 """Longest that set-up waits for an answer of the NIC: 10 ms."""
 _LOOK_PS: Final = 1_000_000
@@ -114,7 +116,7 @@ class Options:
     applications: int = 1
     guaranteed: int | None = None
     batch: bool = False
-    switches: Switches = Switches()
+    switches: Switches = DEFAULT_SWITCHES
     polling: Literal["arithmetic", "naive"] = "arithmetic"
     costs: Costs = DEFAULT_COSTS
     rings: RingSizes = UPSTREAM
@@ -167,7 +169,7 @@ def memory_bytes(options: Options) -> int:
 
 
 def _rows(values: "array[int]", columns: int) -> NDArray[np.int64]:
-    return np.frombuffer(values, dtype=np.int64).reshape(-1, columns).copy() if values else np.zeros((0, columns), np.int64)
+    return np.array(values, dtype=np.int64).reshape(-1, columns)
 
 
 class Simulation:
@@ -184,10 +186,10 @@ class Simulation:
         self._nic = nic
         self._costs = options.costs
         self._machine = Machine(nic, self.engine, options.costs, options.cores, is_naive=options.polling == "naive")
-        application: Application = APPLICATIONS[options.application](options.service_ps)
+        make_application = APPLICATIONS[options.application]
         flows = [(FlowKey(*key), uthread) for key, uthread in options.flows]
         workload = Workload(
-            application=application,
+            application=lambda: make_application(options.service_ps),
             uthreads=options.uthreads,
             flows=flows,
             header_pipes=options.header_pipes,
@@ -218,8 +220,8 @@ class Simulation:
         self._system.start()
         while not self._system.is_started():
             if self._time >= began + ANSWER_PS:
-                waiting = "; ".join(self._system.waiting()) or "no software waits for anything"
-                raise DeadlockError(f"at {self._time} ps the software has not started; it began 10 ms before: {waiting}")
+                waiting = self._waiting()
+                raise DeadlockError(f"at {self._time} ps the software has not started, which began 10 ms before: {waiting}")
             await self._run_to(max(self._time, began) + _START_STEP_PS)
         self._ready = self._time + _START_STEP_PS
         self._machine.mark(self._ready)
@@ -258,7 +260,7 @@ class Simulation:
         since = self._time
         while self._machine.is_quiet and self._machine.effects.last_time <= since:
             if self._time >= since + _PATIENCE * self._round_trip:
-                waiting = "; ".join(self._system.waiting()) or "no software waits for anything"
+                waiting = self._waiting()
                 raise DeadlockError(
                     f"at {since} ps nothing moves and {outstanding} requests are outstanding: {waiting}"
                 )
@@ -293,6 +295,9 @@ class Simulation:
     def balances(self) -> Sequence[Balance]:
         """Of every queue and ring of the software, now."""
         return self._system.balances()
+
+    def _waiting(self) -> str:
+        return "; ".join(self._system.waiting()) or "no software waits for anything"
 
     # --- inside -------------------------------------------------------------------------------------------------------
 

@@ -298,11 +298,15 @@ class AwaitZero:
     what: str
 
 
+Message = tuple[int, int, int, int, int]
+"""Kind, whom it is about, its main value, another one, and when it was made (picoseconds): see hermes.messages."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tell:
     """Send the IOKernel a message and wait for its answer."""
 
-    message: object
+    message: Message
 
 
 T = TypeVar("T")

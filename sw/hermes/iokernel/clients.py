@@ -66,8 +66,8 @@ class Record:
 
 
 @dataclass(frozen=True)
-class AllocateNotificationBuffer:
-    """Message of the set-up: a uthread opens a device with this notification buffer; the answer is its id.
+class Shared:
+    """What a uthread shares with the IOKernel: its notification buffer, in memory that its runtime made.
 
     Attributes
     ----------
@@ -78,42 +78,9 @@ class AllocateNotificationBuffer:
     """
 
     buffer: NotificationBuffer
-    uthread: int
     runtime: int
     rx_slots: int
     tx_slots: int
-
-
-@dataclass(frozen=True)
-class RegisterPipe:
-    """Message of the set-up: the rx_mem_low of a pipe was written by a device with this notification buffer."""
-
-    pipe: int
-    notification_buffer: int
-
-
-@dataclass(frozen=True)
-class GetFallback:
-    """Message of the set-up: the answer is how many pipes take what no rule does."""
-
-
-@dataclass(frozen=True)
-class SetFallback:
-    """Message of the set-up: so many pipes, from 0 on, take what no rule does."""
-
-    pipes: int
-
-
-@dataclass(frozen=True)
-class GetRoundRobin:
-    """Message of the set-up: the answer is whether the NIC spreads in turn what no rule takes."""
-
-
-@dataclass(frozen=True)
-class SetRoundRobin:
-    """Message of the set-up: spread it in turn, or by hash."""
-
-    is_on: bool
 
 
 class Client:
@@ -155,13 +122,13 @@ class Client:
         "waiting",
     )
 
-    def __init__(self, message: AllocateNotificationBuffer, record: Record) -> None:
-        self.buffer = message.buffer
-        self.uthread = message.uthread
+    def __init__(self, uthread: int, shared: Shared, record: Record) -> None:
+        self.buffer = shared.buffer
+        self.uthread = uthread
         self.record = record
-        self.rx_slots = message.rx_slots
-        self.tx_slots = message.tx_slots
-        self.mask = message.buffer.slots - 1
+        self.rx_slots = shared.rx_slots
+        self.tx_slots = shared.tx_slots
+        self.mask = shared.buffer.slots - 1
         self.waiting = False
         self.last = self.source = -1
         self.notified = self.forwarded = self.completed = 0

@@ -3,22 +3,14 @@
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from hermes.enso.control import set_fallback
 from hermes.enso.device import Device
+from hermes.enso.owner import Owner
 from hermes.enso.registers import SLOT_BYTES
-from hermes.iokernel.clients import (
-    AllocateNotificationBuffer,
-    Client,
-    GetFallback,
-    GetRoundRobin,
-    Record,
-    RegisterPipe,
-    SetFallback,
-    SetRoundRobin,
-)
+from hermes.iokernel.clients import Client, Record, Shared
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, Overflow
 from hermes.iokernel.mailbox import Mailbox
+from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, REGISTER_PIPE
 from hermes.queues import Item, SpscQueue
 from hermes.switches import Switches
 from hermes.world import (
@@ -93,6 +85,10 @@ class IOKernel:
         See hermes.iokernel.mailbox.Host.
     registered
         Runtimes that have said so, and get cores.
+    shared
+        By uthread, what it shares with the IOKernel.
+    owner
+        The NIC's control plane.
     notifications, completions
         Taken so far.
     """
@@ -111,6 +107,8 @@ class IOKernel:
         self.queues = queues
         self.registrations = control
         self.overflow = Overflow()
+        self.owner = Owner(world.memory, device.notifications)
+        self.shared: dict[int, Shared] = {}
         self.clients: list[Client] = []
         self.client_of_uthread: dict[int, Client] = {}
         self.records: list[Record] = []
@@ -133,7 +131,6 @@ class IOKernel:
         self._source = 0  # queue or core that is visited
         self._retried: SpscQueue | None = None
         self._alarm = -1
-        self._fallback = self._round_robin = 0
         for queue in (*queues, control):
             queue.consumer = self
 
@@ -165,28 +162,19 @@ class IOKernel:
         """Its core is never granted to anybody else."""
         raise ContractError("the IOKernel was interrupted")
 
-    def control(self, message: object) -> Control[int]:
+    def control(self, message: Item) -> Control[int]:
         """Carry out a message of the set-up, which is answered."""
-        if isinstance(message, AllocateNotificationBuffer):
-            client = Client(message, self.records[message.runtime])
+        kind, subject, value, _, _ = message
+        if kind == ALLOCATE_NOTIFICATION_BUFFER:
+            shared = self.shared[subject]
+            client = Client(subject, shared, self.records[shared.runtime])
             self.clients.append(client)
-            self.client_of_uthread[message.uthread] = client
+            self.client_of_uthread[subject] = client
             return len(self.clients) - 1
-        if isinstance(message, RegisterPipe):
-            self._client_of_pipe[message.pipe] = self.clients[message.notification_buffer]
-        elif isinstance(message, SetFallback):
-            self._fallback = message.pipes
-            yield from set_fallback(self._world.memory, self._own, message.pipes)
-        elif isinstance(message, GetFallback):
-            return self._fallback
-        elif isinstance(message, SetRoundRobin):
-            self._round_robin = int(message.is_on)
-        elif isinstance(message, GetRoundRobin):
-            return self._round_robin
-        else:
-            accepted = "AllocateNotificationBuffer, RegisterPipe, and Get and Set of Fallback and RoundRobin"
-            raise TypeError(f"message {message!r} to the IOKernel; accepted are {accepted}")
-        return 0
+        if kind == REGISTER_PIPE:
+            self._client_of_pipe[subject] = self.clients[value]
+            return 0
+        return (yield from self.owner.answer(message))
 
     def queue_changed(self, queue: int) -> None:
         """A message arrived, a runtime registered, or a softIRQ queue that was full has room."""

@@ -1,28 +1,19 @@
 """A uthread that serves packets: reap, receive, handle all of a batch, send it, look again, wait."""
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, cast
 
+from hermes.apps.application import Answering, Application, InPlace
 from hermes.enso.device import Device
 from hermes.enso.pipe import RxTxPipe
-from hermes.enso.registers import FLIT_BYTES
+from hermes.enso.registers import FLIT_BYTES, MAX_REQUEST_BYTES
+from hermes.enso.tx_pipe import TxPipe
 from hermes.messages import FINISHED, PARK, PARKED
 from hermes.runtime.spinlock import Spinlock
 from hermes.runtime.uthread import LEFT, RUNNING, SPINNING, Uthread
 from hermes.stamps import TAKEN
 from hermes.switches import Switches
-from hermes.world import APPLICATION, DRIVER, QUEUE_FULL, SCHEDULER, Clock, Core, Memory, Walk, World
-
-
-class Application(Protocol):
-    """What is done with a packet."""
-
-    def handle(self, memory: Memory, position: int, length: int) -> int:
-        """Turn the request at ``memory.bytes[position : position + length]`` into its answer, in place.
-
-        The application's compute time in picoseconds, besides finding and reading the packet.
-        """
-
+from hermes.world import APPLICATION, DRIVER, QUEUE_FULL, SCHEDULER, Clock, Core, Walk, World
 
 UNDER_LOCK: Final = 0
 BY_MESSAGE: Final = 1
@@ -33,7 +24,7 @@ _RECEIVE, _COMPUTE, _POST, _LOOK, _LOCKED, _NO_ROOM = range(6)
 
 
 class Server(Uthread):
-    """Serves one RX/TX pipe.
+    """Serves one pipe, from which answers are sent in place, or else through a TX pipe.
 
     Its actions: RECEIVE takes back completions and frees RX space, and takes notifications; COMPUTE handles every
     packet that lies in the pipe, and can be cut; POST posts them as one send; LOOK looks at both rings once more and,
@@ -41,6 +32,10 @@ class Server(Uthread):
 
     Parameters
     ----------
+    pipe
+        Packets come there. It receives only if there is a TX pipe.
+    application
+        Answers in place if there is no TX pipe.
     waits
         UNDER_LOCK, BY_MESSAGE or BY_SWITCH.
 
@@ -70,6 +65,7 @@ class Server(Uthread):
         application: Application,
         switches: Switches,
         waits: int,
+        tx_pipe: TxPipe | None = None,
         ends_after: int = 0,
     ) -> None:
         super().__init__(number)
@@ -87,7 +83,11 @@ class Server(Uthread):
         self._costs = world.costs
         self._stamps = world.stamps
         self._pipe = pipe
-        self._application = application
+        self._in_place = None if tx_pipe else cast(InPlace, application)
+        self._answering = cast(Answering, application) if tx_pipe else None
+        # a send of the whole ring, in parts of the longest request, and cut at the ring's end
+        self._most_requests = pipe.flits * FLIT_BYTES // MAX_REQUEST_BYTES + 2
+        self._tx_pipe = tx_pipe
         self._waits = waits
         self._sends_each = switches.send == "packet"
         self._prefetches = switches.prefetch
@@ -98,8 +98,8 @@ class Server(Uthread):
         self._again: Callable[[Core], int] = self._receive  # once there is room, or the lock is free
         self._taken = 0  # notifications, in RECEIVE
         self._found = False  # in LOOK
+        self._room = 1  # messages for which there must be room
         self._flits = 0  # to send
-        self._requests = 0
         self._handled: list[tuple[int, int]] = []  # of the packets in COMPUTE: flit behind it, time of its handling
         self._left = -1  # of COMPUTE, after it was cut
         self._begun = 0  # when the handling of the first of ``_handled`` began
@@ -131,6 +131,8 @@ class Server(Uthread):
             device = self.device
             if self._locks_device:
                 self.lock.release(core.index)
+            if self._prefetches and self._pipe.available():
+                device.prefetch(core, self._pipe)
             device.tell_pipe_heads(core)
             if self._taken:
                 device.tell_rx_head(core)
@@ -147,7 +149,7 @@ class Server(Uthread):
 
     def poll(self, core: Core) -> int:
         """Whether the message queue has room again."""
-        if self.device.backend.has_room(core):
+        if self.device.backend.has_room(core, self._room):
             core.spend(QUEUE_FULL, self._costs.poll_clean + self._costs.line_dirty)
             return RUNNING
         core.spend(QUEUE_FULL, self._costs.poll_clean)
@@ -155,7 +157,7 @@ class Server(Uthread):
 
     def ready(self, core: Core) -> int:
         """See the base class."""
-        return int(self.device.backend.has_room(core))
+        return int(self.device.backend.has_room(core, self._room))
 
     def waits_for(self) -> str:
         """See the base class."""
@@ -175,8 +177,8 @@ class Server(Uthread):
 
     def _receive(self, core: Core) -> int:
         device, costs, index = self.device, self._costs, core.index
-        if not device.backend.has_room(core):
-            return self._wait_for_room(core, self._receive)
+        if not device.backend.has_room(core, 3):
+            return self._wait_for_room(core, self._receive, 3)
         if self._locks_device and self.lock.held:
             return self._wait_for_lock(core, self._receive)
         buffer = device.notifications
@@ -200,31 +202,47 @@ class Server(Uthread):
         return RUNNING
 
     def _compute(self, core: Core) -> int:
-        pipe = self._pipe
+        pipe, buffer = self._pipe, self.device.notifications
         flits = pipe.available()
-        if not flits:
+        if not flits or buffer.tx_room() < self._most_requests:
             return self._look(core)
-        costs, memory = self._costs, self._memory
-        line, parse = (1 + pipe.in_header_mode) * costs.line_dma, costs.packet_parse
-        handled, total, end = self._handled, 0, pipe.rx_tail
-        requests = pipe.requests(flits)
-        if requests > self.device.notifications.tx_room():
-            return self._look(core)
+        costs = self._costs
+        overhead = (1 + pipe.in_header_mode) * costs.line_dma + costs.packet_parse
+        handled, total, begin = self._handled, 0, pipe.rx_tail
+        end = begin
         for position, length in pipe.packets(flits):
-            time = self._application.handle(memory, position, length) + line + parse
-            end += -(-length // FLIT_BYTES) + pipe.in_header_mode
-            handled.append((end, time))
-            total += time
-            if self._sends_each:
-                flits = end - pipe.rx_tail
-                requests = pipe.requests(flits)
+            time = self._handle(position, length)
+            if time < 0:
                 break
-        self._flits, self._requests = flits, requests
+            end += -(-length // FLIT_BYTES) + pipe.in_header_mode
+            handled.append((end, time + overhead))
+            total += time + overhead
+            if self._sends_each:
+                break
+        if not handled:
+            return self._look(core)
+        self._flits = end - begin
         self._begun = self._clock.now
         core.spend(APPLICATION, total)
         self._state = _COMPUTE
         self.is_computing = True
         return RUNNING
+
+    def _handle(self, position: int, length: int) -> int:
+        """Answer a packet; the application's time, or -1 if there is no room for an answer."""
+        if self._in_place is not None:
+            return self._in_place.handle(self._memory, position, length)
+        application, tx_pipe = self._answering, self._tx_pipe
+        assert application is not None
+        assert tx_pipe is not None
+        room = application.longest_answer
+        out = tx_pipe.allocate(room)
+        if out < 0:
+            return -1
+        answer, time = application.answer(self._memory, position, length, out, room)
+        if answer:
+            tx_pipe.extend(answer)
+        return time
 
     def _stamp_packets(self, end: int) -> None:
         """Those are handled that end by now, if all of them end at ``end`` and follow each other without a pause."""
@@ -241,19 +259,32 @@ class Server(Uthread):
         del handled[:count]
 
     def _post(self, core: Core) -> int:
-        device = self.device
-        if not device.backend.has_room(core):
-            return self._wait_for_room(core, self._post)
-        cost = self._requests * self._costs.packet_send + device.backend.notification_write
-        cost += self._take_slots(core.index, self.tx_slots, device.notifications.tx_tail, self._requests)
+        device, tx_pipe, costs = self.device, self._tx_pipe, self._costs
+        if not device.backend.has_room(core, 2):
+            return self._wait_for_room(core, self._post, 2)
+        if tx_pipe is None:
+            requests, cost = self._pipe.requests(self._flits), 0
+        else:
+            written = tx_pipe.written()
+            requests = tx_pipe.requests(written)
+            cost = written * costs.copy_per_64_bytes + device.backend.pipe_write
+        cost += requests * costs.packet_send + device.backend.notification_write
+        cost += self._take_slots(core.index, self.tx_slots, device.notifications.tx_tail, requests)
         core.spend(DRIVER, cost)
         self._state = _POST
         return RUNNING
 
     def _posted(self, core: Core) -> int:
-        pipe = self._pipe
-        self.device.send(pipe, self._flits)
-        self.device.tell_tx_tail(core, self._stamps.send(pipe.number, pipe.rx_tail, self._clock.now))
+        pipe, device, tx_pipe = self._pipe, self.device, self._tx_pipe
+        if tx_pipe is None:
+            device.send(pipe, self._flits)
+        else:
+            pipe.take(self._flits)
+            device.free(pipe, self._flits)
+            device.tell_pipe_heads(core)
+            if tx_pipe.written():
+                device.send(tx_pipe, tx_pipe.written())
+        device.tell_tx_tail(core, self._stamps.send(pipe.number, pipe.rx_tail, self._clock.now))
         self.batches += 1
         if self.ends_after and self.packets >= self.ends_after:
             self.ended = FINISHED
@@ -291,8 +322,9 @@ class Server(Uthread):
         self.ended = PARKED
         return LEFT
 
-    def _wait_for_room(self, core: Core, again: Callable[[Core], int]) -> int:
+    def _wait_for_room(self, core: Core, again: Callable[[Core], int], room: int = 1) -> int:
         self._state = _NO_ROOM
+        self._room = room
         self._again = again
         core.walk(self._room_walk)
         return SPINNING

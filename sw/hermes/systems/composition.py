@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from hermes.enso.backends import Direct, Hybrid
-from hermes.enso.control import insert_flow, open_notification_buffer, open_pipe
+from hermes.apps.application import Application, Copied, InPlace
+from hermes.enso.backends import Direct, Hybrid, Software
+from hermes.enso.client import Client
+from hermes.enso.control import insert_flow
 from hermes.enso.device import Device
 from hermes.enso.notification_buffer import NotificationBuffer
 from hermes.enso.pipe import RxTxPipe
-from hermes.iokernel.clients import AllocateNotificationBuffer, Record, RegisterPipe, SetFallback
+from hermes.enso.tx_pipe import TxPipe
+from hermes.iokernel.clients import Record, Shared
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, ToKthreads, ToUthreads
 from hermes.iokernel.iokernel import Detector, IOKernel
@@ -27,10 +30,9 @@ from hermes.runtime.switching import Silent, SwitchMessages, Teller
 from hermes.runtime.uthread import Uthread
 from hermes.systems.balances import balances
 from hermes.systems.system import Balance, Workload
-from hermes.world import BATCH, Control, Tell, World
+from hermes.world import BATCH, Control, Message, World
 
-_IOKERNEL_BUFFER = 0
-"""Notification buffer of the IOKernel in the NIC: the first that a fresh NIC has."""
+_LONGEST_PACKET = 1514
 
 
 class Hermes:
@@ -169,21 +171,35 @@ class Hermes:
             answers.consumer = kthread
             self._answers_of_core[core] = answers
 
+    def _make_application(self) -> Application:
+        """One that answers in place, or, for that it may free what it received at once, on a copy."""
+        application = self._workload.application()
+        if isinstance(application, InPlace) and self._switches.free_rx == "processing":
+            return Copied(application, _LONGEST_PACKET)
+        return application
+
     def _make_servers(self) -> None:
         world, workload = self._world, self._workload
-        backend = Hybrid(world.costs, world.clock, self._queue_of_core)
+        make_backend = Software if self._switches.backend == "software" else Hybrid
+        backend = make_backend(world.costs, world.clock, self._queue_of_core)
         waits = UNDER_LOCK if self._tracks_itself else BY_SWITCH if self._tells_switches else BY_MESSAGE
+        applications = [self._make_application() for _ in range(workload.applications)]
         for number in range(workload.uthreads):
+            application = applications[number % workload.applications]
             device = Device(backend, NotificationBuffer(world.memory, workload.rings, f"uthread {number}"))
-            pipe = RxTxPipe(
-                world.memory, workload.rings, number, in_header_mode=number in workload.header_pipes
-            )
+            has_header = number in workload.header_pipes
+            pipe = RxTxPipe(world.memory, workload.rings, number, in_header_mode=has_header)
             device.pipes[number] = pipe
-            server = Server(world, number, device, pipe, workload.application, self._switches, waits)
+            tx_pipe = None
+            if not isinstance(application, InPlace):
+                tx_pipe = TxPipe(world.memory, workload.rings, f"uthread {number}", in_header_mode=has_header)
+            server = Server(world, number, device, pipe, application, self._switches, waits, tx_pipe)
             self._pipes.append(pipe)
             self.servers.append(server)
             self._uthreads.append(server)
-            self.iokernel.runtime_of[number] = number % workload.applications
+            runtime = number % workload.applications
+            self.iokernel.runtime_of[number] = runtime
+            self.iokernel.shared[number] = Shared(device.notifications, runtime, server.rx_slots, server.tx_slots)
 
     def _make_mains(self) -> None:
         """Each runtime's first uthread, which makes the others."""
@@ -206,20 +222,19 @@ class Hermes:
 
     def set_up(self) -> Control[None]:
         """See hermes.systems.system.System."""
-        memory, own, workload = self._world.memory, self.iokernel.device.notifications, self._workload
-        yield from open_notification_buffer(_IOKERNEL_BUFFER, own)
+        memory, own = self._world.memory, self.iokernel.device.notifications
+        yield from self.iokernel.owner.open_notification_buffer(own)
+        client = Client(self._world.clock, own.number)
         for server, pipe in zip(self.servers, self._pipes, strict=True):
-            buffer, runtime = server.device.notifications, server.number % workload.applications
-            buffer.number = yield Tell(
-                AllocateNotificationBuffer(buffer, server.number, runtime, server.rx_slots, server.tx_slots)
-            )
-            yield Tell(RegisterPipe(pipe.number, buffer.number))
-            yield from open_pipe(pipe, _IOKERNEL_BUFFER)
-        yield Tell(SetFallback(len(self._pipes)))
-        for key, number in workload.flows:
+            buffer = server.device.notifications
+            yield from client.open_notification_buffer(buffer, server.number)
+            pipe.number = yield from client.allocate_pipe(fallback=True)
+            yield from client.open_pipe(pipe, buffer)
+        yield from client.set_fallback(len(self._pipes))
+        for key, number in self._workload.flows:
             yield from insert_flow(memory, own, key, number)
 
-    def control(self, message: object) -> Control[int]:
+    def control(self, message: Message) -> Control[int]:
         """See hermes.systems.system.System."""
         return self.iokernel.control(message)
 

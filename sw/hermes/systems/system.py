@@ -1,14 +1,14 @@
 """What an evaluated system is to those who run it."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
+from hermes.apps.application import Application
 from hermes.enso.control import FlowKey
 from hermes.enso.registers import UPSTREAM, RingSizes
-from hermes.runtime.server import Application
 from hermes.switches import Switches
-from hermes.world import Control, Software
+from hermes.world import Control, Message, Software
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Workload:
     Attributes
     ----------
     application
-        What is done with each packet.
+        Makes what is done with each packet, for one runtime.
     uthreads
         Uthread i owns pipe i, and belongs to application i modulo ``applications``.
     applications
@@ -38,7 +38,7 @@ class Workload:
         What the design leaves open.
     """
 
-    application: Application
+    application: Callable[[], Application]
     uthreads: int = 8
     applications: int = 1
     guaranteed: int | None = None
@@ -82,7 +82,7 @@ class System(Protocol):
     def set_up(self) -> Control[None]:
         """Open all devices and bind the flows."""
 
-    def control(self, message: object) -> Control[int]:
+    def control(self, message: Message) -> Control[int]:
         """Give a message of the set-up to the IOKernel; its answer."""
 
     def start(self) -> None:
