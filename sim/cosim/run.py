@@ -140,7 +140,7 @@ def options(config: RunConfig, requests: Load) -> Options:
         uthreads=config.uthreads,
         flows=requests.flows,
         header_pipes=requests.header_pipes,
-        service_ps=config.service.time_ps,
+        service_ps=config.service_ps,
         polling=config.polling,
     )
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from cosim.measure.accounting import account, match_answers
 from cosim.measure.latency import latencies_ps, percentiles_ns
 from cosim.simulation import Report
-from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
 from cosim.traffic.load import Load
 
@@ -49,12 +48,9 @@ def measured(load: Load, outcome: Outcome) -> dict[str, Any]:
     AccountingError
         A frame answers no request, or the sums do not agree.
     """
-    may_finish, in_header_mode = load.is_admitted, load.in_header_mode
+    may_finish = load.is_admitted
     expected = [
-        expected_echo(frame, in_header_mode=has_header) if is_admitted else None
-        for frame, is_admitted, has_header in zip(
-            load.requests, may_finish.tolist(), in_header_mode.tolist(), strict=True
-        )
+        answer if is_admitted else None for answer, is_admitted in zip(load.expected, may_finish.tolist(), strict=True)
     ]
     arrivals = outcome.arrivals_ps
     answers = match_answers(expected, arrivals, outcome.returned, outcome.returned_ps)
