@@ -21,8 +21,8 @@ picoseconds of host time. `measured_until` ends the window, begun at `ready`, ov
                     application cores together
     window_ps, end_ps (time of the last effect), messages {kind: n}, notifications, packets, batches, completions,
     request_errors, packets_per_notification, grants, false_detections, runqueue_insertions, steals, event_hash,
-    costs_sha256, extra (more measures, by the names that results have for them), and the rows of hermes.stamps as
-    arrays: notification_rows, packet_rows, send_rows
+    costs_sha256, has_batch, balances (of the software's queues), extra (more measures, by the names that results have
+    for them), and the rows of hermes.stamps as arrays: notification_rows, packet_rows, send_rows
 """
 
 from array import array
@@ -41,6 +41,7 @@ from hermes import stamps
 from hermes.apps.application import Application
 from hermes.apps.echo import Echo
 from hermes.apps.kv import KeyValue
+from hermes.apps.spin import Spin
 from hermes.costs import Costs
 from hermes.enso.control import FlowKey
 from hermes.enso.registers import FLIT_BYTES, SLOT_BYTES, UPSTREAM, RingSizes
@@ -58,7 +59,11 @@ from hermes.world import (
     WriteRegister,
 )
 
-APPLICATIONS: Final[Mapping[str, Callable[[int], Application]]] = {"echo": Echo, "kv": KeyValue}
+APPLICATIONS: Final[Mapping[str, Callable[[int], Application]]] = {
+    "echo": Echo,
+    "spin": lambda _: Spin(),
+    "kv": KeyValue,
+}
 DEFAULT_COSTS: Final = cost_profiles.load()
 DEFAULT_SWITCHES: Final = Switches()
 ANSWER_PS: Final = 10_000_000_000
@@ -150,6 +155,8 @@ class Report:
     steals: int
     event_hash: str
     costs_sha256: str
+    has_batch: bool
+    balances: Sequence[Balance]
     extra: Mapping[str, object]
     notification_rows: NDArray[np.int64]
     packet_rows: NDArray[np.int64]
@@ -186,6 +193,7 @@ class Simulation:
         self._nic = nic
         self._costs = options.costs
         self._machine = Machine(nic, self.engine, options.costs, options.cores, is_naive=options.polling == "naive")
+        self._has_batch = options.batch
         make_application = APPLICATIONS[options.application]
         flows = [(FlowKey(*key), uthread) for key, uthread in options.flows]
         workload = Workload(
@@ -221,7 +229,9 @@ class Simulation:
         while not self._system.is_started():
             if self._time >= began + ANSWER_PS:
                 waiting = self._waiting()
-                raise DeadlockError(f"at {self._time} ps the software has not started, which began 10 ms before: {waiting}")
+                raise DeadlockError(
+                    f"at {self._time} ps the software has not started; it began 10 ms before: {waiting}"
+                )
             await self._run_to(max(self._time, began) + _START_STEP_PS)
         self._ready = self._time + _START_STEP_PS
         self._machine.mark(self._ready)
@@ -285,16 +295,14 @@ class Simulation:
             messages=self._system.messages(),
             event_hash=self._machine.effects.hexdigest(),
             costs_sha256=self._costs.sha256,
+            has_batch=self._has_batch,
+            balances=self._system.balances(),
             extra=self._system.extra(),
             notification_rows=_rows(rows.notifications, stamps.NOTIFICATION_COLUMNS),
             packet_rows=_rows(rows.packets, stamps.PACKET_COLUMNS),
             send_rows=_rows(rows.sends, stamps.SEND_COLUMNS),
             **self._system.counts(),
         )
-
-    def balances(self) -> Sequence[Balance]:
-        """Of every queue and ring of the software, now."""
-        return self._system.balances()
 
     def _waiting(self) -> str:
         return "; ".join(self._system.waiting()) or "no software waits for anything"
