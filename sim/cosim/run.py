@@ -66,9 +66,7 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
     """
     started = time.monotonic()
     run_info: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds"), **config.how()}
-    bin_ps: int | None = getattr(config, "series_ps", None)
-    wants_requests: bool = getattr(config, "requests_file", False)
-    if wants_requests:
+    if config.requests_file:
         require_parquet()
     requests = load(config)
     with staged(out) as folder:
@@ -85,9 +83,9 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
         result = measurement.result()
         write_json(folder / "config.json", config.what())
         write_json(folder / "result.json", result)
-        if bin_ps is not None:
-            write_json(folder / "series.json", measurement.series(bin_ps))
-        if wants_requests:
+        if config.series_ps is not None:
+            write_json(folder / "series.json", measurement.series(config.series_ps))
+        if config.requests_file:
             measurement.write_requests(folder / "requests.parquet")
         write_json(folder / "run-info.json", run_info)
         write_capture(folder / "sent.pcap", requests.requests, outcome.arrivals_ps.tolist())
@@ -150,7 +148,11 @@ def options(config: RunConfig, requests: Load) -> Options:
         uthreads=config.uthreads,
         flows=requests.flows,
         header_pipes=requests.header_pipes,
-        service_ps=config.service.time_ps,
+        service_ps=config.service_ps,
+        applications=config.applications,
+        guaranteed=config.guaranteed,
+        batch=config.batch,
+        switches=config.switches,
         polling=config.polling,
     )
 

@@ -6,7 +6,6 @@ software balance, and the time of each core is split into parts that sum to the 
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,26 +14,9 @@ from cosim.measure.errors import ConservationError
 from cosim.measure.exact import exact_dot, exact_sum
 from cosim.measure.stages import Stamped
 from hermes.stamps import BEGUN, PIPE, POSTED, VISIBLE
+from hermes.systems import Balance
 
 Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Balance:
-    """One queue, or all of a kind, over a whole run.
-
-    Attributes
-    ----------
-    what
-        Its name, for an error's text.
-    came, left, there
-        Items that were put in, were taken out, and lie in it at the end; each counted where it happens.
-    """
-
-    what: str
-    came: int
-    left: int
-    there: int
 
 
 def check_balances(balances: Iterable[Balance]) -> None:

@@ -17,7 +17,6 @@ from cosim.measure.requests_file import request_columns, write_requests
 from cosim.measure.series import series
 from cosim.measure.stages import Stages, Stamped, stage_ns, stages
 from cosim.simulation import Report
-from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
 from cosim.traffic.load import Load
 
@@ -63,7 +62,7 @@ class Measurement:
     ends_ps
         int64, up to when each request was in the system: as cosim.measure.latency.ends_ps gives it.
     stages
-        Of the completed requests; None if software wrote nothing down, or handled packets that were dropped later.
+        Of the completed requests; None if software handled packets that were dropped later.
     """
 
     load: Load
@@ -98,9 +97,9 @@ class Measurement:
         load, count = self.load, len(self.answers_ps)
         columns = {
             "request": np.arange(count),
-            "connection": getattr(load, "connections", load.steering.flow),
+            "connection": load.connections,
             "pipe": _pipes(load),
-            "service_ps": getattr(load, "service_ps", np.full(count, -1)),
+            "service_ps": load.service_ps,
         }
         columns |= request_columns(self.outcome.arrivals_ps, self.answers_ps, self.ends_ps, self.stages)
         write_requests(path, columns)
@@ -115,7 +114,7 @@ class Measurement:
         arrivals, answers = self.outcome.arrivals_ps, self.answers_ps
         is_measured = behind_warm_up(arrivals)
         core_ps = report.core_ps
-        held_ps = sum(core_ps.values()) - core_ps["idle"]
+        held_ps = sum(core_ps.values()) - core_ps["idle"] - core_ps["batch"]
         busy_ps = int(answers.max() - arrivals[arrivals >= 0].min()) if fates.completed else 0
         result = {
             "offered": fates.offered,
@@ -141,7 +140,7 @@ class Measurement:
             "costs_sha256": report.costs_sha256,
             "event_hash": report.event_hash,
         }
-        return result | counted(getattr(report, "extra", {}), fates.completed, taken=result)
+        return result | counted(report.extra, fates.completed, taken=result)
 
 
 def measure(load: Load, outcome: Outcome) -> Measurement:
@@ -157,8 +156,8 @@ def measure(load: Load, outcome: Outcome) -> Measurement:
         What software wrote down about requests cannot be.
     """
     arrivals, returned_ps, report = outcome.arrivals_ps, outcome.returned_ps, outcome.report
-    expected, has_answer = _expected(load)
-    answers = match_answers(expected, has_answer, arrivals, outcome.returned, returned_ps)
+    has_answer = load.is_admitted
+    answers = match_answers(load.expected, has_answer, arrivals, outcome.returned, returned_ps)
     fates = account(arrivals, answers, outcome.counters)
     # time goes on while the counters are read
     end_ps = max(outcome.end_ps, int(arrivals.max(initial=0)), int(returned_ps.max(initial=0)))
@@ -167,14 +166,12 @@ def measure(load: Load, outcome: Outcome) -> Measurement:
     stayed = ends >= 0
     check_little("requests", arrivals[stayed], returned_ps, end_ps, (ends - arrivals)[stayed])
     check_core_times(report.iokernel_ps, report.core_ps, report.window_ps)
-    check_balances(getattr(report, "balances", ()))
-
-    stamped = _stamped(report)
+    check_balances(report.balances)
+    stamped = Stamped(report.notification_rows, report.packet_rows, report.send_rows)
+    check_stamps(stamped)
     found = None
-    if stamped is not None:
-        check_stamps(stamped)
-        if not fates.dropped["tx_error"]:  # such packets were handled and have no answer
-            found = stages(arrivals, answers, _pipes(load), stamped)
+    if not fates.dropped["tx_error"]:  # such packets were handled and have no answer
+        found = stages(arrivals, answers, _pipes(load), stamped)
     return Measurement(load, outcome, fates, answers, ends, found)
 
 
@@ -189,32 +186,11 @@ def _pipes(load: Load) -> NDArray[np.int64]:
     return np.where(flow < 0, -1, flow % load.uthreads)
 
 
-def _expected(load: Load) -> tuple[Frames, NDArray[np.bool_]]:
-    """The answer of each request, and which must have one."""
-    has_answer = load.is_admitted
-    expected: Frames | None = getattr(load, "expected", None)
-    if expected is not None:
-        return expected, has_answer
-    answers = [
-        expected_echo(frame, in_header_mode=has_header) if is_admitted else b""
-        for frame, is_admitted, has_header in zip(
-            load.requests, has_answer.tolist(), load.in_header_mode.tolist(), strict=True
-        )
-    ]
-    return Frames.pack(answers), has_answer
-
-
-def _stamped(report: Report) -> Stamped | None:
-    """What software wrote down about requests, if it did."""
-    rows = [getattr(report, kind, None) for kind in ("notifications", "packets", "sends")]
-    arrays = [kind for kind in rows if isinstance(kind, np.ndarray)]
-    return Stamped(*arrays) if len(arrays) == len(rows) else None
-
-
 def _batch_ops_per_s(report: Report) -> float | None:
-    """Operations of 1 us that batch applications did; None without one."""
-    batch_ps: int | None = getattr(report, "batch_ps", None)
-    return None if batch_ps is None or not report.window_ps else batch_ps * 10**6 / report.window_ps
+    """Operations of 1 us that the batch application did; None without one."""
+    if not report.has_batch or not report.window_ps:
+        return None
+    return report.core_ps["batch"] * 10**6 / report.window_ps
 
 
 def _shares(parts_ps: Mapping[str, int]) -> dict[str, float]:
