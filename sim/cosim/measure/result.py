@@ -48,6 +48,7 @@ def measured(load: Load, outcome: Outcome) -> dict[str, Any]:
     AccountingError
         A frame answers no request, or the sums do not agree.
     """
+    load = load.answered_by(outcome.returned)
     may_finish = load.is_admitted
     expected = [
         answer if is_admitted else None for answer, is_admitted in zip(load.expected, may_finish.tolist(), strict=True)
