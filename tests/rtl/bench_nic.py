@@ -342,9 +342,7 @@ async def frames_are_dropped_for_one_cause_each(dut: Any) -> None:
     counts = {cause: len(frames) for cause, frames in causes.items()}
     total = sum(counts.values()) + 6
     admitted = counts["not_ip"] + counts["bad_ip_length"] + 2
-    await it.counts(
-        **counts, bad_frame=4, rx_frames=total, rx_admitted=admitted, rx_packets=2, packet_buffer_full=0
-    )
+    await it.counts(**counts, bad_frame=4, rx_frames=total, rx_admitted=admitted, rx_packets=2, packet_buffer_full=0)
 
 
 @cocotb.test()

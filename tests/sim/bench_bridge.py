@@ -63,6 +63,28 @@ def mirrored(bridge: Bridge) -> list[tuple[int, int, int, bool, bool]]:
     return [(n & 0xFFFFFFFF, n >> 32 & 0xFF, n >> 40 & 7, bool(n >> 43 & 1), bool(n >> 44 & 1)) for n in notes]
 
 
+@cocotb.test()
+async def software_sees_a_ring_in_one_piece_over_its_end(top: Any) -> None:
+    bridge = bridge_of(top)
+    memory, lines = bridge.memory, 2 * PAGE // 64
+    ring = memory.allocate_ring(2 * PAGE, "a pipe")
+    start = (ring - memory.base) // 8
+    await until(bridge, 1000)
+    # what came last is written to the ring's last line, and what comes next to its first
+    bridge.mmio_write(1000, LINE, ring + 64 * (lines - 1), 8)
+    frames_at(bridge, [1_000_000], [60])
+    await until(bridge, 2_000_000)
+    bridge.mmio_write(2_000_000, LINE, ring, 8)
+    frames_at(bridge, [3_000_000], [60])
+    await until(bridge, 4_000_000)
+    assert [memory.words[start + 8 * lines - 7], memory.words[start + 8 * lines + 1]] == [0, 1]
+    assert words(bridge, ring, 16 * lines)[: 8 * lines] == words(bridge, ring, 16 * lines)[8 * lines :]
+    memory.words[start + 8 * lines] = 5  # and the NIC reads what software wrote there
+    bridge.mmio_write(4_000_000, READ, command(ring, 1), 8)
+    await until(bridge, 6_000_000)
+    assert bridge.sent_frames().frame(0)[:8] == (5).to_bytes(8, "little")
+
+
 # --- times ------------------------------------------------------------------------------------------------------------
 
 

@@ -229,4 +229,4 @@ def test_memory_is_enough_and_not_twice_what_is_needed(uthreads: int) -> None:
     nic = ReferenceNic(memory_bytes(options))
     Simulation(nic, options)
     assert memory_bytes(options) % 4096 == 0
-    assert memory_bytes(options) <= (uthreads + 2) * (4 << 20)
+    assert memory_bytes(options) <= (uthreads + 2) * (6 << 20)

@@ -6,6 +6,7 @@ import pytest
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.generate import generate_requests
 from hermes.apps.echo import Echo
+from tests.tools.driver import DriverHost
 from tests.tools.host import Host
 from tests.tools.look_alikes import not_sound_ipv4
 
@@ -73,3 +74,19 @@ def test_it_computes_as_long_as_it_is_told() -> None:
     frame = ipv4()
     memory.bytes[: len(frame)] = frame
     assert Echo(10_000_000).handle(memory, 0, len(frame)) == 10_000_000
+
+
+@pytest.mark.parametrize("begin", [62, 63, 64])
+def test_ports_of_a_packet_over_the_rings_end_are_swapped_where_they_lie(begin: int) -> None:
+    host = DriverHost()
+    host.begin_at(begin % 64)
+    neighbour = host.memory.allocate(64, 64, "somebody else")
+    frame = ipv4(header=60, payload=100)
+    host.take([frame])
+    flits = host.pipe.available()
+    for position, length in host.pipe.packets(flits):
+        Echo().handle(host.memory, position, length)
+    host.device.send(host.pipe, flits)
+    host.device.tell_tx_tail(host.machine.cores[1])
+    assert host.sent() == [expected_echo(frame)]
+    assert not any(host.memory.bytes[neighbour - host.memory.base :][:64])

@@ -6,6 +6,8 @@ from hermes.enso.control import (
     FlowKey,
     close_notification_buffer,
     close_pipe,
+    delete_flow,
+    has_flow,
     insert_flow,
     open_notification_buffer,
     open_pipe,
@@ -145,6 +147,31 @@ def test_flows_and_fallback_reach_the_nic_and_are_waited_for() -> None:
         assert host.nic.fallback == mask
 
 
+def test_frames_of_unknown_keys_go_to_pipes_in_turn_or_by_hash() -> None:
+    host = Host()
+    buffer = NotificationBuffer(host.memory, SMALL, "a test")
+    host.carry_out(open_notification_buffer(0, buffer))
+    for round_robin in (True, False):
+        host.carry_out(set_fallback(host.memory, buffer, 4, round_robin=round_robin))
+        assert (host.nic.fallback, host.nic.round_robin) == (3, round_robin)
+
+
+def test_flows_can_be_asked_for_and_deleted() -> None:
+    host = Host()
+    buffer = NotificationBuffer(host.memory, SMALL, "a test")
+    host.carry_out(open_notification_buffer(0, buffer))
+    other = KEY._replace(source_address=1)
+    host.carry_out(insert_flow(host.memory, buffer, KEY, 3))
+    assert host.carry_out(has_flow(host.memory, buffer, KEY)) is True
+    assert host.carry_out(has_flow(host.memory, buffer, other)) is False
+    assert buffer.errors == 0, "no is an answer"
+    host.carry_out(delete_flow(host.memory, buffer, KEY))
+    assert host.carry_out(has_flow(host.memory, buffer, KEY)) is False
+    with pytest.raises(ContractError, match=r"the NIC refused config request 256 with .*: code 5"):
+        host.carry_out(delete_flow(host.memory, buffer, KEY))
+    assert buffer.errors == 1
+
+
 def test_a_config_request_stands_in_its_slot_as_the_nic_reads_it() -> None:
     host = Host()
     buffer = NotificationBuffer(host.memory, SMALL, "a test")
@@ -179,5 +206,5 @@ def test_a_refused_config_request_is_an_error() -> None:
         request = sequence.send(0)
     host.memory.words[(request.address - host.memory.base) // 8 + 3] = 3
     buffer.complete(0)
-    with pytest.raises(ContractError, match="the NIC refused config request 4"):
+    with pytest.raises(ContractError, match=r"the NIC refused config request 4 with .*: code 3"):
         sequence.send(0)

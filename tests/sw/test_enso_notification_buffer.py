@@ -70,6 +70,14 @@ def test_a_framed_request_says_so_above_its_length_and_still_does_when_it_is_for
         assert words == [1, 0x1234540, 192 | 1 << 32, 0, 0, 0, 0, 0]
 
 
+def test_who_delivers_can_mark_a_notification() -> None:
+    buffer = make()
+    buffer.deliver(pipe=1, tail=2, row=3)
+    buffer.deliver(pipe=1, tail=4)
+    slots = [buffer.take_notification(), buffer.take_notification()]
+    assert [(buffer.tail_of(slot), buffer.row_of(slot)) for slot in slots] == [(2, 3), (4, 0)]
+
+
 def test_one_slot_of_the_tx_ring_stays_empty() -> None:
     buffer = make()
     assert buffer.tx_room() == 15

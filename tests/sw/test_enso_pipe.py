@@ -1,14 +1,14 @@
-"""An RX/TX pipe: what the NIC told, what lies in it, and how it is cut into requests."""
+"""Pipes that receive: what the NIC told, what lies in them, what is taken, and how it is cut into requests."""
 
 import pytest
 
-from hermes.enso.pipe import Header, RxTxPipe
+from hermes.enso.pipe import Header, RxPipe, RxTxPipe
 from hermes.enso.registers import RingSizes
 from hermes.world import ContractError
 from tests.tools.host import SMALL, Host
 
 
-def put(pipe: RxTxPipe, memory: memoryview, base: int, flit: int, length: int) -> None:
+def put(pipe: RxPipe, memory: memoryview, base: int, flit: int, length: int) -> None:
     """A packet of ``length`` bytes at a flit; only its IP length matters."""
     at = pipe.address - base + flit % pipe.flits * 64
     memory[at + 16 : at + 18] = (length - 14).to_bytes(2, "big")
@@ -30,9 +30,63 @@ def test_packets_are_found_by_their_ip_length_over_the_rings_end() -> None:
         (ring + 60 * 64, 60),
         (ring + 61 * 64, 64),
         (ring + 62 * 64, 65),
-        (ring + 0 * 64, 200),
-        (ring + 4 * 64, 34),
+        (ring + 64 * 64, 200),  # where software sees the ring's first flit again
+        (ring + 68 * 64, 34),
     ]
+
+
+def test_a_packet_over_the_rings_end_is_in_one_piece() -> None:
+    memory = Host().memory
+    pipe = RxTxPipe(memory, SMALL, 3)
+    neighbour = memory.allocate(64, 64, "somebody else")
+    pipe.rx_head = pipe.rx_tail = pipe.notified_tail = 63
+    packet = bytearray(range(200))
+    packet[16:18] = (200 - 14).to_bytes(2, "big")
+    ring = pipe.address - memory.base
+    memory.bytes[ring + 63 * 64 : ring + 64 * 64] = packet[:64]  # as the NIC does
+    memory.bytes[ring : ring + 200 - 64] = packet[64:]
+    pipe.notified(3)
+    ((position, length),) = pipe.packets(4)
+    assert bytes(memory.bytes[position : position + length]) == packet
+    memory.bytes[position : position + length] = bytes(reversed(packet))
+    assert bytes(memory.bytes[ring : ring + 200 - 64]) == bytes(reversed(packet))[64:]
+    assert not any(memory.bytes[neighbour - memory.base :][:64])
+
+
+def test_to_look_at_packets_takes_none_and_what_is_taken_stays_the_applications_until_it_is_freed() -> None:
+    memory = Host().memory
+    pipe = RxPipe(memory, SMALL, 3)
+    for flit, length in enumerate([60, 64, 60]):
+        put(pipe, memory.bytes, memory.base, flit, length)
+    pipe.notified(3)
+    assert list(pipe.packets(3)) == list(pipe.packets(3))
+    assert (pipe.available(), pipe.rx_tail, pipe.rx_head) == (3, 0, 0)
+    pipe.take(2)
+    assert (pipe.available(), pipe.rx_tail, pipe.rx_head) == (1, 2, 0)
+    pipe.free(2)
+    assert (pipe.available(), pipe.rx_tail, pipe.rx_head) == (1, 2, 2)
+
+
+def test_packets_can_be_taken_one_by_one() -> None:
+    memory = Host().memory
+    pipe = RxPipe(memory, SMALL, 3)
+    pipe.rx_head = pipe.rx_tail = pipe.notified_tail = 62
+    for flit, length in [(62, 60), (63, 70), (65, 60)]:
+        put(pipe, memory.bytes, memory.base, flit, length)
+    pipe.notified(2)
+    left = [pipe.available() for _ in pipe.take_packets(4)]  # the one in hand is not yet taken
+    assert [*left, pipe.available()] == [4, 3, 1, 0]
+    assert (pipe.rx_tail, pipe.rx_head) == (2, 62)
+
+
+def test_with_its_header_line_a_packet_is_taken_whole() -> None:
+    memory = Host().memory
+    pipe = RxPipe(memory, SMALL, 3, in_header_mode=True)
+    put_header(pipe, memory.bytes, memory.base, 0, 65)
+    put_header(pipe, memory.bytes, memory.base, 3, 1)
+    pipe.notified(5)
+    taken = [pipe.rx_tail for _ in pipe.take_packets(5)]
+    assert [*taken, pipe.rx_tail] == [0, 3, 5]
 
 
 def test_a_packet_beyond_the_tail_is_refused() -> None:
@@ -44,7 +98,7 @@ def test_a_packet_beyond_the_tail_is_refused() -> None:
         list(pipe.packets(3))
 
 
-def put_header(pipe: RxTxPipe, memory: memoryview, base: int, flit: int, length: int, **told: int) -> None:
+def put_header(pipe: RxPipe, memory: memoryview, base: int, flit: int, length: int, **told: int) -> None:
     """A header line at a flit, as the NIC writes it."""
     at = pipe.address - base + flit % pipe.flits * 64
     words = ((length, 4), (told.get("hash", 0), 4), (told.get("arrival", 0), 8), (told.get("drops", 0), 4))
@@ -65,9 +119,9 @@ def test_in_header_mode_packets_are_found_by_the_lines_before_them_over_the_ring
     assert list(pipe.packets(pipe.available())) == [
         (ring + 60 * 64, 1),
         (ring + 62 * 64, 64),
-        (ring + 0 * 64, 65),
-        (ring + 3 * 64, 1514),
-        (ring + 28 * 64, 60),
+        (ring + 64 * 64, 65),
+        (ring + 67 * 64, 1514),
+        (ring + 92 * 64, 60),
     ]
     assert pipe.send(pipe.available()) == [(pipe.address + 59 * 64, 5 * 64), (pipe.address, 29 * 64)]
 

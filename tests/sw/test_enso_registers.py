@@ -1,7 +1,8 @@
 """Software's copy of the register map and of the formats, against the NIC's."""
 
 from enso_nic import registers as nic
-from enso_nic.layouts import FrameHeader, TxRequestLine
+from enso_nic.configurator import ConfigId
+from enso_nic.layouts import ConfigCode, FrameHeader, TxCompletionLine, TxRequestLine
 from hermes.enso import registers as own
 
 
@@ -30,3 +31,12 @@ def test_both_have_the_same_framed_request() -> None:
     assert words[own.SIGNAL] == own.TX_REQUEST
     assert words[own.ADDRESS] == 1 << 40
     assert words[own.LENGTH] == 192 | own.FRAMED
+
+
+def test_both_have_the_same_config_requests() -> None:
+    ids = own.CONFIG_FLOW, own.CONFIG_FALLBACK, own.CONFIG_FLOW_DELETE, own.CONFIG_FLOW_STATUS
+    names = ConfigId.FLOW_INSERT, ConfigId.FALLBACK, ConfigId.FLOW_DELETE, ConfigId.FLOW_STATUS
+    assert tuple(map(ConfigId, ids)) == names
+    line = TxCompletionLine.const({"code": own.NO_SUCH_FLOW}).as_value().value
+    assert line >> 64 * own.ERROR == own.NO_SUCH_FLOW
+    assert ConfigCode(own.NO_SUCH_FLOW) is ConfigCode.NOT_FOUND

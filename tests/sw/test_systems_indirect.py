@@ -2,6 +2,7 @@
 
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.steering import FlowKey
+from hermes.enso.pipe import RxTxPipe
 from hermes.enso.registers import RX_HEAD, TX_TAIL
 from hermes.world import (
     CORE_GRANT,
@@ -152,7 +153,9 @@ def test_who_waits_for_what_is_told() -> None:
     host = IndirectHost(cores=2, uthreads=2)
     runtime = host.system.runtime
     runtime.kthreads[1].softirqs.push(host.put_packet(1))
-    host.system.uthreads[0].device.send(host.system.uthreads[0].device.pipes[0], 1)
+    pipe = host.system.uthreads[0].device.pipes[0]
+    assert isinstance(pipe, RxTxPipe)
+    host.system.uthreads[0].device.send(pipe, 1)
     assert host.system.waiting() == [
         "kthread 1 waits for 1 softIRQs and 0 uthreads to be run",
         "uthread 0 waits for 1 completions",

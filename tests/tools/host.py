@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+from typing import TypeVar
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from tests.tools.reference_nic import ReferenceNic
 NS = 1000
 COSTS = load()
 SMALL = RingSizes(pipe_flits=64, notification_slots=16)
+T = TypeVar("T")
 
 
 class Host:
@@ -59,22 +60,25 @@ class Host:
             self.time = min(safe, end)
             self.engine.run(self.time)
 
-    def carry_out(self, control: Control[None], tell: Callable[[object], int] | None = None) -> None:
-        """A sequence of the control plane; each step has arrived before the next."""
+    def carry_out(self, control: Control[T], tell: Callable[[object], int] | None = None) -> T:
+        """A sequence of the control plane, and what it gives; each step has arrived before the next."""
         answer: int | None = None
-        with suppress(StopIteration):
-            while True:
+        while True:
+            try:
                 request = next(control) if answer is None else control.send(answer)
-                answer = 0
-                if isinstance(request, WriteRegister):
-                    self.nic.mmio_write(self.nic.time, request.address, request.value, request.size)
-                self.nic.settle()
-                if isinstance(request, ReadRegister):
-                    answer = self.nic.word(request.address)
-                elif isinstance(request, AwaitZero):
-                    assert not self.memory.words[(request.address - self.memory.base) // 8], request
-                elif isinstance(request, Tell) and tell is not None:
-                    answer = tell(request.message)
+            except StopIteration as finished:
+                result: T = finished.value
+                return result
+            answer = 0
+            if isinstance(request, WriteRegister):
+                self.nic.mmio_write(self.nic.time, request.address, request.value, request.size)
+            self.nic.settle()
+            if isinstance(request, ReadRegister):
+                answer = self.nic.word(request.address)
+            elif isinstance(request, AwaitZero):
+                assert not self.memory.words[(request.address - self.memory.base) // 8], request
+            elif isinstance(request, Tell) and tell is not None:
+                answer = tell(request.message)
 
     def times(self, kind: int) -> list[int]:
         """When effects of a kind landed."""

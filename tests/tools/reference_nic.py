@@ -4,7 +4,6 @@ It stands in for the RTL where a test is about software: same registers, same ru
 requests, same rules of time (cosim.nic.base). Nothing is ever full but a ring, and nothing takes longer than it must.
 """
 
-import mmap
 from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
@@ -19,9 +18,11 @@ from hermes.enso.registers import (
     BUFFER_ID_MASK,
     CONFIG_FALLBACK,
     CONFIG_FLOW,
+    CONFIG_FLOW_DELETE,
     CONFIG_REQUEST,
     FLIT_BYTES,
     FRAMED,
+    NO_SUCH_FLOW,
     NOTIFICATION_BUFFERS,
     PIPES,
     RX_HEAD,
@@ -59,8 +60,8 @@ class ReferenceNic:
         Frames that did not reach a pipe, by cause.
     registers
         32-bit registers by address.
-    flows, fallback
-        Pipe by key, and the mask for other keys; None: they are dropped.
+    flows, fallback, round_robin
+        Pipe by key, the mask for other keys (None: they are dropped), and whether those go to pipes in turn.
     fault
         "notification" or "completion": from now on the NIC loses those.
     runs
@@ -68,7 +69,7 @@ class ReferenceNic:
     """
 
     def __init__(self, memory_bytes: int, rings: RingSizes | None = None, *, lookahead_ps: int = NEVER) -> None:
-        self.memory = HostMemory(memoryview(mmap.mmap(-1, memory_bytes)))
+        self.memory = HostMemory.create(memory_bytes)
         self.sent: list[tuple[int, bytes]] = []
         self.drops: dict[str, int] = {}
         self.fault = ""
@@ -87,6 +88,8 @@ class ReferenceNic:
         self._armed: set[int] = set()
         self.flows: dict[FlowKey, int] = {}
         self.fallback: int | None = None
+        self.round_robin = False
+        self._in_turn = 0  # frames steered so
         self._partial: dict[int, bytes] = {}
         self._pipe_drops: dict[int, int] = {}
 
@@ -260,7 +263,8 @@ class ReferenceNic:
     def _frame(self, frame: bytes, refusal: str, key: FlowKey) -> None:
         pipe = self.flows.get(key)
         if pipe is None and self.fallback is not None:
-            pipe = sum(key) & self.fallback
+            pipe = (self._in_turn if self.round_robin else sum(key)) & self.fallback
+            self._in_turn += self.round_robin
         in_header_mode = pipe is not None and self.register(pipe_mode_register(pipe))
         if refusal != ACCEPTED and not in_header_mode:
             self._drop(refusal, pipe)
@@ -323,8 +327,7 @@ class ReferenceNic:
     def _request(self, page: int, slot: int, line: bytes) -> None:
         signal, address, length = (int.from_bytes(line[at : at + 8], "little") for at in (0, 8, 16))
         if signal == CONFIG_REQUEST:
-            self._configure(address, line)
-            self._complete(slot, line)
+            self._complete(slot, line, self._configure(address, line))
             return
 
         is_framed, length = bool(length & FRAMED), length & FRAMED - 1
@@ -337,17 +340,27 @@ class ReferenceNic:
         assert length, "a request without bytes"
         self._read_host(address, length, send)
 
-    def _complete(self, slot: int, line: bytes) -> None:
-        self.write_host(slot, (bytes(8) + line[8:24]).ljust(SLOT_BYTES, b"\0"))
+    def _complete(self, slot: int, line: bytes, code: int = 0) -> None:
+        self.write_host(slot, (bytes(8) + line[8:24] + code.to_bytes(8, "little")).ljust(SLOT_BYTES, b"\0"))
 
-    def _configure(self, config: int, line: bytes) -> None:
+    def _configure(self, config: int, line: bytes) -> int:
+        """The completion's code."""
+
         def field(at: int, size: int) -> int:
             return int.from_bytes(line[at : at + size], "little")
 
-        if config == CONFIG_FLOW:
-            self.flows[FlowKey(field(16, 2), field(18, 2), field(20, 4), field(24, 4))] = field(32, 4)
-        elif config == CONFIG_FALLBACK:
+        if config == CONFIG_FALLBACK:
             self.fallback = field(20, 4) if field(16, 4) else None
+            self.round_robin = bool(field(24, 8) >> 63)
+            return 0
+        key = FlowKey(field(16, 2), field(18, 2), field(20, 4), field(24, 4))
+        if config == CONFIG_FLOW:
+            self.flows[key] = field(32, 4)
+        elif key not in self.flows:
+            return NO_SUCH_FLOW
+        elif config == CONFIG_FLOW_DELETE:
+            del self.flows[key]
+        return 0
 
     def _send(self, page: int, data: bytes, *, is_framed: bool) -> None:
         """Cut data into packets; one may go on in the next request of the same buffer."""

@@ -4,16 +4,25 @@ Times are integer picoseconds of *host time*: the time at which host memory and 
 are in docs/design.md.
 """
 
-from typing import Protocol
+import ctypes
+import mmap
+import os
+import weakref
+from typing import Protocol, Self
 
 HOST_MEMORY_BASE = 0x1_0000_0000
 """Bus address of the first byte of host memory."""
 
 PAGE_BYTES = 4096
-"""Granularity of ``watch``."""
+"""Granularity of ``watch`` and of rings."""
 
 NEVER = (1 << 63) - 1
 """A host time later than all others."""
+
+_MAP_FIXED = 0x10  # in place of what is mapped there, here the memory's own pages
+_map = ctypes.CDLL(None, use_errno=True).mmap
+_map.restype = ctypes.c_void_p
+_map.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_int64)
 
 Effect = tuple[int, int, int]
 """(host time in ps, source, address of a watched write or value of an MMIO read)"""
@@ -26,6 +35,8 @@ class HostMemory:
     ----------
     buffer
         Writable bytes, a whole number of pages, initially 0; kept, not copied.
+    file
+        Descriptor of the file in memory of which ``buffer`` is a shared mapping, from its start.
 
     Attributes
     ----------
@@ -35,13 +46,23 @@ class HostMemory:
         The memory as bytes and as 64-bit words in host order: index = offset from ``base``, divided by 8 for words.
     """
 
-    def __init__(self, buffer: memoryview | bytearray) -> None:
+    def __init__(self, buffer: memoryview, file: int) -> None:
         self.base = HOST_MEMORY_BASE
         self.bytes = memoryview(buffer).cast("B")
         self.words = self.bytes.cast("Q")
         self.size = len(self.bytes)
+        self._file = file
         self._used = 0
         self._owners: list[tuple[int, int, str]] = []
+
+    @classmethod
+    def create(cls, size: int) -> Self:
+        """A memory of ``size`` bytes, a multiple of a page; pages cost nothing before they are touched."""
+        file = os.memfd_create("host memory")
+        os.ftruncate(file, size)
+        memory = cls(memoryview(mmap.mmap(file, size)), file)
+        weakref.finalize(memory, os.close, file)
+        return memory
 
     def allocate(self, size: int, align: int, owner: str) -> int:
         """Bus address of ``size`` bytes that nobody has yet, a multiple of ``align`` (a power of two).
@@ -60,6 +81,28 @@ class HostMemory:
         self._used = start + size
         self._owners.append((start, start + size, owner))
         return self.base + start
+
+    def allocate_ring(self, size: int, owner: str) -> int:
+        """Bus address of a ring of ``size`` bytes, a multiple of ``size``, behind which software sees the ring again.
+
+        So what goes on over the ring's end is in one piece for software. The NIC must not be told of the second view.
+
+        Raises
+        ------
+        ValueError
+            ``size`` is not a power of two of at least a page.
+        MemoryError
+            See ``allocate``.
+        """
+        if size < PAGE_BYTES or size & (size - 1):
+            raise ValueError(f"ring for {owner}: {size} bytes; accepted are powers of two from {PAGE_BYTES} on")
+        address = self.allocate(2 * size, size, owner)
+        start = address - self.base
+        first = ctypes.addressof(ctypes.c_char.from_buffer(self.bytes, start))
+        protection = mmap.PROT_READ | mmap.PROT_WRITE
+        if _map(first + size, size, protection, mmap.MAP_SHARED | _MAP_FIXED, self._file, start) != first + size:
+            raise MemoryError(f"ring for {owner}: its second view failed: {os.strerror(ctypes.get_errno())}")
+        return address
 
     def owner(self, address: int) -> str:
         """Whose allocation holds the bus address, for error messages."""

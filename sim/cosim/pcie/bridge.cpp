@@ -61,6 +61,7 @@ const char *bridge_take_error() {
     return told.c_str();
 }
 uint8_t *bridge_memory() { return bridge.host.memory.data(); }
+int bridge_memory_file() { return bridge.host.memory.file(); }
 int64_t *bridge_status() { return bridge.status; }
 Effect *bridge_effects() { return bridge.effects.data(); }
 

@@ -29,6 +29,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "open": (ctypes.c_bool, [ctypes.c_int64, ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_bool]),
     "take_error": (ctypes.c_char_p, []),
     "memory": (ctypes.c_void_p, []),
+    "memory_file": (ctypes.c_int, []),
     "status": (ctypes.c_void_p, []),
     "effects": (ctypes.c_void_p, []),
     "mmio_write": (ctypes.c_bool, [ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int]),
@@ -162,7 +163,8 @@ class Bridge:
         link_words = (ctypes.c_int64 * len(words))(*words)
         self._check(native.bridge_open(memory_bytes, link_words, len(words), cycles, skip_idle))
         self.link = link
-        self.memory = HostMemory(_shared(native.bridge_memory(), ctypes.c_uint8, memory_bytes))
+        buffer = _shared(native.bridge_memory(), ctypes.c_uint8, memory_bytes)
+        self.memory = HostMemory(buffer, native.bridge_memory_file())
         self._status = _shared(native.bridge_status(), ctypes.c_int64, _STATUS_WORDS).cast("q")
         self._effect_words = _shared(native.bridge_effects(), ctypes.c_uint64, 3 * _EFFECT_CAPACITY).cast("Q")
         self._blocks: list[tuple[npt.NDArray[Any], ...]] = []  # arrays that C++ reads and writes

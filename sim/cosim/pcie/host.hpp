@@ -1,6 +1,7 @@
 // The host's end of the link: memory, what the NIC does to it at which host time, and the way down to the NIC.
 #pragma once
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <map>
 #include <queue>
@@ -39,17 +40,21 @@ class Ring {
     size_t head_ = 0, tail_ = 0;
 };
 
-// One buffer; each page may have a source, the number by which software knows who watches it.
+// One buffer, which is a file in memory so that software can see parts of it twice; each page may have a source, the
+// number by which software knows who watches it.
 class HostMemory {
   public:
     bool open(uint64_t bytes) {
-        void *mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        file_ = memfd_create("host memory", MFD_CLOEXEC);
+        if (file_ < 0 || ftruncate(file_, static_cast<off_t>(bytes))) return false;
+        void *mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file_, 0);
         if (mapped == MAP_FAILED) return false;
         data_ = static_cast<uint8_t *>(mapped), size_ = bytes;
         sources_.assign(bytes >> kPageShift, -1);
         return true;
     }
     uint8_t *data() const { return data_; }
+    int file() const { return file_; }
     // Null if [address, address + bytes) is not all inside.
     uint8_t *at(uint64_t address, uint64_t bytes) const {
         const uint64_t offset = address - kMemoryBase;
@@ -67,6 +72,7 @@ class HostMemory {
     }
 
   private:
+    int file_ = -1;
     uint8_t *data_ = nullptr;
     uint64_t size_ = 0;
     std::vector<int32_t> sources_;

@@ -1,10 +1,11 @@
-"""How a device's register writes travel: straight to the NIC, or, for notification buffers, through the IOKernel."""
+"""How a device's register writes travel: straight to the NIC, or, some or all of them, through the IOKernel."""
 
 from collections.abc import Sequence
 from typing import Protocol
 
 from hermes.costs import Costs
-from hermes.enso.registers import notification_buffer_register, pipe_register
+from hermes.enso.registers import RX_HEAD, notification_buffer_register, pipe_register
+from hermes.messages import PIPE_RX_HEAD
 from hermes.queues import SpscQueue
 from hermes.world import Clock, Core
 
@@ -22,14 +23,17 @@ class Backend(Protocol):
     pipe_write: int
     notification_write: int
 
-    def has_room(self, core: Core) -> bool:
-        """Whether a register of a notification buffer can be written now; if not, the core waits."""
+    def has_room(self, core: Core, writes: int = 1) -> bool:
+        """Whether so many registers can be written now, of pipes or notification buffers; if not, the core waits."""
 
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """Write a register of a pipe."""
 
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
-        """Write a register of a notification buffer."""
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
+        """Write a register of a notification buffer; ``other`` goes along with a message."""
+
+    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+        """Send the IOKernel a message about a notification buffer."""
 
 
 class Direct:
@@ -38,7 +42,7 @@ class Direct:
     def __init__(self, costs: Costs) -> None:
         self.pipe_write = self.notification_write = costs.mmio_issue
 
-    def has_room(self, core: Core) -> bool:  # noqa: ARG002
+    def has_room(self, core: Core, writes: int = 1) -> bool:  # noqa: ARG002
         """A posted write needs none."""
         return True
 
@@ -46,9 +50,12 @@ class Direct:
         """By MMIO."""
         core.mmio_write(pipe_register(pipe, register), value)
 
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:  # noqa: ARG002
         """By MMIO."""
         core.mmio_write(notification_buffer_register(buffer, register), value)
+
+    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+        """There is nobody to be told: the NIC sees what it needs."""
 
 
 class Hybrid:
@@ -57,7 +64,8 @@ class Hybrid:
     Parameters
     ----------
     queues
-        The message queue of each core, by the core's index; None for cores that run no applications.
+        The message queue of each core, by the core's index; None for cores that run no applications. It is looked up at
+        each message, so that its owner may put another queue there when another kthread comes to the core.
     """
 
     def __init__(self, costs: Costs, clock: Clock, queues: Sequence[SpscQueue | None]) -> None:
@@ -66,20 +74,39 @@ class Hybrid:
         self._clock = clock
         self._queues = queues
 
-    def has_room(self, core: Core) -> bool:
-        """Whether the core's message queue has."""
-        return not self._queue(core).is_full()
+    def has_room(self, core: Core, writes: int = 1) -> bool:
+        """Whether the core's message queue has it."""
+        queue = self._queue(core)
+        return len(queue) + writes <= queue.capacity
 
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """By MMIO."""
         core.mmio_write(pipe_register(pipe, register), value)
 
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int) -> None:
+    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
         """By message."""
-        self._queue(core).push((register, buffer, value, 0, self._clock.now))
+        self._queue(core).push((register, buffer, value, other, self._clock.now))
+
+    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+        """By message."""
+        self._queue(core).push((kind, buffer, value, other, self._clock.now))
 
     def _queue(self, core: Core) -> SpscQueue:
         queue = self._queues[core.index]
         if queue is None:
             raise ValueError(f"core {core.index} has no message queue; accepted are cores that run applications")
         return queue
+
+
+class Software(Hybrid):
+    """Everything goes through the IOKernel, pipes too: (PIPE_RX_HEAD, pipe, head, 0, time)."""
+
+    def __init__(self, costs: Costs, clock: Clock, queues: Sequence[SpscQueue | None]) -> None:
+        super().__init__(costs, clock, queues)
+        self.pipe_write = self.notification_write
+
+    def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
+        """By message."""
+        if register != RX_HEAD:
+            raise ValueError(f"write of register {register:#x} of pipe {pipe} by message; accepted is RX_HEAD")
+        self._queue(core).push((PIPE_RX_HEAD, pipe, value, 0, self._clock.now))

@@ -6,12 +6,16 @@ All are generators in the sense of ``hermes.world.Control``: set-up is not on th
 from typing import NamedTuple
 
 from hermes.enso.notification_buffer import NotificationBuffer
-from hermes.enso.pipe import RxTxPipe
+from hermes.enso.pipe import RxPipe
 from hermes.enso.registers import (
     CONFIG_FALLBACK,
     CONFIG_FLOW,
+    CONFIG_FLOW_DELETE,
+    CONFIG_FLOW_STATUS,
     CONFIG_REQUEST,
+    ERROR,
     HEADER_MODE,
+    NO_SUCH_FLOW,
     RX_HEAD,
     RX_MEM_HIGH,
     RX_MEM_LOW,
@@ -32,6 +36,7 @@ _READ_BACKS = 1000
 """Times that a register is read until it holds what was written; a NIC that only clears its tables answers late."""
 
 _LOW_WORD = 0xFFFFFFFF
+_ALL_ONES = (1 << 64) - 1
 _HALVES = (0, 4)
 """Offsets of the halves of an 8-byte word."""
 
@@ -86,7 +91,7 @@ def close_notification_buffer(buffer: NotificationBuffer) -> Control[None]:
     buffer.number = -1
 
 
-def open_pipe(pipe: RxTxPipe, notification_buffer: int) -> Control[None]:
+def open_pipe(pipe: RxPipe, notification_buffer: int) -> Control[None]:
     """Give a pipe's ring to the NIC, which notifies in the notification buffer with this id."""
     page = pipe_register(pipe.number, 0)
     yield from _write_until_read(page, (RX_MEM_LOW, RX_MEM_HIGH), 0)
@@ -97,7 +102,7 @@ def open_pipe(pipe: RxTxPipe, notification_buffer: int) -> Control[None]:
     yield from _write_until_read(page, (RX_MEM_LOW, RX_MEM_HIGH), pipe.address + notification_buffer)
 
 
-def close_pipe(pipe: RxTxPipe) -> Control[None]:
+def close_pipe(pipe: RxPipe) -> Control[None]:
     """Take a pipe's ring back; the NIC writes to it no more once this is through. Its mode is as after reset."""
     yield from _write_until_read(pipe_register(pipe.number, 0), (RX_MEM_LOW, RX_MEM_HIGH), 0)
     if pipe.in_header_mode:
@@ -106,29 +111,43 @@ def close_pipe(pipe: RxTxPipe) -> Control[None]:
 
 def insert_flow(memory: Memory, buffer: NotificationBuffer, key: FlowKey, pipe: int) -> Control[None]:
     """Frames with this key go to a pipe; ``buffer`` is one that the NIC serves."""
-    yield from _request_config(
-        memory,
-        buffer,
-        CONFIG_FLOW,
-        (
-            key.destination_port | key.source_port << 16 | key.destination_address << 32,
-            key.source_address,
-            pipe,
-        ),
-    )
+    yield from _request_config(memory, buffer, CONFIG_FLOW, _flow(key, pipe))
 
 
-def set_fallback(memory: Memory, buffer: NotificationBuffer, pipes: int) -> Control[None]:
-    """Frames of which nobody knows the key go, by hash, to the first pipes: the largest power of two up to ``pipes``.
+def delete_flow(memory: Memory, buffer: NotificationBuffer, key: FlowKey) -> Control[None]:
+    """Frames with this key, for which there is a pipe, go where nobody's key goes. Beyond upstream."""
+    yield from _request_config(memory, buffer, CONFIG_FLOW_DELETE, _flow(key))
 
-    0 pipes: they are dropped.
+
+def has_flow(memory: Memory, buffer: NotificationBuffer, key: FlowKey) -> Control[bool]:
+    """Whether there is a pipe for frames with this key. Beyond upstream."""
+    code = yield from _request_config(memory, buffer, CONFIG_FLOW_STATUS, _flow(key), answer=NO_SUCH_FLOW)
+    return code == 0
+
+
+def set_fallback(memory: Memory, buffer: NotificationBuffer, pipes: int, *, round_robin: bool = False) -> Control[None]:
+    """Frames of which nobody knows the key go to the first pipes: the largest power of two up to ``pipes``.
+
+    By hash of the key, or in turn. 0 pipes: they are dropped.
     """
     mask = (1 << pipes.bit_length() - 1) - 1 if pipes else 0
-    yield from _request_config(memory, buffer, CONFIG_FALLBACK, (pipes | mask << 32, 0))
+    flag = _ALL_ONES if round_robin else 0
+    yield from _request_config(memory, buffer, CONFIG_FALLBACK, (pipes | mask << 32, flag))
 
 
-def _request_config(memory: Memory, buffer: NotificationBuffer, config: int, body: tuple[int, ...]) -> Control[None]:
-    """Send a config request, of which ``body`` is bytes 16 on, and wait until it took effect."""
+def _flow(key: FlowKey, pipe: int = 0) -> tuple[int, ...]:
+    """Body of the config requests for flows."""
+    addresses = key.destination_port | key.source_port << 16 | key.destination_address << 32, key.source_address
+    return *addresses, pipe
+
+
+def _request_config(
+    memory: Memory, buffer: NotificationBuffer, config: int, body: tuple[int, ...], *, answer: int = 0
+) -> Control[int]:
+    """Send a config request, of which ``body`` is bytes 16 on, and wait until it took effect.
+
+    Its completion's code, which is 0 or ``answer``; any other is an error.
+    """
     slot = buffer.post(config, body[0], CONFIG_REQUEST)
     address = buffer.tx_address + SLOT_BYTES * slot
     at = (address - memory.base) >> 3
@@ -136,7 +155,10 @@ def _request_config(memory: Memory, buffer: NotificationBuffer, config: int, bod
         memory.words[at + 2 + index] = body[index] if index < len(body) else 0
     yield WriteRegister(notification_buffer_register(buffer.number, TX_TAIL), buffer.tx_tail)
     yield AwaitZero(address, f"completion of config request {config}")
-    errors = buffer.errors
+    code: int = memory.words[at + ERROR]
+    if code == answer:
+        memory.words[at + ERROR] = 0  # so that it is not counted as one
     buffer.take_completion()
-    if buffer.errors != errors:
-        raise ContractError(f"the NIC refused config request {config} with {[hex(word) for word in body]}")
+    if code not in (0, answer):
+        raise ContractError(f"the NIC refused config request {config} with {[hex(word) for word in body]}: code {code}")
+    return code

@@ -4,8 +4,9 @@ from collections import deque
 
 from hermes.enso.backends import Backend
 from hermes.enso.notification_buffer import NotificationBuffer
-from hermes.enso.pipe import RxTxPipe
+from hermes.enso.pipe import RxPipe, RxTxPipe
 from hermes.enso.registers import BATCH, RX_HEAD, TX_TAIL
+from hermes.enso.tx_pipe import TxPipe
 from hermes.world import Core
 
 
@@ -13,7 +14,8 @@ class Device:
     """What one uthread talks to the network through; only one core uses it at a time.
 
     Reading and writing the rings is apart from telling the far side (``tell_...``): the rings are read at the start of
-    an action, the far side learns of it at its end. RX space is freed when what lay there has been sent.
+    an action, the far side learns of it at its end. Space in an RX/TX pipe or a TX pipe is free once what lay there has
+    been sent; in an RX pipe when the application says so.
 
     Attributes
     ----------
@@ -22,7 +24,7 @@ class Device:
     notifications
         Its notification buffer.
     pipes
-        By number.
+        Those that receive, by number.
     """
 
     __slots__ = ("_freed", "_sent", "backend", "notifications", "pipes")
@@ -30,9 +32,9 @@ class Device:
     def __init__(self, backend: Backend, notifications: NotificationBuffer) -> None:
         self.backend = backend
         self.notifications = notifications
-        self.pipes: dict[int, RxTxPipe] = {}
-        self._sent: deque[tuple[RxTxPipe, int]] = deque()  # flits of each send that is not complete
-        self._freed: list[RxTxPipe] = []
+        self.pipes: dict[int, RxPipe] = {}
+        self._sent: deque[tuple[RxTxPipe | TxPipe, int]] = deque()  # flits of each send that is not complete
+        self._freed: dict[RxPipe, None] = {}  # in the order in which they were
 
     def receive(self) -> int:
         """Take up to 64 notifications and learn the tails they tell; how many."""
@@ -45,19 +47,25 @@ class Device:
         return count
 
     def reap(self) -> int:
-        """Take up to 64 completions, and with each send that is complete free its RX space; how many completions."""
+        """Take up to 64 completions, and with each send that is complete free its space; how many completions."""
         buffer = self.notifications
         count = 0
         while count < BATCH and buffer.has_completion():
             if buffer.ends_send(buffer.take_completion()):
                 pipe, flits = self._sent.popleft()
-                pipe.free(flits)
-                if pipe not in self._freed:
-                    self._freed.append(pipe)
+                if isinstance(pipe, TxPipe):
+                    pipe.complete(flits)
+                else:
+                    self.free(pipe, flits)
             count += 1
         return count
 
-    def send(self, pipe: RxTxPipe, flits: int) -> None:
+    def free(self, pipe: RxPipe, flits: int) -> None:
+        """The oldest flits of a pipe, which were taken, may be written again; see ``tell_pipe_heads``."""
+        pipe.free(flits)
+        self._freed[pipe] = None
+
+    def send(self, pipe: RxTxPipe | TxPipe, flits: int) -> None:
         """Post the requests for the next flits of a pipe; the TX ring has room for ``pipe.requests(flits)``."""
         parts = pipe.send(flits)
         for index, (address, length) in enumerate(parts):
@@ -75,10 +83,14 @@ class Device:
         buffer = self.notifications
         self.backend.write_notification_buffer(core, buffer.number, RX_HEAD, buffer.rx_head)
 
-    def tell_tx_tail(self, core: Core) -> None:
-        """Requests were posted."""
+    def tell_tx_tail(self, core: Core, row: int = 0) -> None:
+        """Requests were posted; ``row`` is where the stamps of their send are."""
         buffer = self.notifications
-        self.backend.write_notification_buffer(core, buffer.number, TX_TAIL, buffer.tx_tail)
+        self.backend.write_notification_buffer(core, buffer.number, TX_TAIL, buffer.tx_tail, row)
+
+    def tell(self, core: Core, kind: int, value: int, other: int) -> None:
+        """A message about this device that is no register write."""
+        self.backend.tell(core, kind, self.notifications.number, value, other)
 
     def freed(self) -> int:
         """Pipes whose RX space was freed and of which the NIC is not told yet."""
@@ -89,3 +101,12 @@ class Device:
         for pipe in self._freed:
             self.backend.write_pipe(core, pipe.number, RX_HEAD, pipe.rx_head)
         self._freed.clear()
+
+    def prefetch(self, core: Core, pipe: RxPipe) -> None:
+        """Ask for a pipe's next notification, before what is there is handled; costs ``backend.pipe_write``.
+
+        It is a write of the pipe's head as it is. The NIC answers with the tail, even if it told the same one before,
+        if anything lies in the pipe that is not freed, and with the next packet if not.
+        """
+        self.backend.write_pipe(core, pipe.number, RX_HEAD, pipe.rx_head)
+        self._freed.pop(pipe, None)  # told, if it had moved

@@ -7,6 +7,7 @@ from hermes.enso.registers import (
     LENGTH,
     PAGE_BYTES,
     PIPE,
+    ROW,
     SIGNAL,
     SLOT_BYTES,
     SLOT_WORDS,
@@ -35,6 +36,9 @@ class NotificationBuffer:
         First free RX slot, where software stands in for the NIC.
     errors
         Requests that the NIC completed with an error.
+    delivered, taken, posted, completed, reaped
+        Notifications delivered (by software that stands in for the NIC) and taken; requests posted, completed
+        (likewise) and taken as complete, so far.
     """
 
     __slots__ = (
@@ -45,11 +49,16 @@ class NotificationBuffer:
         "_tx",
         "_words",
         "address",
+        "completed",
+        "delivered",
         "errors",
         "number",
+        "posted",
+        "reaped",
         "rx_head",
         "rx_tail",
         "slots",
+        "taken",
         "tx_address",
         "tx_head",
         "tx_tail",
@@ -63,6 +72,7 @@ class NotificationBuffer:
         self.slots = sizes.notification_slots
         self.rx_head = self.rx_tail = self.tx_head = self.tx_tail = 0
         self.errors = 0
+        self.delivered = self.taken = self.posted = self.completed = self.reaped = 0
         self._name = name
         self._words = memory.words
         self._rx = (self.address - memory.base) >> 3
@@ -81,6 +91,7 @@ class NotificationBuffer:
         slot = self.rx_head
         self._words[self._rx + SLOT_WORDS * slot + SIGNAL] = 0
         self.rx_head = (slot + 1) & self._mask
+        self.taken += 1
         return slot
 
     def pipe_of(self, slot: int) -> int:
@@ -92,6 +103,11 @@ class NotificationBuffer:
         """Tail in flits that the notification in an RX slot tells."""
         tail: int = self._words[self._rx + SLOT_WORDS * slot + TAIL]
         return tail
+
+    def row_of(self, slot: int) -> int:
+        """Where the stamps of the notification in an RX slot are, as who delivered it said."""
+        row: int = self._words[self._rx + SLOT_WORDS * slot + ROW]
+        return row
 
     def tx_room(self) -> int:
         """Requests that can be posted; one slot always stays empty."""
@@ -112,6 +128,7 @@ class NotificationBuffer:
         self._words[at + ADDRESS] = address
         self._continues[slot] = continues
         self.tx_tail = (slot + 1) & self._mask
+        self.posted += 1
         return slot
 
     def has_completion(self) -> bool:
@@ -124,6 +141,7 @@ class NotificationBuffer:
         if self._words[self._tx + SLOT_WORDS * slot + ERROR]:
             self.errors += 1
         self.tx_head = (slot + 1) & self._mask
+        self.reaped += 1
         return slot
 
     def ends_send(self, slot: int) -> bool:
@@ -132,15 +150,17 @@ class NotificationBuffer:
 
     # --- the side that serves it --------------------------------------------------------------------------------------
 
-    def deliver(self, pipe: int, tail: int) -> None:
-        """Write a notification into the next RX slot."""
+    def deliver(self, pipe: int, tail: int, row: int = 0) -> None:
+        """Write a notification into the next RX slot; ``row`` is where its stamps are."""
         at = self._rx + SLOT_WORDS * self.rx_tail
         if self._words[at + SIGNAL]:
             raise ContractError(f"notification buffer of {self._name}: no room for a notification of pipe {pipe}")
         self._words[at + PIPE] = pipe
         self._words[at + TAIL] = tail
+        self._words[at + ROW] = row
         self._words[at + SIGNAL] = 1
         self.rx_tail = (self.rx_tail + 1) & self._mask
+        self.delivered += 1
 
     def forward(self, other: "NotificationBuffer", slot: int) -> int:
         """Copy a request out of a TX slot of another buffer into the own next one, which is free; the own slot."""
@@ -150,4 +170,5 @@ class NotificationBuffer:
 
     def complete(self, slot: int) -> None:
         """The request in this TX slot is done."""
+        self.completed += 1
         self._words[self._tx + SLOT_WORDS * slot + SIGNAL] = 0

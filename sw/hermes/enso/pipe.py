@@ -1,4 +1,4 @@
-"""An RX/TX pipe: a ring of packets that the NIC fills, sent from where they lie."""
+"""Pipes that the NIC fills: packets to be taken and freed, or to be sent from where they lie."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -8,16 +8,13 @@ from hermes.enso.registers import (
     DROPS,
     FLIT_BYTES,
     LENGTH_AND_HASH,
-    MAX_REQUEST_BYTES,
-    PAGE_BYTES,
     SLOT_WORDS,
     RingSizes,
 )
-from hermes.enso.rings import advance
+from hermes.enso.rings import advance, cut
 from hermes.world import ContractError, Memory
 
 _ETHERNET_HEADER = 14
-_MAX_REQUEST_FLITS = MAX_REQUEST_BYTES // FLIT_BYTES
 _LOW_WORD = 0xFFFFFFFF
 
 
@@ -43,11 +40,12 @@ class Header(NamedTuple):
     drops: int
 
 
-class RxTxPipe:
-    """A pipe of received packets, of which those that the application is through with can be sent without a copy.
+class RxPipe:
+    """A pipe of received packets, which the application takes, and frees when it is through with them.
 
     Indices are in flits of 64 bytes, ascending modulo the pipe's size. Packets start at a flit. In header mode the NIC
-    puts any frame into the pipe, whole, and a line before it; such lines are sent back with the packets.
+    puts any frame into the pipe, whole, and a line before it. Software sees the ring twice in a row, so each packet is
+    in one piece.
 
     Attributes
     ----------
@@ -84,7 +82,7 @@ class RxTxPipe:
         self.number = number
         self.in_header_mode = in_header_mode
         self.flits = sizes.pipe_flits
-        self.address = memory.allocate(size, max(size, PAGE_BYTES), f"pipe {number}")
+        self.address = memory.allocate_ring(size, f"pipe {number}")
         self.rx_head = self.rx_tail = self.notified_tail = 0
         self._mask = self.flits - 1
         self._bytes = memory.bytes
@@ -102,15 +100,18 @@ class RxTxPipe:
         return (self.notified_tail - self.rx_tail) & self._mask
 
     def packets(self, flits: int) -> Iterator[tuple[int, int]]:
-        """The packets in the next ``flits`` flits, as (position in host memory, bytes); the ring's end may cut one."""
+        """Look at the packets in the next ``flits`` flits, without taking them: (position in host memory, bytes).
+
+        Positions go on over the ring's end, so that all of them are in one piece, too.
+        """
         if self.in_header_mode:
             for header in self.headers(flits):
                 yield header.position, header.length
             return
-        memory, mask = self._bytes, self._mask
+        memory = self._bytes
         flit, end = self.rx_tail, self.rx_tail + flits
         while flit < end:
-            at = self._offset + (flit & mask) * FLIT_BYTES
+            at = self._offset + flit * FLIT_BYTES
             length = _ETHERNET_HEADER + (memory[at + 16] << 8 | memory[at + 17])
             behind = self._behind(flit, length, end)
             yield at, length
@@ -118,21 +119,36 @@ class RxTxPipe:
 
     def headers(self, flits: int) -> Iterator[Header]:
         """What is told of each packet in the next ``flits`` flits of a pipe in header mode; see ``packets``."""
-        words, mask = self._words, self._mask
+        words = self._words
         flit, end = self.rx_tail, self.rx_tail + flits
         while flit < end:
-            line = (self._offset >> 3) + (flit & mask) * SLOT_WORDS
+            line = (self._offset >> 3) + flit * SLOT_WORDS
             length_and_hash = words[line + LENGTH_AND_HASH]
             length = length_and_hash & _LOW_WORD
             behind = self._behind(flit + 1, length, end)
             yield Header(
-                position=self._offset + (flit + 1 & mask) * FLIT_BYTES,
+                position=self._offset + (flit + 1) * FLIT_BYTES,
                 length=length,
                 hash=length_and_hash >> 32,
                 arrival=words[line + ARRIVAL],
                 drops=words[line + DROPS] & _LOW_WORD,
             )
             flit = behind
+
+    def take(self, flits: int) -> None:
+        """The application is through with looking at the next ``flits`` flits; their packets stay until freed."""
+        self.rx_tail = (self.rx_tail + flits) & self._mask
+
+    def take_packets(self, flits: int) -> Iterator[tuple[int, int]]:
+        """As ``packets``, and each one is taken as soon as the next is asked for."""
+        lines = int(self.in_header_mode)
+        for position, length in self.packets(flits):
+            yield position, length
+            self.take(lines + -(-length // FLIT_BYTES))
+
+    def free(self, flits: int) -> None:
+        """The oldest ``flits`` flits, which were taken, may be written again. The NIC must be told."""
+        self.rx_head = (self.rx_head + flits) & self._mask
 
     def _behind(self, flit: int, length: int, end: int) -> int:
         """The flit behind a packet of ``length`` bytes at ``flit``, which must not lie behind ``end``."""
@@ -142,27 +158,21 @@ class RxTxPipe:
             raise ContractError(f"{where} ends behind the tail, {end & self._mask}")
         return behind
 
+
+class RxTxPipe(RxPipe):
+    """A pipe of which packets can be sent from where they lie; they are free once they are sent.
+
+    Header lines are sent back with the packets.
+    """
+
+    __slots__ = ()
+
     def requests(self, flits: int) -> int:
         """Requests that it takes to send the next ``flits`` flits."""
-        return len(self._parts(flits))
+        return len(cut(self.address, self.rx_tail, flits, self._mask))
 
     def send(self, flits: int) -> list[tuple[int, int]]:
-        """Take the next ``flits`` flits away from the application, to be sent: (address, bytes) of each request."""
-        parts = self._parts(flits)
-        self.rx_tail = (self.rx_tail + flits) & self._mask
-        return parts
-
-    def free(self, flits: int) -> None:
-        """These flits, the oldest, may be written again. The NIC must be told."""
-        self.rx_head = (self.rx_head + flits) & self._mask
-
-    def _parts(self, flits: int) -> list[tuple[int, int]]:
-        """Cut at the ring's end and at the longest request."""
-        parts = []
-        start = self.rx_tail
-        while flits:
-            count = min(flits, self.flits - start, _MAX_REQUEST_FLITS)
-            parts.append((self.address + start * FLIT_BYTES, count * FLIT_BYTES))
-            start = (start + count) & self._mask
-            flits -= count
+        """Take the next ``flits`` flits, to be sent: (address, bytes) of each request."""
+        parts = cut(self.address, self.rx_tail, flits, self._mask)
+        self.take(flits)
         return parts

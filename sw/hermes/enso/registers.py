@@ -47,6 +47,7 @@ SLOT_WORDS: Final = 8
 SIGNAL: Final = 0  # RX: 1 if new. TX: what the slot is; 0 once the NIC completed it
 PIPE: Final = 1  # RX: pipe that the notification is about
 TAIL: Final = 2  # RX: its tail, in flits
+ROW: Final = 3  # RX: in the padding, a mark of software's own
 ADDRESS: Final = 1  # TX: of the first byte to send; config requests: the config id
 LENGTH: Final = 2  # TX: bytes to send
 ERROR: Final = 3  # TX completion: 0 is good
@@ -57,6 +58,10 @@ FRAMED: Final = 1 << 32  # with the length of a request: a header line stands be
 
 CONFIG_FLOW: Final = 1
 CONFIG_FALLBACK: Final = 4
+CONFIG_FLOW_DELETE: Final = 0x100  # beyond upstream, as those from here on
+CONFIG_FLOW_STATUS: Final = 0x101
+
+NO_SUCH_FLOW: Final = 5  # error of CONFIG_FLOW_DELETE and CONFIG_FLOW_STATUS
 
 # --- the header line before each packet of a pipe in header mode: 64-bit words of a 64-byte line ----------------------
 
