@@ -189,6 +189,7 @@ def test_times_of_a_classic_capture_are_in_its_parts_of_a_second_from_the_first_
 def test_a_frame_from_before_comes_at_once_behind_the_one_before_it(tmp_path: Path) -> None:
     stamps = [(1, 5), (1, 9), (1, 7), (1, 3), (1, 10)]
     assert times(tmp_path, timed(stamps, "<", 0xA1B23C4D)) == [0, 4000, 4000, 4000, 5000]
+    assert times(tmp_path, timed([(4_000_000_000, 0), (0, 0)], "<", 0xA1B23C4D)) == [0, 0]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +199,7 @@ def test_a_frame_from_before_comes_at_once_behind_the_one_before_it(tmp_path: Pa
         ([(9, b"\x09")], 1000),
         ([(9, b"\x03")], 10**9),
         ([(9, b"\x8a")], 10**12 / 1024),
-        ([(2, b"eth0"), (9, b"\x06"), (0, b"")], 10**6),
+        ([(2, b"eth"), (9, b"\x09"), (0, b"")], 1000),
     ],
 )
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -49,3 +49,9 @@ def test_what_is_shorter_than_the_place_of_the_time_asks_for_nothing() -> None:
     for length in range(42, 54):
         cut = frame[:16] + (length - 14).to_bytes(2) + frame[18:length]
         assert handled(cut)[1] == 0
+
+
+def test_a_packet_that_claims_to_be_longer_than_it_is_asks_for_nothing() -> None:
+    frame = next(iter(generate_requests(1, 1, SEED, frame_bytes=60, service_ps=np.array([500]))))
+    assert handled(frame[:16] + (46).to_bytes(2) + frame[18:])[1] == 500
+    assert handled(frame[:16] + (47).to_bytes(2) + frame[18:])[1] == 0

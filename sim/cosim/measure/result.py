@@ -155,6 +155,7 @@ def measure(load: Load, outcome: Outcome) -> Measurement:
     StageError
         What software wrote down about requests cannot be.
     """
+    load = load.answered_by(outcome.returned)
     arrivals, returned_ps, report = outcome.arrivals_ps, outcome.returned_ps, outcome.report
     has_answer = load.is_admitted
     answers = match_answers(load.expected, has_answer, arrivals, outcome.returned, returned_ps)

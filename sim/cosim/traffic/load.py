@@ -1,6 +1,6 @@
 """The load of a run: which frames come, when, what the NIC will steer them by, and what must come back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -12,6 +12,7 @@ from cosim.traffic.arrivals import Capture, Mmpp, Steps
 from cosim.traffic.echo import expected_echoes
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests
+from cosim.traffic.kv import expected_answers, generate_kv_requests, served
 from cosim.traffic.pcap import LONGEST_PS, read_capture, read_timed_capture
 from cosim.traffic.spin import carried_ps
 from cosim.traffic.steering import FlowKey, Steering, steer
@@ -44,6 +45,8 @@ class Load:
         What the application computes for each, unless the request says it.
     is_generated
         They are, so that their flows have numbers.
+    is_served
+        Of each request, whether it is served; None: all that are admitted.
     """
 
     requests: Frames
@@ -53,6 +56,7 @@ class Load:
     workload: Literal["echo", "spin", "kv"] = "echo"
     constant_ps: int = 0
     is_generated: bool = False
+    is_served: NDArray[np.bool_] | None = None
 
     @property
     def flows(self) -> tuple[tuple[FlowKey, int], ...]:
@@ -92,8 +96,15 @@ class Load:
 
     @cached_property
     def expected(self) -> Frames:
-        """What answers each request, on the wire; for those only that are admitted."""
+        """What answers each request, on the wire; for those only that are admitted and served."""
+        if self.workload == "kv":
+            is_served = self.is_admitted if self.is_served is None else self.is_served
+            return expected_answers(self.requests, is_served)
         return expected_echoes(self.requests, self.in_header_mode)
+
+    def answered_by(self, returned: Frames) -> "Load":
+        """The same load, of which what these frames do not answer was not served, if that changes later answers."""
+        return replace(self, is_served=served(self.requests, returned)) if self.workload == "kv" else self
 
 
 def load(config: RunConfig) -> Load:
@@ -133,12 +144,14 @@ def load(config: RunConfig) -> Load:
 
 
 def _generated(config: RunConfig) -> Frames:
-    count, flows, frame_bytes = config.requests, config.flows, config.frame_bytes
+    count, flows = config.requests, config.flows
     assert count is not None  # the configuration sees to it
     assert flows is not None
-    assert frame_bytes is not None
+    if config.kv is not None:
+        return generate_kv_requests(count, flows, config.seed, config.kv)
+    assert config.frame_bytes is not None
     service_ps = config.service.draw(count, config.seed) if config.workload == "spin" else None
-    return generate_requests(count, flows, config.seed, frame_bytes=frame_bytes, service_ps=service_ps)
+    return generate_requests(count, flows, config.seed, frame_bytes=config.frame_bytes, service_ps=service_ps)
 
 
 def _arrivals_ps(config: RunConfig, requests: Frames) -> Integers:

@@ -1,10 +1,13 @@
 """UDP frames in bulk: headers with right checksums around payloads that lie in one array."""
 
 import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cosim.traffic.frames import Frames
 
 Integers = NDArray[np.int64]
 
@@ -59,6 +62,24 @@ def line_ends(lengths: NDArray[np.int32]) -> Integers:
     return np.cumsum(-(-lengths.astype(np.int64) // LINE) * LINE)
 
 
+def frames_of(payloads: Sequence[bytes], ports: Integers, *, is_answer: bool = False) -> Frames:
+    """Frames with these UDP payloads, not yet padded to 60 bytes; the other parameters are those of ``wrap``.
+
+    Answers have no UDP checksum.
+    """
+    lengths = np.array([PAYLOAD + len(payload) for payload in payloads], dtype=np.int32)
+    ends = line_ends(lengths)
+    offsets = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1]))
+    header, spaces = bytes(PAYLOAD), np.diff(ends, prepend=0).tolist()
+    frames = ((header + payload).ljust(space, b"\0") for payload, space in zip(payloads, spaces, strict=True))
+    blob = np.frombuffer(b"".join(frames), dtype=np.uint8).copy()
+    for first in range(0, len(payloads), CHUNK):
+        part = slice(first, min(first + CHUNK, len(payloads)))
+        some = blob[offsets[first] : ends[part.stop - 1]]
+        wrap(some, lengths[part], ports[part], first, is_answer=is_answer, has_checksum=not is_answer)
+    return Frames(blob, offsets, lengths)
+
+
 def wrap(
     blob: NDArray[np.uint8],
     lengths: NDArray[np.int32],
@@ -102,7 +123,7 @@ def wrap(
     headers["udp_length"] = lengths - _UDP
 
     words = headers.view(">u2").reshape(len(lengths), -1)
-    headers["ip_checksum"] = _checksum(words[:, _IP // 2 : _UDP // 2].sum(axis=1, dtype=np.int64))
+    headers["ip_checksum"] = _sum_of_ones(words[:, _IP // 2 : _UDP // 2].sum(axis=1, dtype=np.int64)) ^ 0xFFFF
     ends = line_ends(lengths)
     starts = np.concatenate(([0], ends[:-1]))
     lines = blob.reshape(-1, LINE)
@@ -111,13 +132,13 @@ def wrap(
         header = words[:, _UDP // 2 : PAYLOAD // 2].sum(axis=1, dtype=np.int64) + headers["udp_length"]
         payloads = np.stack((starts + PAYLOAD, ends), axis=1).ravel()[:-1] // 2
         sums = np.add.reduceat(blob.view(">u2"), payloads, dtype=np.int64)[::2]
-        headers["udp_checksum"] = _checksum(sums + pseudo_header + header)
+        checksum = _sum_of_ones(sums + pseudo_header + header) ^ 0xFFFF
+        headers["udp_checksum"] = np.where(checksum == 0, 0xFFFF, checksum)  # 0 would stand for none
     lines[starts // LINE, :PAYLOAD] = headers.view(np.uint8).reshape(len(lengths), -1)
 
 
-def _checksum(sums: Integers) -> Integers:
-    """Internet checksums of these sums of 16-bit words; 0xFFFF for 0, which UDP would take as none."""
+def _sum_of_ones(sums: Integers) -> Integers:
+    """The same sums of 16-bit words in ones' complement: carries come in again below."""
     for _ in range(3):
         sums = (sums & 0xFFFF) + (sums >> 16)
-    checksums: Integers = np.where(sums == 0xFFFF, 0xFFFF, ~sums & 0xFFFF)
-    return checksums
+    return sums
