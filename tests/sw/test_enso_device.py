@@ -185,12 +185,13 @@ def test_prefetch_asks_for_the_next_notification_before_anything_is_freed() -> N
     device, pipe, core = host.device, host.pipe, host.machine.cores[1]
     host.take([udp_frame(1)] * 3)
     assert pipe.available() == 1, "the NIC tells once until it is asked"
+    pipe.take(1)
     device.prefetch(core, pipe)
     host.settle()
-    assert (device.receive(), pipe.available()) == (1, 3)
+    assert (device.receive(), pipe.available()) == (1, 2)
     device.prefetch(core, pipe)
     host.settle()
-    assert (device.receive(), pipe.available()) == (1, 3), "it tells the same tail again"
+    assert (device.receive(), pipe.available()) == (1, 2), "it tells the same tail again"
     assert host.nic.register(pipe_register(0, RX_HEAD)) == 0
 
 
