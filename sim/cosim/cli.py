@@ -14,6 +14,7 @@ from cosim.config import ConfigError, RunConfig
 from cosim.measure.table import summary
 from cosim.run import RunError, run
 from cosim.traffic.pcap import CaptureError
+from hermes.systems import SYSTEMS
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, which typer gives."""
@@ -38,14 +39,14 @@ def hermes() -> None:
 @app.command(name="run")
 def run_command(
     *,
-    system: Annotated[Text, option("NAME", "The evaluated system: indirect.")] = None,
+    system: Annotated[Text, option("NAME", f"The evaluated system: {', '.join(SYSTEMS)} [indirect].")] = None,
     nic: Annotated[Text, option("NAME", "Which NIC: rtl, the Verilog itself.")] = None,
-    workload: Annotated[Text, option("NAME", "What the application does: echo.")] = None,
-    service: Annotated[Text, option("KIND:TIME", "Computing time per request [constant:0].")] = None,
+    workload: Annotated[Text, option("NAME", "What the application does: echo, spin, kv [echo].")] = None,
+    service: Annotated[Text, option("KIND:TIME", "Computing time, such as exponential:10us [constant:0].")] = None,
     cores: Annotated[Text, option("N", "Application cores, the IOKernel's not counted [4].")] = None,
     uthreads: Annotated[Text, option("N", "User-level threads, each with a pipe [8].")] = None,
     flows: Annotated[Text, option("N", "Connections of generated load [one per uthread].")] = None,
-    batch: Annotated[bool, typer.Option("--batch", help="A batch application on idle cores: none yet.")] = False,
+    batch: Annotated[bool, typer.Option("--batch", help="Also a batch application, on cores that are left.")] = False,
     rate: Annotated[Text, option("R", "Frames per second: 2500, 100k, 1M, or line [1M].")] = None,
     requests: Annotated[Text, option("N", "Number of generated requests [20000].")] = None,
     pcap: Annotated[Text, option("FILE", "Send the frames of this capture instead.")] = None,
@@ -57,7 +58,7 @@ def run_command(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Also: drain, idle_skip, lookahead, polling, link.*"),
+        typer.Option("--set", metavar="KEY=VALUE", help="Any other setting; a wrong KEY lists them."),
     ] = None,
 ) -> None:
     """Send requests through NIC and software, and tell what became of them."""
@@ -91,12 +92,18 @@ def run_command(
     if as_json:
         sys.stdout.write(json.dumps(result, allow_nan=False) + "\n")
     else:
-        source = config.pcap or f"{config.requests:,} requests of {config.flows} flows"
-        rate_text = "line rate" if config.rate == "line" else f"{config.rate:,} per second"
         console = Console(highlight=False, soft_wrap=True)
-        console.print(f"{config.system}, {config.workload} of {source} at {rate_text}", style="bold")
+        console.print(f"{config.system}, {config.workload} of {_offered(config)}", style="bold")
         console.print(summary(result))
         console.print(f"Results are in {out}")
+
+
+def _offered(config: RunConfig) -> str:
+    """What comes, and how fast."""
+    source = config.pcap or f"{config.requests:,} requests of {config.flows} flows"
+    if config.rate is None:
+        return f"{source}, arrivals {config.arrivals.kind}"
+    return f"{source} at line rate" if config.rate == "line" else f"{source} at {config.rate:,} per second"
 
 
 def main() -> None:

@@ -1,16 +1,13 @@
 """What a run is: every setting, checked once, before anything else happens."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
+    AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     ValidationInfo,
@@ -19,51 +16,47 @@ from pydantic import (
 )
 
 from cosim.pcie.link import LinkParameters
-from cosim.traffic.generate import MOST_CONNECTIONS
+from cosim.switch_settings import SWITCH_NAMES, SwitchSettings
+from cosim.traffic import arrivals as arrival_forms
+from cosim.traffic import service as service_forms
+from cosim.traffic.arrivals import Arrivals, Deterministic, Poisson, parse_arrivals
+from cosim.traffic.frames import MINIMUM_FRAME
+from cosim.traffic.generate import LONGEST_FRAME, MOST_CONNECTIONS
+from cosim.traffic.kv import KvLoad
+from cosim.traffic.service import Constant, Service
+from cosim.values import ConfigError, Duration, Frozen, Rate
+from hermes.switches import Switches
+from hermes.systems import SYSTEMS
+
+__all__ = ["ConfigError", "RunConfig"]
 
 GENERATED_REQUESTS = 20_000
 """Where neither a number nor a capture is given."""
+DEFAULT_RATE = 10**6
 
-_PS = {"ps": 1, "ns": 10**3, "us": 10**6, "ms": 10**9, "s": 10**12}
-_SUFFIXES = {"": 1, "k": 10**3, "M": 10**6}
-_HOW = frozenset({"idle_skip", "lookahead", "polling", "waves", "trace"})
+_HOW = frozenset({"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file"})
 """Settings that change how a run is carried out, and no result."""
-_SET = ("drain", "idle_skip", "lookahead", "polling")
-_SET_LINK = tuple(f"link.{field.name}" for field in fields(LinkParameters))
-"""Settings that are changed by ``--set``; the others have a flag of their own."""
+_PLAIN = (
+    "applications", "arrivals", "drain", "frame_bytes", "guaranteed", "idle_skip", "lookahead", "polling",
+    "requests_file", "series",
+)  # fmt: skip
+SET: Mapping[str, tuple[str, ...]] = {
+    **{name: (name,) for name in _PLAIN},
+    **{f"kv_{name}": ("kv", name) for name in KvLoad.model_fields},
+    **{name: ("switches", field) for name, field in SWITCH_NAMES.items()},
+    **{f"link.{field.name}": ("link", field.name) for field in fields(LinkParameters)},
+}
+"""Settings that are changed by ``--set``, and where each is; the others have a flag of their own."""
 
 
-class ConfigError(ValueError):
-    """A setting that cannot work; the message is one line that names it, its value and what would be accepted."""
+def _known_system(name: str) -> str:
+    if name not in SYSTEMS:
+        raise ValueError(name)
+    return name
 
 
-def _whole(text: str, units: Mapping[str, int]) -> int:
-    """A number with one of these units, which must come out whole."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([a-zA-Z]*)", text)
-    if match is None or match[2] not in units:
-        raise ValueError(text)
-    value = Decimal(match[1]) * units[match[2]]
-    if value != int(value):
-        raise ValueError(text)
-    return int(value)
-
-
-def _duration(value: object) -> object:
-    """Picoseconds of ``800ns``, ``1.5us``, ``0``; integers are picoseconds already."""
-    if isinstance(value, str):
-        return 0 if value == "0" else _whole(value, _PS)
-    return value
-
-
-def _rate(value: object) -> object:
-    return _whole(value, _SUFFIXES) if isinstance(value, str) and value != "line" else value
-
-
-def _service(value: object) -> object:
-    if isinstance(value, str):
-        kind, _, time = value.partition(":")
-        return {"kind": kind, "time_ps": time}
-    return value
+def _off(value: object) -> object:
+    return None if value == "off" else value
 
 
 def _implied_link(settled: Mapping[str, Any]) -> dict[str, int]:
@@ -72,42 +65,38 @@ def _implied_link(settled: Mapping[str, Any]) -> dict[str, int]:
     return {"propagation_up_ps": rtt_ps // 2, "propagation_down_ps": rtt_ps - rtt_ps // 2, "seed": seed}
 
 
-Duration = Annotated[int, BeforeValidator(_duration), Field(ge=0)]
-
-
-class Frozen(BaseModel):
-    """A part of a configuration: it does not change, and knows every name it is given."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, validate_default=True)
-
-
-class Service(Frozen):
-    """How long the application computes for each request, beside what its own code takes."""
-
-    kind: Literal["constant"]
-    time_ps: Duration
+def _default_frame_bytes(settled: Mapping[str, Any]) -> Literal["mixed"] | int | None:
+    if settled.get("pcap") or settled.get("workload") == "kv":
+        return None
+    return MINIMUM_FRAME if settled.get("workload") == "spin" else "mixed"
 
 
 class RunConfig(Frozen):
     """One run. Each field's description says what is accepted; times are integer picoseconds.
 
-    Flags and ``--set`` use the aliases; files use the names. ``flows`` and ``requests`` are None for a capture, which
-    has its own.
+    Flags and ``--set`` use the aliases; files use the names. What a run does not have is None: a capture brings its own
+    ``flows``, ``requests`` and ``frame_bytes``, and some ``arrivals`` their own ``rate``.
     """
 
-    system: Literal["indirect"] = Field("indirect", description="indirect")
+    system: Annotated[str, AfterValidator(_known_system)] = Field("indirect", description=", ".join(SYSTEMS))
     nic: Literal["rtl"] = Field("rtl", description="rtl")
-    workload: Literal["echo"] = Field("echo", description="echo")
-    service: Annotated[Service, BeforeValidator(_service)] = Field(
-        Service(kind="constant", time_ps=0), description="constant:TIME with a unit, such as constant:10us"
-    )
+    workload: Literal["echo", "spin", "kv"] = Field("echo", description="echo, spin or kv")
+    service: Service = Field(Constant(time_ps=0), description=service_forms.FORMS)
     cores: int = Field(4, ge=1, le=64, description="1 to 64 application cores")
     uthreads: int = Field(8, ge=1, le=8192, description="1 to 8192 uthreads, each with a pipe")
-    batch: Literal[False] = Field(False, description="no batch application: no core is taken back yet")
-    rate: Annotated[Annotated[int, Field(ge=1)] | Literal["line"], BeforeValidator(_rate)] = Field(
-        10**6, description="1 or more frames per second, such as 2500, 100k or 1.5M, or line"
+    applications: int = Field(1, ge=1, le=1024, description="1 to 1024 applications, no more than uthreads")
+    guaranteed: int = Field(
+        default_factory=lambda settled: settled.get("cores", 0) // settled.get("applications", 1),
+        ge=0,
+        description="0 or more cores guaranteed to each application, all together no more than cores",
     )
+    batch: bool = Field(False, description="on or off")
+    switches: SwitchSettings = Field(Switches(), description="the fields of hermes.switches.Switches")
     pcap: Path | None = Field(None, description="a capture (pcap or pcapng)")
+    arrivals: Arrivals = Field(Poisson(), description=arrival_forms.FORMS)
+    rate: Annotated[Rate, Field(ge=1)] | Literal["line"] | None = Field(
+        DEFAULT_RATE, description="1 or more frames per second, such as 2500, 100k or 1.5M, or line"
+    )
     flows: int | None = Field(
         default_factory=lambda settled: None if settled.get("pcap") else settled.get("uthreads"),
         ge=1,
@@ -120,6 +109,14 @@ class RunConfig(Frozen):
         le=10**7,
         description="1 to 10000000 requests, and none with a capture, which has its own",
     )
+    frame_bytes: Literal["mixed"] | Annotated[int, Field(ge=MINIMUM_FRAME, le=LONGEST_FRAME)] | None = Field(
+        default_factory=_default_frame_bytes,
+        description=f"{MINIMUM_FRAME} to {LONGEST_FRAME}, or mixed for echo, and none for kv or with a capture",
+    )
+    kv: KvLoad | None = Field(
+        default_factory=lambda settled: KvLoad() if settled.get("workload") == "kv" else None,
+        description="nothing but with workload kv",
+    )
     rtt_ps: Duration = Field(800_000, alias="rtt", description="a time with a unit, such as 800ns")
     seed: int = Field(1, ge=0, le=10**12, description="an integer from 0 to 10^12")
     link: LinkParameters = Field(
@@ -127,11 +124,33 @@ class RunConfig(Frozen):
         description="the fields of LinkParameters",
     )
     drain_ps: Duration = Field(10**10, alias="drain", description="a time with a unit, such as 10ms")
+    series_ps: Annotated[Annotated[Duration, Field(ge=1)] | None, BeforeValidator(_off)] = Field(
+        None, alias="series", description="off, or the width of a bin with a unit, such as 100us"
+    )
+    requests_file: bool = Field(False, description="on or off")
     idle_skip: bool = Field(True, description="on or off")
     lookahead: Literal["max"] | Annotated[int, Field(ge=1)] = Field("max", description="max, or 1 or more cycles")
     polling: Literal["arithmetic", "naive"] = Field("arithmetic", description="arithmetic or naive")
     waves: bool = Field(False, description="on or off")
     trace: Literal[False] = Field(False, description="no trace: it comes with the stages")
+
+    @property
+    def service_ps(self) -> int:
+        """What the application computes per request, besides what the request itself asks for."""
+        return self.service.time_ps if isinstance(self.service, Constant) and self.workload != "spin" else 0
+
+    @model_validator(mode="before")
+    @classmethod
+    def _arrivals_and_rate_follow_each_other(cls, data: object) -> object:
+        if not isinstance(data, dict):
+            return data
+        settings = dict(data)
+        if "arrivals" not in settings:
+            is_even = settings.get("rate") == "line" or settings.get("pcap") is not None
+            settings["arrivals"] = Deterministic() if is_even else Poisson()
+        if "rate" not in settings:
+            settings["rate"] = None if _has_own_rate(settings["arrivals"]) else DEFAULT_RATE
+        return settings
 
     @field_validator("link", mode="before")
     @classmethod
@@ -139,11 +158,47 @@ class RunConfig(Frozen):
         return {**_implied_link(info.data), **value} if isinstance(value, dict) else value
 
     @model_validator(mode="after")
-    def _capture_brings_its_own_traffic(self) -> Self:
-        for field in ("flows", "requests"):
-            if self.pcap is not None and getattr(self, field) is not None:
-                raise ValueError(f"{field} is {getattr(self, field)}; {self.accepted(field)}")
+    def _nothing_contradicts(self) -> Self:
+        self._require(self.applications <= self.uthreads, "applications", f"at most {self.uthreads}, the uthreads")
+        most = self.cores // self.applications
+        self._require(self.guaranteed <= most, "guaranteed", f"at most {most}: cores // applications")
+        if self.pcap is not None:
+            for field in ("flows", "requests"):
+                self._require(getattr(self, field) is None, field)
+            self._require(self.workload != "kv", "workload", "echo or spin with a capture")
+        self._require_kinds()
+        self._require_rate()
         return self
+
+    def _require_kinds(self) -> None:
+        """The workload agrees with what comes."""
+        kind = self.service.kind
+        if self.workload != "spin" and kind != "constant":
+            raise ConfigError(f"service is {kind}; accepted with workload {self.workload} is constant:TIME")
+        if self.workload == "spin" and self.pcap is not None and self.service != Constant(time_ps=0):
+            raise ConfigError(f"service is {kind}; accepted with spin and a capture is none: its frames have their own")
+        has_frames = self.pcap is None and self.workload != "kv"
+        self._require((self.frame_bytes is not None) == has_frames, "frame_bytes")
+        self._require(self.workload == "echo" or self.frame_bytes != "mixed", "frame_bytes")
+        if (self.kv is None) == (self.workload == "kv"):
+            raise ConfigError(f"workload is {self.workload}; accepted with kv settings is kv")
+
+    def _require_rate(self) -> None:
+        """The rate agrees with the arrivals."""
+        kind = self.arrivals.kind
+        self._require(kind != "capture" or self.pcap is not None, "arrivals")
+        if _has_own_rate(self.arrivals):
+            self._require(self.rate is None, "rate", f"none with arrivals {kind}, which has its own")
+            return
+        self._require(self.rate is not None, "rate")
+        is_number = self.rate != "line" or kind == "deterministic"
+        self._require(is_number, "rate", f"a number of frames per second with arrivals {kind}")
+
+    def _require(self, fine: bool, field: str, accepted: str | None = None) -> None:
+        if not fine:
+            value = getattr(self, field)
+            accepted = accepted or type(self).model_fields[field].description
+            raise ConfigError(f"{field} is {getattr(value, 'kind', value)}; accepted is {accepted}")
 
     @classmethod
     def from_flags(cls, flags: Mapping[str, object], assignments: Iterable[str] = ()) -> Self:
@@ -164,23 +219,23 @@ class RunConfig(Frozen):
         settings: dict[str, Any] = {name: value for name, value in flags.items() if value is not None}
         for assignment in assignments:
             key, equals, value = assignment.partition("=")
-            if not equals or key not in (*_SET, *_SET_LINK):
-                known = ", ".join((*_SET, *_SET_LINK))
-                raise ConfigError(f"set is {assignment!r}; accepted is KEY=VALUE with KEY one of {known}")
-            if key in _SET_LINK:
-                settings.setdefault("link", {})[key.removeprefix("link.")] = value
-            else:
-                settings[key] = value
+            if not equals or key not in SET:
+                raise ConfigError(f"set is {assignment!r}; accepted is KEY=VALUE with KEY one of {', '.join(SET)}")
+            *group, name = SET[key]
+            (settings.setdefault(group[0], {}) if group else settings)[name] = value
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
             wrong = error.errors()[0]
-            place = tuple(map(str, wrong["loc"]))
-            if place in ((), ("link",)):  # of several fields, or of one that says it better
-                raise ConfigError(str(wrong["ctx"]["error"])) from None
-            if place[0] == "link":
-                raise ConfigError(f"{'.'.join(place)} is {wrong['input']!r}; accepted is a whole number") from None
-            raise ConfigError(f"{place[0]} is {settings[place[0]]!r}; {cls.accepted(place[0])}") from None
+        cause = wrong.get("ctx", {}).get("error")
+        place = tuple(map(str, wrong["loc"]))
+        if isinstance(cause, ConfigError) or place == ("link",):  # it says it better
+            raise ConfigError(str(cause))
+        if place[0] in ("link", "kv"):
+            key = next(key for key, path in SET.items() if path == place[:2])
+            accepted = "a whole number" if place[0] == "link" else KvLoad.model_fields[place[1]].description
+            raise ConfigError(f"{key} is {wrong['input']!r}; accepted is {accepted}")
+        raise ConfigError(f"{place[0]} is {settings[place[0]]!r}; {cls.accepted(place[0])}")
 
     @classmethod
     def accepted(cls, name: str) -> str:
@@ -195,3 +250,13 @@ class RunConfig(Frozen):
     def how(self) -> dict[str, Any]:
         """How it is carried out, for JSON."""
         return self.model_dump(mode="json", include=set(_HOW))
+
+
+def _has_own_rate(arrivals: object) -> bool:
+    """Whether arrivals, perhaps still text, come with a rate."""
+    try:
+        parsed = parse_arrivals(arrivals)
+    except ValueError:
+        return False
+    kind = parsed["kind"] if isinstance(parsed, dict) else getattr(parsed, "kind", None)
+    return kind in arrival_forms.OWN_RATE

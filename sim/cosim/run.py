@@ -16,9 +16,10 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from cosim.config import RunConfig
-from cosim.measure.accounting import AccountingError
+from cosim.measure.errors import MeasureError
 from cosim.measure.files import staged, write_json
-from cosim.measure.result import Outcome, measured
+from cosim.measure.requests_file import require_parquet
+from cosim.measure.result import Outcome, measure
 from cosim.nic.rtl import LOG, SimulatorError, nic_model
 from cosim.nic.rtl import simulate as simulate_in_child
 from cosim.pcie.bridge import Bridge, BridgeError
@@ -65,20 +66,27 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
     """
     started = time.monotonic()
     run_info: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds"), **config.how()}
+    if config.requests_file:
+        require_parquet()
     requests = load(config)
     with staged(out) as folder:
         try:
             outcome, how_it_went = _outcome(config, requests, folder, tell)
-            result = measured(requests, outcome)
-        except (ToolError, AccountingError) as error:
+            measurement = measure(requests, outcome)
+        except (ToolError, MeasureError) as error:
             raise RunError(" | ".join(str(error).splitlines())) from error
         except SimulatorError as error:
             text = " | ".join(str(error).splitlines())
             raise RunError(f"{error.kind}: {text}; the simulator's log is {_kept(folder / LOG)}") from error
         wall_s = time.monotonic() - started
         run_info |= {"wall_s": round(wall_s, 3), **how_it_went, "host": _host(), "versions": _versions()}
+        result = measurement.result()
         write_json(folder / "config.json", config.what())
         write_json(folder / "result.json", result)
+        if config.series_ps is not None:
+            write_json(folder / "series.json", measurement.series(config.series_ps))
+        if config.requests_file:
+            measurement.write_requests(folder / "requests.parquet")
         write_json(folder / "run-info.json", run_info)
         write_capture(folder / "sent.pcap", requests.requests, outcome.arrivals_ps.tolist())
         write_capture(folder / "echo.pcap", outcome.returned, outcome.returned_ps.tolist())
@@ -140,7 +148,11 @@ def options(config: RunConfig, requests: Load) -> Options:
         uthreads=config.uthreads,
         flows=requests.flows,
         header_pipes=requests.header_pipes,
-        service_ps=config.service.time_ps,
+        service_ps=config.service_ps,
+        applications=config.applications,
+        guaranteed=config.guaranteed,
+        batch=config.batch,
+        switches=config.switches,
         polling=config.polling,
     )
 

@@ -17,27 +17,36 @@ picoseconds of host time. `measured_until` ends the window, begun at `ready`, ov
 `report` gives (all of it a function of configuration and seed alone):
 
     iokernel_ps     {rx, tx_completion, message, cores, detection, grant, poll}: its sum is the window
-    core_ps         {application, driver, scheduler, softirq, steal, switch, answer, queue_full, idle}, of all
+    core_ps         {application, driver, scheduler, softirq, steal, switch, answer, queue_full, idle, batch}, of all
                     application cores together
     window_ps, end_ps (time of the last effect), messages {kind: n}, notifications, packets, batches, completions,
     request_errors, packets_per_notification, grants, false_detections, runqueue_insertions, steals, event_hash,
-    costs_sha256
+    costs_sha256, has_batch, balances (of the software's queues), extra (more measures, by the names that results have
+    for them), and the rows of hermes.stamps as arrays: notification_rows, packet_rows, send_rows
 """
 
-from collections.abc import Mapping
+from array import array
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cosim.engine import NIC_ORDER, Engine
 from cosim.machine.machine import Machine
 from cosim.nic.base import NEVER, Nic
 from hermes import costs as cost_profiles
+from hermes import stamps
+from hermes.apps.application import Application
 from hermes.apps.echo import Echo
+from hermes.apps.kv import KeyValue
+from hermes.apps.spin import Spin
 from hermes.costs import Costs
 from hermes.enso.control import FlowKey
 from hermes.enso.registers import FLIT_BYTES, SLOT_BYTES, UPSTREAM, RingSizes
-from hermes.runtime.server import Application
-from hermes.systems import Workload, build
+from hermes.switches import Switches
+from hermes.systems import Balance, Workload, build
 from hermes.world import (
     ACTIVITIES,
     CORE_ACTIVITIES,
@@ -50,11 +59,17 @@ from hermes.world import (
     WriteRegister,
 )
 
-APPLICATIONS: Final = {"echo": Echo}
+APPLICATIONS: Final[Mapping[str, Callable[[int], Application]]] = {
+    "echo": Echo,
+    "spin": lambda _: Spin(),
+    "kv": KeyValue,
+}
 DEFAULT_COSTS: Final = cost_profiles.load()
+DEFAULT_SWITCHES: Final = Switches()
 ANSWER_PS: Final = 10_000_000_000
 """Longest that set-up waits for an answer of the NIC: 10 ms."""
 _LOOK_PS: Final = 1_000_000
+_START_STEP_PS: Final = 20_000_000
 _PATIENCE: Final = 100  # round trips; a request takes less than ten
 _ANSWER: Final = (1 << 31) - 1  # source of the answers to register reads
 _PAGE = 4096
@@ -84,6 +99,10 @@ class Options:
         Pipes that are opened in header mode.
     service_ps
         What the application computes per packet, besides what its own code takes.
+    applications, guaranteed, batch
+        See hermes.systems.Workload.
+    switches
+        What the design leaves open.
     polling
         How polling is simulated; the results are the same.
     costs
@@ -99,6 +118,10 @@ class Options:
     flows: tuple[tuple[tuple[int, ...], int], ...] = ()
     header_pipes: frozenset[int] = frozenset()
     service_ps: int = 0
+    applications: int = 1
+    guaranteed: int | None = None
+    batch: bool = False
+    switches: Switches = DEFAULT_SWITCHES
     polling: Literal["arithmetic", "naive"] = "arithmetic"
     costs: Costs = DEFAULT_COSTS
     rings: RingSizes = UPSTREAM
@@ -132,6 +155,12 @@ class Report:
     steals: int
     event_hash: str
     costs_sha256: str
+    has_batch: bool
+    balances: Sequence[Balance]
+    extra: Mapping[str, object]
+    notification_rows: NDArray[np.int64]
+    packet_rows: NDArray[np.int64]
+    send_rows: NDArray[np.int64]
 
     @property
     def packets_per_notification(self) -> float | None:
@@ -144,6 +173,10 @@ def memory_bytes(options: Options) -> int:
     buffer = 2 * max(options.rings.notification_slots * SLOT_BYTES, _PAGE)
     pipe = options.rings.pipe_flits * FLIT_BYTES
     return (options.uthreads + 1) * 3 * max(buffer, pipe) + buffer  # software sees a pipe twice
+
+
+def _rows(values: "array[int]", columns: int) -> NDArray[np.int64]:
+    return np.array(values, dtype=np.int64).reshape(-1, columns)
 
 
 class Simulation:
@@ -160,14 +193,19 @@ class Simulation:
         self._nic = nic
         self._costs = options.costs
         self._machine = Machine(nic, self.engine, options.costs, options.cores, is_naive=options.polling == "naive")
-        application: Application = APPLICATIONS[options.application](options.service_ps)
+        self._has_batch = options.batch
+        make_application = APPLICATIONS[options.application]
         flows = [(FlowKey(*key), uthread) for key, uthread in options.flows]
         workload = Workload(
-            application=application,
+            application=lambda: make_application(options.service_ps),
             uthreads=options.uthreads,
             flows=flows,
             header_pipes=options.header_pipes,
             rings=options.rings,
+            applications=options.applications,
+            guaranteed=options.guaranteed,
+            batch=options.batch,
+            switches=options.switches,
         )
         self._system = build(options.system, self._machine, workload)
         self._time = 0  # up to which all has been simulated
@@ -185,8 +223,18 @@ class Simulation:
         """Open devices, bind flows, start the software; the host time from which on frames may reach the NIC."""
         await self._execute(self._system.set_up())
         # the NIC has run ahead by up to the way down, of which a register read's round trip is a part
-        self._ready = self._time + 2 * self._round_trip
-        self._machine.start(self._system.software, self._ready)
+        began = self._time + 2 * self._round_trip
+        self._machine.start(self._system.iokernel, began)
+        self._system.start()
+        while not self._system.is_started():
+            if self._time >= began + ANSWER_PS:
+                waiting = self._waiting()
+                raise DeadlockError(
+                    f"at {self._time} ps the software has not started; it began 10 ms before: {waiting}"
+                )
+            await self._run_to(max(self._time, began) + _START_STEP_PS)
+        self._ready = self._time + _START_STEP_PS
+        self._machine.mark(self._ready)
         return self._ready
 
     async def run(self, measured_until: int, end: int) -> None:
@@ -222,7 +270,7 @@ class Simulation:
         since = self._time
         while self._machine.is_quiet and self._machine.effects.last_time <= since:
             if self._time >= since + _PATIENCE * self._round_trip:
-                waiting = "; ".join(self._system.waiting()) or "no software waits for anything"
+                waiting = self._waiting()
                 raise DeadlockError(
                     f"at {since} ps nothing moves and {outstanding} requests are outstanding: {waiting}"
                 )
@@ -231,9 +279,14 @@ class Simulation:
     def report(self) -> Report:
         """What came out so far."""
         marked = self._machine.marked
-        end = self._time if marked is None or self._measured_until is None else self._measured_until
-        times = marked or self._machine.times_at(end)
+        end = self._measured_until if self._measured_until in marked else self._time
+        before, after = marked[self._ready], marked.get(end) or self._machine.times_at(end)
+        times = [
+            [late - early for early, late in zip(first, second, strict=True)]
+            for first, second in zip(before, after, strict=True)
+        ]
         cores = [sum(column) for column in zip(*times[1:], strict=True)]
+        rows = self._machine.stamps
         return Report(
             iokernel_ps={ACTIVITIES[activity]: times[0][activity] for activity in IOKERNEL_ACTIVITIES},
             core_ps={ACTIVITIES[activity]: cores[activity] for activity in CORE_ACTIVITIES},
@@ -242,8 +295,17 @@ class Simulation:
             messages=self._system.messages(),
             event_hash=self._machine.effects.hexdigest(),
             costs_sha256=self._costs.sha256,
+            has_batch=self._has_batch,
+            balances=self._system.balances(),
+            extra=self._system.extra(),
+            notification_rows=_rows(rows.notifications, stamps.NOTIFICATION_COLUMNS),
+            packet_rows=_rows(rows.packets, stamps.PACKET_COLUMNS),
+            send_rows=_rows(rows.sends, stamps.SEND_COLUMNS),
             **self._system.counts(),
         )
+
+    def _waiting(self) -> str:
+        return "; ".join(self._system.waiting()) or "no software waits for anything"
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -279,7 +341,7 @@ class Simulation:
             elif isinstance(request, ReadRegister):
                 answer = await self.read_register(request.address)
             elif isinstance(request, Tell):
-                answer = self._system.control(request.message)
+                answer = await self._execute(self._system.control(request.message))
             else:
                 await self._await_zero(request)
 

@@ -30,16 +30,19 @@ class SpscQueue:
     number
         Identifies it in the hash of effects and to both ends.
     consumer, producer
-        Told of each item, and of room in a queue that was full; a producer that never waits need not be told.
+        Told of each item, and of room in a queue that was full; who never waits need not be told.
+    pushed, popped
+        Items so far.
     """
 
-    __slots__ = ("_items", "_world", "capacity", "consumer", "number", "producer")
+    __slots__ = ("_items", "_world", "capacity", "consumer", "number", "popped", "producer", "pushed")
 
-    def __init__(self, world: World, number: int, consumer: End, producer: End | None = None) -> None:
+    def __init__(self, world: World, number: int, consumer: End | None = None, producer: End | None = None) -> None:
         self.number = number
         self.consumer = consumer
         self.producer = producer
         self.capacity = CAPACITY
+        self.pushed = self.popped = 0
         self._world = world
         self._items: deque[Item] = deque()
 
@@ -57,13 +60,16 @@ class SpscQueue:
     def push(self, item: Item) -> None:
         """An item lands in the queue, which is not full."""
         self._items.append(item)
+        self.pushed += 1
         self._world.record(QUEUE_PUSH, self.number, item[1] << 32 | item[2])
-        self.consumer.queue_changed(self.number)
+        if self.consumer is not None:
+            self.consumer.queue_changed(self.number)
 
     def pop(self) -> Item:
         """The oldest item leaves the queue."""
         was_full = len(self._items) >= self.capacity
         item = self._items.popleft()
+        self.popped += 1
         self._world.record(QUEUE_POP, self.number, item[1] << 32 | item[2])
         if was_full and self.producer is not None:
             self.producer.queue_changed(self.number)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from hermes.costs import Costs
+from hermes.stamps import Stamps
 
 # What a core's time goes to. The IOKernel's core:
 RX: Final = 0
@@ -32,12 +33,16 @@ SWITCH: Final = 12
 ANSWER: Final = 13  # wait for the IOKernel's answer
 QUEUE_FULL: Final = 14  # wait for room in a message queue
 IDLE: Final = 15  # nobody has the core
+BATCH: Final = 16  # code of batch applications
 ACTIVITIES: Final = (
     *("rx", "tx_completion", "message", "cores", "detection", "grant", "poll"),
-    *("application", "driver", "scheduler", "softirq", "steal", "switch", "answer", "queue_full", "idle"),
+    *("application", "driver", "scheduler", "softirq", "steal", "switch", "answer", "queue_full", "idle", "batch"),
 )
 IOKERNEL_ACTIVITIES: Final = range(RX, POLL + 1)
-CORE_ACTIVITIES: Final = range(APPLICATION, IDLE + 1)
+CORE_ACTIVITIES: Final = range(APPLICATION, BATCH + 1)
+
+ENDLESS: Final = 10**16
+"""Picoseconds of an action that only an interrupt ends."""
 
 # Effects, as the hash of a run knows them.
 NIC_WRITE: Final = 0  # subject: source; value: address or register word
@@ -46,7 +51,9 @@ QUEUE_PUSH: Final = 2  # subject: queue; value: of the item
 QUEUE_POP: Final = 3
 UTHREAD_START: Final = 4  # subject: uthread; value: core
 UTHREAD_END: Final = 5
-CORE_GRANT: Final = 6  # subject: core; value: kthread
+CORE_GRANT: Final = 6  # subject: core; value: runtime << 16 | kthread
+CORE_LEFT: Final = 7  # subject: core; value: as of CORE_GRANT
+DROP: Final = 8  # subject: runtime; value: what was dropped
 
 
 class ContractError(RuntimeError):
@@ -65,18 +72,27 @@ class Walk:
         Lap k looks at all sources in the order ``orders[k % len(orders)]``.
     activity
         What the time goes to.
-    first_line
-        Each look at source s begins with a read of the polled line ``first_line + s``; -1: there are no such lines.
+    lines
+        Each look at source s begins with a read of the polled lines ``first + s`` for each ``first`` of these.
     """
 
     costs: tuple[int, ...]
     orders: tuple[tuple[int, ...], ...]
     activity: int
-    first_line: int = -1
+    lines: tuple[int, ...] = ()
 
 
 class Software(Protocol):
     """What runs on a core."""
+
+    def begin(self, core: "Core") -> None:
+        """It gets this core; its first ``step`` follows once it is there."""
+
+    def interrupt(self) -> bool:
+        """An interrupt lands, now: leave the core (``Ksched.park``) as soon as what must not be cut is done.
+
+        True: what was under way was cut, and the next action began.
+        """
 
     def step(self) -> bool:
         """The last action ended, now: let its effects land and go on.
@@ -89,7 +105,10 @@ class Software(Protocol):
         """Look at a source of the walk, now, and spend what that takes. As ``step``."""
 
     def ready(self) -> int:
-        """Bit s is 1 if a look at source s, now, might find something, or cost more than walk and polled line say."""
+        """Bit s is 1 if a look at source s, now, might find something, or cost more than walk and polled lines say.
+
+        Sources of which an alarm is due need no bit.
+        """
 
 
 class Core(Protocol):
@@ -99,9 +118,12 @@ class Core(Protocol):
     ----------
     index
         Number of the core; the IOKernel's is 0.
+    laps
+        Laps of the walk that were complete before the look that is under way.
     """
 
     index: int
+    laps: int
 
     def spend(self, activity: int, duration: int) -> None:
         """The next ``duration`` picoseconds go to ``activity``."""
@@ -112,8 +134,44 @@ class Core(Protocol):
     def wake(self, source: int) -> None:
         """Something changed at a source of the walk, now. The walk sees it when it gets there."""
 
+    def alarm(self, source: int, time: int, laps: int = 0) -> None:
+        """From ``time`` on, and ``laps`` laps into the walk, a look at this source is worth it.
+
+        Replaces the source's last alarm; ``walk`` ends all.
+        """
+
+    def cut(self) -> int:
+        """End the action that is under way, now, and begin the next; picoseconds of it that were left."""
+
     def mmio_write(self, address: int, value: int) -> None:
         """A posted write of a 32-bit register, now; its cost is spent by the caller."""
+
+
+class Ksched(Protocol):
+    """The kernel's part of giving cores to kthreads: idle wake, pre-emption, park and switch.
+
+    Attributes
+    ----------
+    left
+        Bit c: the word of core c changed since it was taken.
+    """
+
+    left: int
+
+    def grant(self, core: int, program: Software) -> None:
+        """A core is to run this program: an idle one wakes; a busy one is interrupted, and switches once it is left."""
+
+    def park(self, core: int) -> None:
+        """The program on a core leaves it, now."""
+
+    def arrived(self, core: int) -> None:
+        """The program that a core was granted to takes its first step."""
+
+    def watch(self, core: int, first_source: int) -> None:
+        """Who leaves core c wakes source ``first_source + c - 1`` of the walk of ``core``, the IOKernel's."""
+
+    def take(self, core: int) -> int:
+        """Read the word of a core: programs that left it since; an interrupted one counts once the next is there."""
 
 
 class Clock(Protocol):
@@ -168,6 +226,9 @@ class CacheLines(Protocol):
     def read(self, core: int, line: int) -> int:
         """Take a copy of a polled line; picoseconds that it costs: 0 if the core has one."""
 
+    def stale_lines(self, core: int, first: int, count: int) -> int:
+        """Of ``count`` polled lines from ``first`` on, those of which a core has no copy, a bit each."""
+
     def write_cost(self, core: int, line: int) -> int:
         """Picoseconds that a write of a polled line would cost: 0 if no other core has a copy."""
 
@@ -197,6 +258,14 @@ class World(Protocol):
     @property
     def memory(self) -> Memory:
         """Host memory."""
+
+    @property
+    def ksched(self) -> Ksched:
+        """Who runs on the cores."""
+
+    @property
+    def stamps(self) -> Stamps:
+        """When what happened to requests."""
 
     def record(self, kind: int, subject: int, value: int) -> None:
         """An effect lands, now."""
@@ -229,11 +298,15 @@ class AwaitZero:
     what: str
 
 
+Message = tuple[int, int, int, int, int]
+"""Kind, whom it is about, its main value, another one, and when it was made (picoseconds): see hermes.messages."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tell:
     """Send the IOKernel a message and wait for its answer."""
 
-    message: object
+    message: Message
 
 
 T = TypeVar("T")

@@ -47,7 +47,7 @@ def assert_refused(folder: Path, *arguments: str | Path, message: str) -> None:
         (["run", "--cores", "0"], "cores is '0'; accepted is 1 to 64 application cores"),
         (["run", "--system", "linux"], "system is 'linux'; accepted is indirect"),
         (["run", "--rate", "200M"], "rate is 200000000; accepted is at most "),
-        (["run", "--set", "colour=red"], "set is 'colour=red'; accepted is KEY=VALUE with KEY one of drain, "),
+        (["run", "--set", "colour=red"], "set is 'colour=red'; accepted is KEY=VALUE with KEY one of applications, "),
         (
             ["run", "--set", "link.max_payload_bytes=100"],
             "link.max_payload_bytes is 100; accepted is 128 or 256 or 512",

@@ -4,8 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from cosim.config import ConfigError, RunConfig, Service
+from cosim.config import ConfigError, RunConfig
 from cosim.pcie.link import LinkParameters
+from cosim.traffic.arrivals import Deterministic, Phase, Poisson, Steps
+from cosim.traffic.kv import KvLoad
+from cosim.traffic.service import Constant, Exponential
+from hermes.switches import Switches
+from hermes.systems import SYSTEMS
 
 
 def refused(flags: dict[str, object], *assignments: str) -> str:
@@ -51,12 +56,70 @@ def test_rates(text: str, rate: int | str) -> None:
 )
 def test_times(text: str, ps: int) -> None:
     assert RunConfig.from_flags({"rtt": text}).rtt_ps == ps
-    assert RunConfig.from_flags({"service": f"constant:{text}"}).service == Service(kind="constant", time_ps=ps)
+    assert RunConfig.from_flags({"service": f"constant:{text}"}).service == Constant(time_ps=ps)
 
 
 def test_settings_without_a_flag_of_their_own() -> None:
     config = RunConfig.from_flags({}, ["idle_skip=off", "lookahead=1", "polling=naive", "drain=1ms"])
     assert (config.idle_skip, config.lookahead, config.polling, config.drain_ps) == (False, 1, "naive", 10**9)
+
+
+def test_there_may_be_several_applications_which_share_the_cores() -> None:
+    assert (RunConfig().applications, RunConfig().guaranteed, RunConfig().batch) == (1, 4, False)
+    config = RunConfig.from_flags({"cores": "14", "batch": True}, ["applications=3"])
+    assert (config.applications, config.guaranteed, config.batch) == (3, 4, True)
+    assert RunConfig.from_flags({"cores": "1"}, ["applications=3"]).guaranteed == 0
+    assert RunConfig.from_flags({"cores": "14"}, ["applications=3", "guaranteed=2"]).guaranteed == 2
+
+
+def test_frames_are_mixed_for_echo_short_for_spin_and_the_protocol_s_for_kv() -> None:
+    assert [RunConfig.from_flags({"workload": name}).frame_bytes for name in ("echo", "spin", "kv")] == [
+        "mixed",
+        60,
+        None,
+    ]
+    assert RunConfig.from_flags({"workload": "echo"}, ["frame_bytes=1514"]).frame_bytes == 1514
+    assert RunConfig.from_flags({"pcap": "some.pcap"}).frame_bytes is None
+
+
+def test_what_the_application_computes_is_its_own_unless_requests_say_it() -> None:
+    assert RunConfig.from_flags({"service": "constant:3us"}).service_ps == 3_000_000
+    assert RunConfig.from_flags({"workload": "kv", "service": "constant:3us"}).service_ps == 3_000_000
+    spin = RunConfig.from_flags({"workload": "spin", "service": "exponential:3us"})
+    assert (spin.service, spin.service_ps) == (Exponential(mean_ps=3_000_000), 0)
+    assert RunConfig.from_flags({"workload": "spin", "service": "constant:3us"}).service_ps == 0
+
+
+def test_arrivals_and_rate_follow_each_other() -> None:
+    assert (RunConfig().arrivals, RunConfig().rate) == (Poisson(), 10**6)
+    assert RunConfig.from_flags({"rate": "line"}).arrivals == Deterministic()
+    capture = RunConfig.from_flags({"pcap": "some.pcap"})
+    assert (capture.arrivals, capture.rate) == (Deterministic(), 10**6)
+    assert RunConfig.from_flags({"pcap": "some.pcap"}, ["arrivals=capture"]).rate is None
+    steps = RunConfig.from_flags({}, ["arrivals=steps:100k@1ms,5M@10us"])
+    phases = Phase(rate=100_000, time_ps=10**9), Phase(rate=5_000_000, time_ps=10**7)
+    assert (steps.arrivals, steps.rate) == (Steps(phases=phases), None)
+
+
+def test_the_series_is_off_or_has_a_width() -> None:
+    assert RunConfig().series_ps is None
+    assert RunConfig.from_flags({}, ["series=off"]).series_ps is None
+    assert RunConfig.from_flags({}, ["series=100us"]).series_ps == 10**8
+
+
+def test_the_key_value_store_has_settings_of_its_own() -> None:
+    assert RunConfig().kv is None
+    assert RunConfig.from_flags({"workload": "kv"}).kv == KvLoad()
+    config = RunConfig.from_flags({"workload": "kv"}, ["kv_keys=7", "kv_skew=0", "kv_get_share=0.5"])
+    assert config.kv == KvLoad(keys=7, skew=0, get_share=0.5)
+    assert refused({"workload": "kv"}, "kv_keys=0").startswith("kv_keys is '0'; accepted is 1 to 1000000 keys of ")
+    assert refused({"workload": "kv"}, "kv_get_share=2") == "kv_get_share is '2'; accepted is 0 to 1"
+
+
+def test_switches_have_their_defaults_and_names_of_their_own() -> None:
+    assert RunConfig().switches == Switches()
+    config = RunConfig.from_flags({}, ["scan=7us", "prefetch=on", "send=packet"])
+    assert config.switches == Switches(scan_ps=7_000_000, prefetch=True, send="packet")
 
 
 def test_the_link_follows_rtt_and_seed_unless_said_otherwise() -> None:
@@ -70,7 +133,7 @@ def test_the_link_follows_rtt_and_seed_unless_said_otherwise() -> None:
 def test_how_a_run_is_carried_out_stands_apart_from_what_it_is() -> None:
     one = RunConfig.from_flags({"waves": True}, ["idle_skip=off", "lookahead=1", "polling=naive"])
     assert one.what() == RunConfig().what()
-    assert set(one.how()) == {"idle_skip", "lookahead", "polling", "waves", "trace"}
+    assert set(one.how()) == {"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file"}
     assert set(one.what()) | set(one.how()) == set(RunConfig.model_fields)
 
 
@@ -79,22 +142,53 @@ def test_a_file_gives_the_same_configuration_back() -> None:
         {"rate": "line", "rtt": "1us", "pcap": "x", "service": "constant:3us"}, ["lookahead=7", "link.seed=9"]
     )
     assert RunConfig.model_validate_json(config.model_dump_json()) == config
+    other = RunConfig.from_flags({"workload": "kv"}, ["arrivals=mmpp:0,1M,1ms,2ms", "kv_keys=3", "scan=1us"])
+    assert RunConfig.model_validate_json(other.model_dump_json()) == other
+
+
+@pytest.mark.parametrize(
+    ("flags", "assignments", "message"),
+    [
+        (
+            {"service": "exponential:10us"},
+            [],
+            "service is exponential; accepted with workload echo is constant:TIME",
+        ),
+        ({"workload": "kv", "service": "lognormal:1us"}, [], "service is lognormal; accepted with workload kv is "),
+        ({"workload": "kv", "pcap": "x"}, [], "workload is kv; accepted is echo or spin with a capture"),
+        (
+            {"workload": "spin", "pcap": "x", "service": "constant:1us"},
+            [],
+            "service is constant; accepted with spin and a capture is none",
+        ),
+        ({"workload": "spin"}, ["frame_bytes=mixed"], "frame_bytes is mixed; accepted is 60 to 1514, or mixed for "),
+        ({"workload": "kv"}, ["frame_bytes=60"], "frame_bytes is 60; accepted is 60 to 1514, or mixed for echo, "),
+        ({"pcap": "x"}, ["frame_bytes=60"], "frame_bytes is 60; accepted is 60 to 1514, or mixed for echo, and none"),
+        ({"rate": "1M"}, ["arrivals=steps:1M@1ms"], "rate is 1000000; accepted is none with arrivals steps, which has"),
+        ({"rate": "line"}, ["arrivals=mmpp:0,1M,1ms,1ms"], "rate is line; accepted is none with arrivals mmpp"),
+        ({"rate": "1M", "pcap": "x"}, ["arrivals=capture"], "rate is 1000000; accepted is none with arrivals capture"),
+        ({"rate": "line"}, ["arrivals=poisson"], "rate is line; accepted is a number of frames per second with "),
+    ],
+)
+def test_what_contradicts_itself_is_said_in_one_line(
+    flags: dict[str, object], assignments: list[str], message: str
+) -> None:
+    assert refused(flags, *assignments).startswith(message)
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"system": "linux"}, "system is 'linux'; accepted is indirect"),
+        ({"system": "linux"}, f"system is 'linux'; accepted is {', '.join(SYSTEMS)}"),
         ({"nic": "model"}, "nic is 'model'; accepted is rtl"),
-        ({"workload": "kv"}, "workload is 'kv'; accepted is echo"),
-        ({"service": "exponential:10us"}, "service is 'exponential:10us'; accepted is constant:TIME"),
+        ({"workload": "proxy"}, "workload is 'proxy'; accepted is echo, spin or kv"),
+        ({"service": "uniform:10us"}, "service is 'uniform:10us'; accepted is constant:TIME, exponential:MEAN, "),
         ({"service": "constant:ten"}, "service is 'constant:ten'; accepted is constant:TIME"),
         ({"service": "constant"}, "service is 'constant'; accepted is constant:TIME"),
         ({"cores": "0"}, "cores is '0'; accepted is 1 to 64 application cores"),
         ({"uthreads": "8193"}, "uthreads is '8193'; accepted is 1 to 8192 uthreads"),
         ({"flows": "many"}, "flows is 'many'; accepted is 1 to 64512 connections"),
         ({"requests": "0"}, "requests is '0'; accepted is 1 to 10000000 requests"),
-        ({"batch": True}, "batch is True; accepted is no batch application"),
         ({"trace": True}, "trace is True; accepted is no trace"),
         ({"rate": "0"}, "rate is '0'; accepted is 1 or more frames per second"),
         ({"rate": "0.5"}, "rate is '0.5'; accepted is 1 or more frames per second"),
@@ -117,11 +211,22 @@ def test_what_is_not_accepted_is_said_in_one_line(flags: dict[str, object], mess
         ("polling=often", "polling is 'often'; accepted is arithmetic or naive"),
         ("idle_skip=perhaps", "idle_skip is 'perhaps'; accepted is on or off"),
         ("drain=10", "drain is '10'; accepted is a time with a unit"),
-        ("seed=3", "set is 'seed=3'; accepted is KEY=VALUE with KEY one of drain, idle_skip, lookahead, polling"),
+        ("seed=3", "set is 'seed=3'; accepted is KEY=VALUE with KEY one of applications, arrivals, drain, "),
         ("drain", "set is 'drain'; accepted is KEY=VALUE"),
         ("link.max_payload_bytes=100", "link.max_payload_bytes is 100; accepted is 128 or 256 or 512"),
         ("link.memory_read_ps=soon", "link.memory_read_ps is 'soon'; accepted is a whole number"),
-        ("link.colour=3", "set is 'link.colour=3'; accepted is KEY=VALUE with KEY one of drain, "),
+        ("link.colour=3", "set is 'link.colour=3'; accepted is KEY=VALUE with KEY one of applications, "),
+        ("applications=9", "applications is 9; accepted is at most 8, the uthreads"),
+        ("applications=0", "applications is '0'; accepted is 1 to 1024 applications"),
+        ("guaranteed=5", "guaranteed is 5; accepted is at most 4: cores // applications"),
+        ("guaranteed=-1", "guaranteed is '-1'; accepted is 0 or more cores"),
+        ("arrivals=often", "arrivals is 'often'; accepted is poisson, deterministic, bursts:N, steps:"),
+        ("arrivals=capture", "arrivals is capture; accepted is poisson, deterministic, bursts:N, steps:"),
+        ("frame_bytes=59", "frame_bytes is '59'; accepted is 60 to 1514, or mixed for echo"),
+        ("frame_bytes=1515", "frame_bytes is '1515'; accepted is 60 to 1514, or mixed for echo"),
+        ("series=0", "series is '0'; accepted is off, or the width of a bin"),
+        ("requests_file=maybe", "requests_file is 'maybe'; accepted is on or off"),
+        ("kv_keys=5", "workload is echo; accepted with kv settings is kv"),
         ("drain.x=1ms", "set is 'drain.x=1ms'; accepted is KEY=VALUE"),
     ],
 )

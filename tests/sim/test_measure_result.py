@@ -1,13 +1,20 @@
 """The result of a run, from what its simulation left behind."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 from rich.console import Console
 
-from cosim.measure.accounting import AccountingError
-from cosim.measure.result import Outcome, measured
+from cosim.measure.conservation import Balance
+from cosim.measure.errors import AccountingError, ConservationError, StageError
+from cosim.measure.result import Outcome, measure, measured
+from cosim.measure.stages import STAGES
 from cosim.measure.table import summary
 from cosim.simulation import Report
 from cosim.traffic.echo import expected_echo
@@ -88,10 +95,124 @@ def test_a_run_without_any_answer_has_no_rates() -> None:
 
 
 def test_a_run_whose_sums_do_not_agree_has_no_result() -> None:
-    with pytest.raises(AccountingError, match="offered 301 is not completed 300"):
+    with pytest.raises(ConservationError, match="offered 301 is not completed 300"):
         measured(LOAD, outcome(300, pipe_full=1))
     with pytest.raises(AccountingError, match=r"frame 1 that left the NIC, .* at 2000000 ps, answers no request"):
         measured(LOAD, Outcome(ARRIVALS, REQUESTS, ARRIVALS + 2_000_000, END, outcome(300).counters, REPORT))
+
+
+# --- what software wrote down and counted -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullReport(Report):
+    """With rows, counters and balances."""
+
+    notifications: Any
+    packets: Any
+    sends: Any
+    batch_ps: int | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+    balances: tuple[Balance, ...] = ()
+
+    @property
+    def packets_per_notification(self) -> float:
+        return 1.0
+
+
+def full_report(**changed: Any) -> FullReport:
+    """Every request of LOAD had a notification and a send of its own; each stage took 200 ns."""
+    pipes = LOAD.steering.flow[:300] % LOAD.uthreads
+    flits = -(-REQUESTS.lengths[:300].astype(np.int64) // 64)
+    ends = np.array([flits[:index][pipes[:index] == pipes[index - 1]].sum() for index in range(1, 301)]) % 32768
+    at = [ARRIVALS[:300] + 200_000 * stage for stage in range(10)]
+    notifications = np.stack([pipes, ends, *at[1:6]], axis=1)
+    rows = {
+        "notifications": notifications,
+        "packets": np.stack([pipes, ends, at[6], at[7]], axis=1),
+        "sends": np.stack([pipes, ends, at[8], at[9]], axis=1),
+    }
+    before = {name: getattr(REPORT, name) for name in REPORT.__dataclass_fields__}
+    return FullReport(**{**before, **rows, **changed})
+
+
+def told_by(report: Report, answered: int = 300, **counters: int) -> dict[str, Any]:
+    return measured(LOAD, replace(outcome(answered, **counters), report=report))
+
+
+def test_stages_are_told_of_the_requests_behind_the_warm_up() -> None:
+    result = told_by(full_report())
+    stage = {"mean": 200.0, "p50": 200.0, "p99": None}
+    assert result["stage_ns"] == dict.fromkeys(STAGES, stage)
+    assert sum(stage["mean"] for stage in result["stage_ns"].values()) == result["latency_ns"]["p50"]
+    assert measured(LOAD, outcome(300))["stage_ns"] is None
+    assert list(result["stage_ns"]) == list(STAGES)
+
+
+def test_packets_that_were_handled_and_dropped_leave_no_stages() -> None:
+    assert told_by(full_report(), 299, tx_error=1)["stage_ns"] is None
+
+
+def test_rows_that_cannot_be_are_an_error() -> None:
+    report = full_report()
+    report.packets[7, 2] = 0
+    with pytest.raises(StageError, match="request 7: stage batch_wait"):
+        told_by(report)
+    report = full_report()
+    report.sends[7, 3] = 0
+    with pytest.raises(ConservationError, match="send 7 of pipe"):
+        told_by(report)
+
+
+def test_what_software_counts_is_in_the_result() -> None:
+    extra = {"parks": 5, "mmio_writes": 600, "run_lengths_ps": np.full(200, 3000)}
+    result = told_by(full_report(extra=extra, batch_ps=250))
+    assert (result["parks"], result["mmio_writes_per_request"], result["preemptions"]) == (5, 2.0, None)
+    assert result["run_lengths_ns"]["p50"] == 3.0
+    assert result["batch_ops_per_s"] == 250_000.0  # a quarter of a core
+    assert told_by(full_report())["batch_ops_per_s"] is None
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    with pytest.raises(ValueError, match="extra has 'offered', which the result has already"):
+        told_by(full_report(extra={"offered": 1}))
+
+
+def test_a_run_that_conserves_nothing_has_no_result() -> None:
+    with pytest.raises(ConservationError, match="softIRQs: 3 came, 1 left, 1 are there"):
+        told_by(full_report(balances=(Balance("softIRQs", 3, 1, 1),)))
+    with pytest.raises(ConservationError, match="the IOKernel's core"):
+        told_by(full_report(iokernel_ps={"poll": 999}))
+    with pytest.raises(ConservationError, match="the application cores"):
+        told_by(full_report(core_ps={"application": 1, "idle": 1000}))
+
+
+def test_unfinished_requests_are_in_the_system_up_to_the_last_thing_that_happened() -> None:
+    """Frames come and leave while the counters are read."""
+    late = replace(outcome(200, pipe_full=60), end_ps=1_000_000)
+    measurement = measure(LOAD, late)
+    assert set(measurement.ends_ps[260:300].tolist()) == {int(ARRIVALS[300])}
+
+
+def test_the_series_begins_with_the_load() -> None:
+    at = ARRIVALS + 7_000_000
+    moved = replace(outcome(300), arrivals_ps=at, returned_ps=at[:300] + 2_000_000, end_ps=END + 7_000_000)
+    told = measure(LOAD, moved).series(10_000_000)
+    assert told["start_ns"] == [0.0, 10_000.0, 20_000.0, 30_000.0]
+    assert told["offered"] == [100, 100, 100, 1]
+    assert told["dropped"] == [0, 0, 0, 1]
+    assert measure(LOAD, outcome(200, pipe_full=60)).series(10**9)["dropped"] is None
+    assert measure(LOAD, outcome(200, pipe_full=100)).series(10**9)["dropped"] == [101]
+    assert measure(LOAD, outcome(200)).series(10**9)["dropped"] == [1]
+
+
+def test_the_file_of_requests_tells_whose_each_was(tmp_path: Path) -> None:
+    measure(LOAD, replace(outcome(300), report=full_report())).write_requests(tmp_path / "requests.parquet")
+    told = parquet.read_table(tmp_path / "requests.parquet").to_pydict()
+    assert list(told)[:5] == ["request", "connection", "pipe", "service_ps", "fate"]
+    assert told["request"] == list(range(301))
+    assert told["pipe"][:300] == (LOAD.steering.flow[:300] % 4).tolist()
+    assert told["pipe"][300] is None
+    assert told["fate"] == ["completed"] * 300 + ["dropped"]
+    assert told["taken_ps"] == [*(ARRIVALS[:300] + 1_000_000).tolist(), None]
 
 
 def shown(result: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from scapy.utils import RawPcapNgReader, RawPcapReader, RawPcapWriter
 
-from cosim.traffic.pcap import CaptureError, read_capture, write_capture
+from cosim.traffic.pcap import CaptureError, read_capture, read_timed_capture, write_capture
 from tests.captures import CAPTURES, capture_names
 
 FRAMES = [bytes(range(60)), b"\xff" * 61, bytes(1514), b"\x00" * 14]
@@ -31,9 +31,10 @@ def interface(order: str, link: int = 1, snap: int = 0) -> bytes:
     return block(order, 1, struct.pack(f"{order}HHI", link, 0, snap))
 
 
-def enhanced(order: str, frame: bytes, index: int = 0, original: int | None = None) -> bytes:
+def enhanced(order: str, frame: bytes, index: int = 0, original: int | None = None, time: int = 0) -> bytes:
     size = len(frame) if original is None else original
-    return block(order, 6, struct.pack(f"{order}IIIII", index, 0, 0, len(frame), size) + frame)
+    high, low = divmod(time, 1 << 32)
+    return block(order, 6, struct.pack(f"{order}IIIII", index, high, low, len(frame), size) + frame)
 
 
 def read(tmp_path: Path, content: bytes) -> list[bytes]:
@@ -160,3 +161,69 @@ def test_scapy_reads_our_pcapng(tmp_path: Path) -> None:
     path.write_bytes(section("<") + interface("<") + enhanced("<", FRAMES[0]))
     with RawPcapNgReader(str(path)) as reader:
         assert [data for data, _ in reader] == FRAMES[:1]
+
+
+def times(tmp_path: Path, content: bytes) -> list[int]:
+    path = tmp_path / "some.pcap"
+    path.write_bytes(content)
+    frames, times_ps = read_timed_capture(path)
+    assert list(frames) == list(read_capture(path))
+    return times_ps.tolist()
+
+
+def timed(stamps: list[tuple[int, int]], order: str, magic: int) -> bytes:
+    """Empty-looking frames at these (seconds, parts of a second)."""
+    head = struct.pack(f"{order}IHHiIII", magic, 2, 4, 0, 0, 65535, 1)
+    return head + b"".join(struct.pack(f"{order}IIII", *stamp, 60, 60) + bytes(60) for stamp in stamps)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_times_of_a_classic_capture_are_in_its_parts_of_a_second_from_the_first_frame_on(
+    tmp_path: Path, order: str
+) -> None:
+    stamps = [(4_000_000_000, 999_999), (4_000_000_001, 1)]
+    assert times(tmp_path, timed(stamps, order, 0xA1B2C3D4)) == [0, 2_000_000]
+    assert times(tmp_path, timed(stamps, order, 0xA1B23C4D)) == [0, 10**12 - 999_998 * 1000]
+
+
+def test_a_frame_from_before_comes_at_once_behind_the_one_before_it(tmp_path: Path) -> None:
+    stamps = [(1, 5), (1, 9), (1, 7), (1, 3), (1, 10)]
+    assert times(tmp_path, timed(stamps, "<", 0xA1B23C4D)) == [0, 4000, 4000, 4000, 5000]
+
+
+@pytest.mark.parametrize(
+    ("options", "unit_ps"),
+    [
+        ([], 10**6),
+        ([(9, b"\x09")], 1000),
+        ([(9, b"\x03")], 10**9),
+        ([(9, b"\x8a")], 10**12 / 1024),
+        ([(2, b"eth0"), (9, b"\x06"), (0, b"")], 10**6),
+    ],
+)
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_times_of_pcapng_have_the_resolution_of_their_interface(
+    tmp_path: Path, order: str, options: list[tuple[int, bytes]], unit_ps: float
+) -> None:
+    text = b"".join(
+        struct.pack(f"{order}HH", code, len(value)) + value.ljust(-(-len(value) // 4) * 4, b"\0")
+        for code, value in options
+    )
+    described = block(order, 1, struct.pack(f"{order}HHI", 1, 0, 0) + text)
+    start = 5 << 32
+    content = section(order) + described + b"".join(enhanced(order, FRAMES[0], time=start + at) for at in (0, 1024))
+    assert times(tmp_path, content) == [0, 1024 * unit_ps]
+
+
+def test_interfaces_may_begin_in_seconds_of_their_own(tmp_path: Path) -> None:
+    late = block("<", 1, struct.pack("<HHI", 1, 0, 0) + struct.pack("<HHq", 14, 8, 3))
+    frames = enhanced("<", FRAMES[0], time=7) + enhanced("<", FRAMES[0], index=1, time=7)
+    assert times(tmp_path, section("<") + interface("<") + late + frames) == [0, 3 * 10**12]
+
+
+def test_times_that_are_none_are_refused_where_they_matter(tmp_path: Path) -> None:
+    simple = block("<", 3, struct.pack("<I", 61) + FRAMES[1])
+    with pytest.raises(CaptureError, match=r"some\.pcap: frame 2 has no time; accepted with its own timing are frames"):
+        times(tmp_path, section("<") + interface("<") + enhanced("<", FRAMES[0]) + simple)
+    with pytest.raises(CaptureError, match=r"frame 2 is 100001 s behind the first; accepted .* is at most 100000 s"):
+        times(tmp_path, timed([(0, 0), (100_001, 0)], "<", 0xA1B2C3D4))

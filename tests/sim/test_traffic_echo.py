@@ -1,11 +1,15 @@
 """What must come back: swapped, whole up to the IP length, padded with zeros; seen with scapy's eyes."""
 
+import numpy as np
+import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from cosim.traffic.echo import expected_echo
-from tests.tools.look_alikes import not_sound_ipv4
+from cosim.traffic.echo import expected_echo, expected_echoes
+from cosim.traffic.frames import Frames
+from cosim.traffic.generate import generate_requests
+from tests.tools.look_alikes import not_sound_ipv4, of_everything
 
 THERE = {"src": "10.0.0.2", "dst": "10.0.0.1"}
 BACK = {"src": "10.0.0.1", "dst": "10.0.0.2"}
@@ -62,3 +66,15 @@ def test_what_is_no_sound_ipv4_comes_back_whole_and_swaps_its_mac_addresses_only
     for frame in not_sound_ipv4():
         back = frame[6:12] + frame[:6] + frame[12:]
         assert expected_echo(frame, in_header_mode=True) == back.ljust(60, b"\0")
+
+
+def test_many_at_once_are_answered_like_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosim.traffic.frames._PART", 7)  # of which the number of frames is no multiple
+    frames = [*of_everything(), *not_sound_ipv4(), *generate_requests(30, connections=3, seed=1)]
+    in_header_mode = np.arange(len(frames)) % 3 == 0
+    packed = Frames.pack(frames)
+    answers = expected_echoes(packed, in_header_mode)
+    assert list(packed) == frames
+    assert list(answers) == [
+        expected_echo(frame, in_header_mode=bool(mode)) for frame, mode in zip(frames, in_header_mode, strict=True)
+    ]

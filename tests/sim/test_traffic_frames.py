@@ -1,6 +1,7 @@
 """Frames in one array."""
 
 import numpy as np
+import pytest
 
 from cosim.traffic.frames import Frames
 
@@ -21,3 +22,22 @@ def test_padding_adds_zeros_up_to_60_bytes_and_leaves_longer_frames() -> None:
 
 def test_no_frames_are_frames_too() -> None:
     assert list(Frames.pack([]).padded()) == []
+
+
+def test_a_field_is_big_endian_and_zero_behind_the_end_of_its_frame() -> None:
+    frames = Frames.pack([b"\1\2\3\4", b"\5\6", b"\7\x08\x09"])
+    assert frames.field(0, 2).tolist() == [0x0102, 0x0506, 0x0708]
+    assert frames.field(1, 2).tolist() == [0x0203, 0x0600, 0x0809]
+    assert frames.field(np.array([3, 0, 9]), 1).tolist() == [4, 5, 0]
+
+
+def test_parts_are_all_frames_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cosim.traffic.frames._PART", 3)
+    listed = [bytes([number]) * (number % 3) for number in range(8)]
+    frames = Frames.pack(listed)
+    assert [(here.start, here.stop, list(part)) for here, part in frames.parts()] == [
+        (0, 3, listed[:3]),
+        (3, 6, listed[3:6]),
+        (6, 8, listed[6:]),
+    ]
+    assert list(frames) == listed

@@ -5,7 +5,7 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
-from cosim.traffic.generate import even_arrivals_ps, generate_requests, poisson_arrivals_ps
+from cosim.traffic.generate import generate_requests, poisson_arrivals_ps
 
 
 def test_requests_are_sound_udp_to_the_port_of_their_connection_and_carry_their_index() -> None:
@@ -16,6 +16,22 @@ def test_requests_are_sound_udp_to_the_port_of_their_connection_and_carry_their_
         assert bytes(packet[UDP].payload)[:4] == index.to_bytes(4)
         again = Ether(frame)
         del again[IP].chksum, again[UDP].chksum  # scapy fills in what is right
+        assert bytes(again) == frame
+
+
+def test_many_requests_are_drawn_as_if_they_came_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = generate_requests(100, connections=8, seed=1)
+    monkeypatch.setattr("cosim.traffic.generate.CHUNK", 7)
+    assert list(generate_requests(100, connections=8, seed=1)) == list(at_once)
+
+
+@pytest.mark.parametrize("size", [60, 64, 65, 1514])
+def test_all_frames_may_have_one_size(size: int) -> None:
+    frames = generate_requests(50, connections=8, seed=1, frame_bytes=size)
+    assert set(frames.lengths.tolist()) == {size}
+    for frame in frames:
+        again = Ether(frame)
+        del again[IP].chksum, again[UDP].chksum
         assert bytes(again) == frame
 
 
@@ -50,7 +66,3 @@ def test_poisson_gaps_have_the_mean_and_the_spread_of_an_exponential(rate: int) 
     gaps = np.diff(poisson_arrivals_ps(50_000, rate, seed=1))
     assert gaps.mean() == pytest.approx(10**12 / rate, rel=0.02)
     assert gaps.std() == pytest.approx(10**12 / rate, rel=0.03)
-
-
-def test_even_arrivals_do_not_drift() -> None:
-    assert even_arrivals_ps(7, 3).tolist() == [i * 10**12 // 3 for i in range(7)]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cosim.config import ConfigError, RunConfig
+from cosim.traffic.echo import expected_echo
 from cosim.traffic.generate import generate_requests
 from cosim.traffic.load import Load, load
 from cosim.traffic.pcap import CaptureError, write_capture
@@ -46,6 +47,74 @@ def test_more_than_the_wire_carries_is_refused(tmp_path: Path) -> None:
         ConfigError, match="rate is 148809524; accepted is at most 148809523 of these frames per second"
     ):
         load(RunConfig.from_flags({"pcap": path, "rate": "148809524"}))
+
+
+def test_a_capture_may_keep_its_own_timing_and_queues_on_the_wire(tmp_path: Path) -> None:
+    path = tmp_path / "some.pcap"
+    write_capture(path, [bytes(60)] * 4, [7_000_000, 7_000_000, 9_000_000, 50_000_000])
+    own = load(RunConfig.from_flags({"pcap": path}, ["arrivals=capture"]))
+    assert own.deliver_ps.tolist() == [206_720, 213_440, 2_206_720, 43_206_720]
+
+
+@pytest.mark.parametrize("arrivals", ["poisson", "bursts:3"])
+def test_a_capture_may_come_at_random(tmp_path: Path, arrivals: str) -> None:
+    path = capture(tmp_path, [60] * 50)
+    one = load(RunConfig.from_flags({"pcap": path, "rate": "10k"}, [f"arrivals={arrivals}"]))
+    assert (np.diff(one.deliver_ps) > 0).all()
+    assert len(set(np.diff(one.deliver_ps).tolist())) > 10
+
+
+def test_bursts_may_exceed_the_wire_and_phases_may_not() -> None:
+    flags = {"workload": "spin", "requests": "1000"}
+    bursts = load(RunConfig.from_flags(flags, ["arrivals=bursts:100"]))
+    assert np.diff(bursts.deliver_ps)[:99].tolist() == [6720] * 99
+    for arrivals, text in (("steps:1M@1ms,200M@1ms", "steps"), ("mmpp:1M,200M,1ms,1ms", "mmpp")):
+        with pytest.raises(ConfigError) as error:
+            load(RunConfig.from_flags(flags, [f"arrivals={arrivals}"]))
+        message = f"arrivals {text} has a rate of 200000000; accepted is at most 148809523 of these frames per second"
+        assert str(error.value).startswith(message)
+
+
+def test_a_load_that_would_never_end_is_refused() -> None:
+    assert len(load(RunConfig.from_flags({"rate": "1", "requests": "100000", "workload": "spin"})).requests) == 10**5
+    with pytest.raises(ConfigError, match=r"rate is 1; accepted for 100001 requests is at least 1\.00001 per second"):
+        load(RunConfig.from_flags({"rate": "1", "requests": "100001", "workload": "spin"}))
+
+
+def test_a_load_knows_its_connections_and_service_times() -> None:
+    config = RunConfig.from_flags({"workload": "spin", "service": "exponential:10us", "requests": "300", "flows": "20"})
+    requests = load(config)
+    assert requests.service_ps.tolist() == config.service.draw(300, 1).tolist()
+    ports = [int.from_bytes(frame[36:38]) for frame in requests.requests]
+    assert requests.connections.tolist() == [port - 1024 for port in ports]
+    constant = load(RunConfig.from_flags({"service": "constant:2us", "requests": "3"}))
+    assert constant.service_ps.tolist() == [2 * 10**6] * 3
+
+
+def test_connections_of_a_capture_are_its_flows(tmp_path: Path) -> None:
+    udp = list({frame[36:38]: frame for frame in generate_requests(100, connections=3, seed=1)}.values())
+    assert replayed(tmp_path, [udp[1], bytes(1515), udp[0], udp[1]], 8).connections.tolist() == [0, -1, 1, 0]
+
+
+def test_requests_of_spin_may_come_from_a_capture_with_their_times(tmp_path: Path) -> None:
+    sent = load(RunConfig.from_flags({"workload": "spin", "service": "exponential:10us", "requests": "50"}))
+    path = tmp_path / "sent.pcap"
+    write_capture(path, sent.requests, sent.deliver_ps.tolist())
+    again = load(RunConfig.from_flags({"workload": "spin", "pcap": path}))
+    assert again.service_ps.tolist() == sent.service_ps.tolist()
+    noise = generate_requests(3, connections=1, seed=1, frame_bytes=60)
+    write_capture(path, noise, range(3))
+    with pytest.raises(ConfigError, match=r"sent\.pcap: frame 1 asks spin for more computing than is accepted, 10\^15"):
+        load(RunConfig.from_flags({"workload": "spin", "pcap": path}))
+
+
+def test_what_must_come_back_is_the_echo_of_what_is_admitted(tmp_path: Path) -> None:
+    too_long, arp = bytes(1515), not_sound_ipv4()[0]
+    udp = next(iter(generate_requests(1, connections=1, seed=1)))
+    requests = replayed(tmp_path, [udp, too_long, arp], 8)
+    answers = list(requests.expected)
+    assert answers[0] == expected_echo(udp)
+    assert answers[2] == expected_echo(arp, in_header_mode=True)
 
 
 def replayed(tmp_path: Path, frames: list[bytes], uthreads: int) -> Load:

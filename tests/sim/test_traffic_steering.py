@@ -116,6 +116,24 @@ def test_flows_are_in_order_of_first_appearance() -> None:
     assert steering.flow.tolist() == [0, 1, 2, 0, 3, 2]
 
 
+def test_many_frames_are_steered_as_if_they_came_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def to(port: int, flags: str) -> Packet:
+        return Ether() / IP(**TO_A) / TCP(sport=port + 1, dport=port, flags=flags)
+
+    packets = [to(port, flags) for port in (9, 3, 9, 5, 3) for flags in "SAS"] + [Ether() / ARP(), Raw(bytes(1600))]
+    at_once = steered(*packets)
+    monkeypatch.setattr("cosim.traffic.frames._PART", 4)
+    some_at_a_time = steered(*packets)
+    assert some_at_a_time.flows == at_once.flows
+    assert len(at_once.flows) == 7
+    for one, other in zip(
+        (at_once.flow, at_once.cause, at_once.refusal),
+        (some_at_a_time.flow, some_at_a_time.cause, some_at_a_time.refusal),
+        strict=True,
+    ):
+        assert one.tolist() == other.tolist()
+
+
 @pytest.mark.parametrize("name", capture_names("afs.pcap"))
 def test_a_real_capture_with_fragments(name: str) -> None:
     steering = steer(read_capture(CAPTURES / name).padded(), 1514)

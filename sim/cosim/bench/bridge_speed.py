@@ -54,9 +54,7 @@ def measure(scratch: Path, tell: Callable[[str], None]) -> Speed:
     """
     tell("building (a), (b) and (c)")
     sources = [verilog(Nic, FULL)]
-    raw = bare_model(
-        sources, top="enso_nic", cpp=[_HERE / "replay.cpp"], headers=[_HERE.parent / "pcie" / "pins.hpp"]
-    )
+    raw = bare_model(sources, top="enso_nic", cpp=[_HERE / "replay.cpp"], headers=[_HERE.parent / "pcie" / "pins.hpp"])
     stock = _stock_model(sources[0])
 
     percent, first = _highest_rate(scratch, tell)

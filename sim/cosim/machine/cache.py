@@ -50,6 +50,10 @@ class CacheLines:
         """Picoseconds that a read of a polled line would cost."""
         return self._line_dirty if self.stale[core] >> line & 1 else 0
 
+    def stale_lines(self, core: int, first: int, count: int) -> int:
+        """See hermes.world.CacheLines."""
+        return self.stale[core] >> first & (1 << count) - 1
+
     def write_cost(self, core: int, line: int) -> int:
         """See hermes.world.CacheLines."""
         return self._line_dirty if self._holders[line] & ~(1 << core) else 0

@@ -7,7 +7,7 @@ from cosim.machine.cache import CacheLines
 from cosim.machine.effects import Effects
 from cosim.machine.walk import Position, WalkTable
 from cosim.nic.base import NEVER, Nic
-from hermes.world import ACTIVITIES, MMIO_WRITE, Software, Walk
+from hermes.world import ACTIVITIES, ENDLESS, IDLE, MMIO_WRITE, Software, Walk
 
 FIRST_CORE_ORDER: Final = 1
 
@@ -17,7 +17,7 @@ class AccountingError(RuntimeError):
 
 
 class Core:
-    """One core, with its software (hermes.world.Core).
+    """One core, and the software that has it (hermes.world.Core); none at first.
 
     While its software finds nothing, the core polls: by arithmetic, it goes straight to the first look at a source that
     is ready or becomes so; naively, it executes each look. Both give the same.
@@ -27,10 +27,13 @@ class Core:
     times
         Picoseconds by activity, up to ``busy_until``.
     busy_until
-        End of the action or look that is under way; where a core polls, it may lie in the past.
+        End of the action or look that is under way; where a core polls or idles, it may lie in the past.
+    laps
+        See hermes.world.Core.
     """
 
     __slots__ = (
+        "_alarms",
         "_began",
         "_effects",
         "_engine",
@@ -40,7 +43,6 @@ class Core:
         "_nic",
         "_order",
         "_poll_kind",
-        "_poll_lap",
         "_poll_source",
         "_poll_time",
         "_position",
@@ -51,6 +53,7 @@ class Core:
         "_tables",
         "busy_until",
         "index",
+        "laps",
         "times",
     )
 
@@ -60,6 +63,7 @@ class Core:
         self.index = index
         self.times = [0] * len(ACTIVITIES)
         self.busy_until = 0
+        self.laps = 0
         self._engine = engine
         self._nic = nic
         self._effects = effects
@@ -70,12 +74,14 @@ class Core:
         self._poll_kind = engine.kind(self._poll)
         self._generation = 0
         self._began = 0
+        self._software: Software | None = None
         self._spent: list[tuple[int, int]] = []  # since the last event: what can still be under way
         self._tables: dict[int, WalkTable] = {}  # by id() of the walk, which its table keeps alive
+        self._alarms: dict[int, tuple[int, int]] = {}  # by source: time, laps
         self._position = Position()
         self._spinning = False
         self._poll_time = NEVER
-        self._poll_source = self._poll_lap = 0
+        self._poll_source = 0
 
     # --- what software calls ------------------------------------------------------------------------------------------
 
@@ -91,13 +97,34 @@ class Core:
         if table is None:
             table = self._tables[id(walk)] = WalkTable(walk)
         self._position.begin(table)
+        self._alarms.clear()
 
     def wake(self, source: int) -> None:
         """See hermes.world.Core."""
         if self._spinning and not self._is_naive:
             # at equal time a look comes after those effects only whose order is lower
             now = self._engine.now if self._engine.order < self._order else self._engine.now + 1
-            self._look_at(source, max(now, self.busy_until))
+            self._look_at(source, max(now, self.busy_until), 0)
+
+    def alarm(self, source: int, time: int, laps: int = 0) -> None:
+        """See hermes.world.Core."""
+        self._alarms[source] = time, laps
+        if self._spinning and not self._is_naive:
+            now = self._engine.now if self._engine.order < self._order else self._engine.now + 1
+            self._look_at(source, max(time, now, self.busy_until), laps)
+
+    def cut(self) -> int:
+        """See hermes.world.Core."""
+        now = self._engine.now
+        if self._spinning and self.busy_until < now:
+            self.times[self._position.table.activity] += now - self.busy_until
+            self.busy_until = now
+        left = self.busy_until - now
+        self._give_back(left, self.times)
+        self._spent.clear()
+        self.busy_until = now
+        self._spinning = False
+        return left
 
     def mmio_write(self, address: int, value: int) -> None:
         """See hermes.world.Core."""
@@ -106,16 +133,50 @@ class Core:
 
     # --- what the machine calls ---------------------------------------------------------------------------------------
 
-    def start(self, software: Software, time: int) -> None:
-        """Run this software from ``time`` on."""
-        self._software = software
+    def start(self, software: Software | None, time: int) -> None:
+        """Run this software from ``time`` on; None: idle from then on."""
         self._began = self.busy_until = time
+        self._software = software
+        if software is not None:
+            software.begin(self)
+            self._act()
+
+    def run(self, software: Software, activity: int, duration: int) -> None:
+        """The core is idle, or was left: software gets it now, and takes its first step after ``duration``."""
+        now = self._engine.now
+        if self._software is None:
+            self.times[IDLE] += now - self.busy_until
+            self.busy_until = now
+            self._spent.clear()
+        self._stop()
+        self._software = software
+        software.begin(self)
+        self.spend(activity, duration)
         self._act()
+
+    def leave(self) -> None:
+        """Nobody has the core, from now on."""
+        self._stop()
+        self._software = None
+
+    def interrupt(self) -> None:
+        """An interrupt lands, now."""
+        assert self._software is not None
+        if self._software.interrupt():
+            self._stop()
+            self._act()
 
     @property
     def is_quiet(self) -> bool:
-        """Whether the core polls and nothing is ready: only others can make it go on."""
-        return self._spinning and not self._software.ready()
+        """Whether only others, or the time, can make the core go on."""
+        if self._software is None or self.busy_until - self._engine.now > ENDLESS // 2:
+            return True
+        if not self._spinning:
+            return False
+        ready = self._software.ready()
+        for source in self._alarms:
+            ready &= ~(1 << source)
+        return not ready
 
     def times_at(self, end: int) -> list[int]:
         """Picoseconds by activity from the start to ``end``, behind all events up to then.
@@ -126,13 +187,12 @@ class Core:
             They do not add up to the time that passed.
         """
         times = list(self.times)
-        if self._spinning and end > self.busy_until:
-            times[self._position.table.activity] += end - self.busy_until
-        beyond = max(0, self.busy_until - end)
-        for activity, duration in reversed(self._spent):
-            cut = min(beyond, duration)
-            times[activity] -= cut
-            beyond -= cut
+        if end > self.busy_until:
+            if self._software is None:
+                times[IDLE] += end - self.busy_until
+            elif self._spinning:
+                times[self._position.table.activity] += end - self.busy_until
+        self._give_back(max(0, self.busy_until - end), times)
         if sum(times) != end - self._began:
             split = ", ".join(f"{name} {time}" for name, time in zip(ACTIVITIES, times, strict=True) if time)
             raise AccountingError(
@@ -142,23 +202,38 @@ class Core:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
+    def _give_back(self, duration: int, times: list[int]) -> None:
+        """Of what was spent since the last event, take the last ``duration`` picoseconds out of these times."""
+        for activity, spent in reversed(self._spent):
+            if not duration:
+                return
+            part = min(duration, spent)
+            times[activity] -= part
+            duration -= part
+
     def _step(self, generation: int, _: int) -> None:
         """Event: an action ended."""
         if generation != self._generation:
             return
+        software = self._software
+        assert software is not None
         self._spent.clear()
-        if self._software.step():
+        goes_on = software.step()
+        if generation != self._generation:
+            return  # it left
+        if goes_on:
             self._act()
         else:
-            self._spin(self._software.ready())
+            self._spin(software.ready())
 
     def _poll(self, generation: int, _: int) -> None:
         """Event: a look begins."""
         if generation != self._generation:
             return
         position, source, software = self._position, self._poll_source, self._software
+        assert software is not None
         table = position.table
-        skipped = position.polled(source, self._poll_lap)
+        skipped = position.polled(source, self.laps)
         self.times[table.activity] += skipped
         self.busy_until += skipped
         now = self._engine.now
@@ -167,7 +242,7 @@ class Core:
         self._spinning = False
         self._spent.clear()
         ready = software.ready()
-        if ready >> source & 1:
+        if ready >> source & 1 or self._is_due(source):
             if software.poll(source):
                 self._act()
             else:
@@ -175,20 +250,29 @@ class Core:
             return
         cost = table.costs[source]
         if self._is_naive:
-            if table.first_line >= 0:
-                cost += self._lines.read_cost(self.index, table.first_line + source)
+            for first in table.lines:
+                cost += self._lines.read_cost(self.index, first + source)
             if software.poll(source) or self.busy_until - now != cost:
                 raise AccountingError(
                     f"core {self.index}: source {source} is not ready, but a look did not cost {cost}"
                 )
         else:
-            if table.first_line >= 0:
-                cost += self._lines.read(self.index, table.first_line + source)
+            for first in table.lines:
+                cost += self._lines.read(self.index, first + source)
             self.spend(table.activity, cost)
         self._spin(ready)
 
+    def _is_due(self, source: int) -> bool:
+        alarm = self._alarms.get(source)
+        return alarm is not None and alarm[0] <= self._engine.now and alarm[1] <= self.laps
+
     def _act(self) -> None:
         self._engine.schedule(self.busy_until, self._order, self._step_kind, self._generation, 0)
+
+    def _stop(self) -> None:
+        """No event that is scheduled counts any more."""
+        self._spinning = False
+        self._generation += 1
 
     def _spin(self, ready: int) -> None:
         """Nothing to do: poll, from the end of what was spent on; these sources are ready."""
@@ -199,15 +283,19 @@ class Core:
         self._poll_time = NEVER
         if self._is_naive:
             ready = -1
-        elif table.first_line >= 0:
-            ready |= self._lines.stale[self.index] >> table.first_line & table.all
+        else:
+            stale = self._lines.stale[self.index]
+            for first in table.lines:
+                ready |= stale >> first & table.all
+            for source, (time, laps) in self._alarms.items():
+                self._look_at(source, max(time, start), laps)
         if ready:
-            self._look_at(position.first(ready), start)
+            self._look_at(position.first(ready), start, 0)
 
-    def _look_at(self, source: int, earliest: int) -> None:
+    def _look_at(self, source: int, earliest: int, laps: int) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""
-        time, lap = self._position.visit(source, earliest)
+        time, lap = self._position.visit(source, earliest, laps)
         if time < self._poll_time:
-            self._poll_time, self._poll_source, self._poll_lap = time, source, lap
+            self._poll_time, self._poll_source, self.laps = time, source, lap
             self._generation += 1
             self._engine.schedule(time, self._order, self._poll_kind, self._generation, 0)

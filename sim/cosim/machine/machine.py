@@ -1,13 +1,13 @@
 """The host around its software: cores, cache lines, memory, the NIC's effects (hermes.world.World)."""
 
-from collections.abc import Sequence
-
 from cosim.engine import LAST_ORDER, Engine
 from cosim.machine.cache import CacheLines
 from cosim.machine.core import Core
 from cosim.machine.effects import Effects
+from cosim.machine.ksched import Ksched
 from cosim.nic.base import HostMemory, Nic
 from hermes.costs import Costs
+from hermes.stamps import Stamps
 from hermes.world import NIC_WRITE, Software
 
 
@@ -26,7 +26,7 @@ class Machine:
     nic_effect
         Kind of the events (source, address) by which the NIC's writes to watched memory are told.
     marked
-        The time of each core by activity, up to the mark; None before it.
+        The time of each core by activity up to each mark, by the time of the mark.
     """
 
     def __init__(self, nic: Nic, engine: Engine, costs: Costs, application_cores: int, *, is_naive: bool) -> None:
@@ -39,7 +39,9 @@ class Machine:
             Core(index, engine, nic, self.effects, self.lines, is_naive=is_naive)
             for index in range(application_cores + 1)
         ]
-        self.marked: list[list[int]] | None = None
+        self.ksched = Ksched(engine, costs, self.cores)
+        self.stamps = Stamps()
+        self.marked: dict[int, list[list[int]]] = {}
         self._nic = nic
         self._engine = engine
         self._watched: list[tuple[Core, int]] = []  # by source of the NIC's effects: who is woken
@@ -56,10 +58,10 @@ class Machine:
         self._nic.watch(address, length, len(self._watched))
         self._watched.append((self.cores[core], source))
 
-    def start(self, software: Sequence[Software], time: int) -> None:
-        """Run the software on the cores, by index, from ``time`` on."""
-        for core, program in zip(self.cores, software, strict=True):
-            core.start(program, time)
+    def start(self, iokernel: Software, time: int) -> None:
+        """Run the IOKernel on core 0 from ``time`` on; the others idle until it grants them."""
+        for core in self.cores:
+            core.start(iokernel if core.index == 0 else None, time)
 
     def mark(self, time: int) -> None:
         """Note the time of each core by activity at ``time``, behind all that happens then."""
@@ -76,8 +78,9 @@ class Machine:
 
     def _nic_wrote(self, source: int, address: int) -> None:
         self.record(NIC_WRITE, source, address)
+        self.stamps.visible[address] = self._engine.now
         core, walk_source = self._watched[source]
         core.wake(walk_source)
 
     def _mark(self, a: int, b: int) -> None:  # noqa: ARG002  (all handlers take two)
-        self.marked = self.times_at(self._engine.now)
+        self.marked[self._engine.now] = self.times_at(self._engine.now)

@@ -10,7 +10,7 @@ class WalkTable:
     ----------
     orders, offsets
         By ``lap % laps``: the sources in order, and by source the picoseconds from the start of the lap to the look.
-    costs, activity, first_line
+    costs, activity, lines
         As the walk has them.
     all
         A bit for each source.
@@ -20,14 +20,14 @@ class WalkTable:
         After so many the orders repeat.
     """
 
-    __slots__ = ("activity", "all", "costs", "first_line", "laps", "length", "offsets", "orders", "walk")
+    __slots__ = ("activity", "all", "costs", "laps", "length", "lines", "offsets", "orders", "walk")
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
         self.orders = walk.orders
         self.costs = walk.costs
         self.activity = walk.activity
-        self.first_line = walk.first_line
+        self.lines = walk.lines
         self.length = sum(walk.costs)
         self.laps = len(walk.orders)
         self.all = (1 << len(walk.costs)) - 1
@@ -60,14 +60,17 @@ class Position:
         self.table = table
         self.lap = self.start = self.offset = 0
 
-    def visit(self, source: int, earliest: int) -> tuple[int, int]:
+    def visit(self, source: int, earliest: int, laps: int = 0) -> tuple[int, int]:
         """(time, lap) of the first look at a source that begins at ``earliest`` or later, if all before are clean.
 
-        ``earliest`` is not before the next look.
+        ``earliest`` is not before the next look; the look is not in a lap before ``laps``.
         """
         table = self.table
         passed = (earliest - self.start) // table.length
         lap = self.lap + passed
+        if lap < laps:
+            passed += laps - lap
+            lap = laps
         time = self.start + passed * table.length + table.offsets[lap % table.laps][source]
         if time < earliest:
             lap += 1

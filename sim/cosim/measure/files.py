@@ -10,7 +10,16 @@ from typing import Any
 
 from cosim.config import ConfigError
 
-OUTPUTS = ("config.json", "result.json", "run-info.json", "sent.pcap", "echo.pcap", "waves.vcd")
+OUTPUTS = (
+    "config.json",
+    "result.json",
+    "run-info.json",
+    "series.json",
+    "requests.parquet",
+    "sent.pcap",
+    "echo.pcap",
+    "waves.vcd",
+)
 """Everything that a run may write."""
 
 

@@ -9,15 +9,17 @@ from numpy.typing import NDArray
 MINIMUM_FRAME = 60
 """Bytes of the shortest Ethernet frame, without frame check sequence."""
 
+_PART = 1 << 16
+
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Frames, without frame check sequence, one after the other.
+    """Frames, without frame check sequence.
 
     Attributes
     ----------
     blob
-        uint8, all bytes.
+        uint8, the bytes of all.
     offsets, lengths
         int64 and int32, one per frame: frame i is ``blob[offsets[i] : offsets[i] + lengths[i]]``.
     """
@@ -43,12 +45,37 @@ class Frames:
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[bytes]:
-        blob = self.blob.tobytes()
-        for offset, length in zip(self.offsets.tolist(), self.lengths.tolist(), strict=True):
-            yield blob[offset : offset + length]
+        blob = np.ascontiguousarray(self.blob).data
+        for _, part in self.parts():
+            for offset, length in zip(part.offsets.tolist(), part.lengths.tolist(), strict=True):
+                yield bytes(blob[offset : offset + length])
+
+    def parts(self) -> Iterator[tuple[slice, "Frames"]]:
+        """The same frames, some at a time, to bound the memory that work on them takes; and which ones they are."""
+        for first in range(0, len(self), _PART):
+            some = slice(first, min(first + _PART, len(self)))
+            yield some, Frames(self.blob, self.offsets[some], self.lengths[some])
+
+    def field(self, offset: int | NDArray[np.int64], size: int) -> NDArray[np.int64]:
+        """Of each frame the ``size`` bytes at ``offset``, one for all or one for each, big-endian; 0 behind its end."""
+        value = np.zeros(len(self), dtype=np.int64)
+        for place in range(size):
+            position = self.offsets + offset + place
+            is_inside = offset + place < self.lengths
+            value = value << 8 | np.where(is_inside, self.blob[np.where(is_inside, position, 0)], 0)
+        return value
 
     def padded(self) -> "Frames":
         """The same frames as a sender puts them on the wire: zeros up to 60 bytes."""
-        if len(self) == 0 or int(self.lengths.min()) >= MINIMUM_FRAME:
+        short = np.flatnonzero(self.lengths < MINIMUM_FRAME)
+        if not len(short):
             return self
-        return Frames.pack(frame.ljust(MINIMUM_FRAME, b"\0") for frame in self)
+        # the short ones move behind the others
+        slots = np.empty((len(short), MINIMUM_FRAME), dtype=np.uint8)
+        moved = Frames(self.blob, self.offsets[short], self.lengths[short])
+        for place in range(MINIMUM_FRAME):
+            slots[:, place] = moved.field(place, 1)
+        offsets = self.offsets.copy()
+        offsets[short] = len(self.blob) + MINIMUM_FRAME * np.arange(len(short))
+        blob = np.concatenate((self.blob, slots.reshape(-1)))
+        return Frames(blob, offsets, np.maximum(self.lengths, MINIMUM_FRAME))

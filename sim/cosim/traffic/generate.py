@@ -1,117 +1,88 @@
-"""Generated load: UDP requests of mixed sizes, drawn by request index from streams of their own."""
+"""Generated load: UDP requests, drawn by request index from streams of their own."""
 
-import ipaddress
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.traffic.frames import Frames
+from cosim.traffic.frames import MINIMUM_FRAME, Frames
+from cosim.traffic.streams import ARRIVALS, CONNECTIONS, CONTENTS, SIZES, generator
+from cosim.traffic.udp import CHUNK, FIRST_PORT, LINE, PAYLOAD, SERVER, line_ends, wrap
 from cosim.traffic.wire import PS_PER_S
 
-DESTINATION = int(ipaddress.IPv4Address("10.0.0.1"))
-FIRST_PORT = 1024
-"""Connection i is destination port 1024 + i: what the NIC steers UDP by."""
+DESTINATION = SERVER.address
 MOST_CONNECTIONS = 65536 - FIRST_PORT
+LONGEST_FRAME = 1514
 
-_SHORTEST, _SMALL, _LONGEST = 4, 18, 1472
-"""UDP payloads in bytes: the request's index, what fills a frame of 60 bytes, what fills one of 1514."""
-
-_HEADER = np.dtype(
-    [
-        ("destination_mac", "u1", 6),
-        ("source_mac", "u1", 6),
-        ("ethertype", ">u2"),
-        ("version_and_length", "u1"),
-        ("service", "u1"),
-        ("total_length", ">u2"),
-        ("identification", ">u2"),
-        ("fragment", ">u2"),
-        ("time_to_live", "u1"),
-        ("protocol", "u1"),
-        ("ip_checksum", ">u2"),
-        ("source", ">u4"),
-        ("destination", ">u4"),
-        ("source_port", ">u2"),
-        ("destination_port", ">u2"),
-        ("udp_length", ">u2"),
-        ("udp_checksum", ">u2"),
-        ("index", ">u4"),  # the first bytes of the payload
-    ]
-)
-_IP, _ADDRESSES, _UDP, _PAYLOAD = 14, 26, 34, 42
-_LINE = 64
-
-# each purpose draws from a stream of its own, so that one more draw for one moves no other
-_ARRIVALS, _CONNECTIONS, _SIZES, _CONTENTS = range(4)
+_SHORTEST = PAYLOAD + 4
+"""A frame with nothing but the request's index."""
+_SERVICE = PAYLOAD + 4
+_BEHIND_SERVICE = _SERVICE + 8
 
 
-def generator(seed: int, purpose: int) -> np.random.Generator:
-    """The random stream of one purpose; its i-th draw belongs to request i."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence((seed, purpose))))
-
-
-def poisson_arrivals_ps(count: int, rate: int, seed: int) -> NDArray[np.int64]:
+def poisson_arrivals_ps(count: int, rate: float, seed: int) -> NDArray[np.int64]:
     """``count`` arrival times of a Poisson process of ``rate`` per second, each gap rounded to ps once."""
-    gaps = generator(seed, _ARRIVALS).exponential(PS_PER_S / rate, count)
+    gaps = generator(seed, ARRIVALS).exponential(PS_PER_S / rate, count)
     return np.cumsum(np.rint(gaps).astype(np.int64))
 
 
-def even_arrivals_ps(count: int, rate: int) -> NDArray[np.int64]:
-    """``count`` arrival times, one every 1/``rate`` seconds, rounded down to ps."""
-    return np.array([index * PS_PER_S // rate for index in range(count)], dtype=np.int64)
+def draw_connections(count: int, connections: int, seed: int) -> NDArray[np.int64]:
+    """The connection of each request, uniform."""
+    return generator(seed, CONNECTIONS).integers(connections, size=count)
 
 
-def generate_requests(count: int, connections: int, seed: int) -> Frames:
+def generate_requests(
+    count: int,
+    connections: int,
+    seed: int,
+    *,
+    frame_bytes: int | Literal["mixed"] = "mixed",
+    service_ps: NDArray[np.int64] | None = None,
+) -> Frames:
     """``count`` UDP requests, as their senders make them: not yet padded to 60 bytes.
 
-    Each one's connection is drawn uniformly. Half of them fit into a frame of 60 bytes, most with room to spare; the
-    sizes of the others are uniform up to 1514 bytes. The payload is the request's index (32 bits), then noise.
+    The payload is the request's index (32 bits), its service time in ps (64 bits) if there is one, then noise; numbers
+    are big-endian.
+
+    Parameters
+    ----------
+    frame_bytes
+        Of each frame, 60 to 1514. Mixed: half of them fit into a frame of 60 bytes, most with room to spare; the sizes
+        of the others are uniform up to 1514 bytes.
+    service_ps
+        Of each request; only with frames of one size.
     """
-    draw = generator(seed, _SIZES).random((count, 2))
+    lengths = _mixed_lengths(count, seed) if frame_bytes == "mixed" else np.full(count, frame_bytes, dtype=np.int32)
+    ports = FIRST_PORT + draw_connections(count, connections, seed)
+    ends = line_ends(lengths)
+    offsets = np.concatenate((np.zeros(1, dtype=np.int64), ends[:-1]))
+    blob = np.empty(int(ends[-1]), dtype=np.uint8)
+    noise = generator(seed, CONTENTS)
+    for first in range(0, count, CHUNK):
+        part = slice(first, min(first + CHUNK, count))
+        start, end = int(offsets[first]), int(ends[part.stop - 1])
+        lines = blob[start:end].reshape(-1, LINE)
+        lines[:] = np.frombuffer(noise.bytes(end - start), dtype=np.uint8).reshape(-1, LINE)
+        last = (ends[part] - start) // LINE - 1
+        is_used = np.arange(LINE) < ((lengths[part] - 1) % LINE + 1)[:, None]
+        lines[last] = np.where(is_used, lines[last], 0)
+        heads = (offsets[part] - start) // LINE
+        lines[heads, PAYLOAD:_SERVICE] = _bytes_of(np.arange(part.start, part.stop).astype(">u4"))
+        if service_ps is not None:
+            lines[heads, _SERVICE:_BEHIND_SERVICE] = _bytes_of(service_ps[part].astype(">u8"))
+        wrap(blob[start:end], lengths[part], ports[part], first)
+    return Frames(blob, offsets, lengths)
+
+
+def _mixed_lengths(count: int, seed: int) -> NDArray[np.int32]:
+    draw = generator(seed, SIZES).random((count, 2))
     is_small = draw[:, 0] < 0.5
-    low, high = np.where(is_small, _SHORTEST, _SMALL + 1), np.where(is_small, _SMALL, _LONGEST)
-    payloads = (low + np.floor(draw[:, 1] * (high - low + 1))).astype(np.int64)
-    lengths = _PAYLOAD + payloads
-
-    headers = np.zeros(count, dtype=_HEADER)
-    headers["destination_mac"] = (2, 0, 0, 0, 0, 1)
-    headers["source_mac"] = (2, 0, 0, 0, 0, 2)
-    headers["ethertype"] = 0x0800
-    headers["version_and_length"] = 0x45
-    headers["total_length"] = lengths - _IP
-    headers["identification"] = np.arange(count) & 0xFFFF
-    headers["time_to_live"] = 64
-    headers["protocol"] = 17
-    headers["source"] = int(ipaddress.IPv4Address("10.0.0.2"))
-    headers["destination"] = DESTINATION
-    headers["source_port"] = 40000
-    headers["destination_port"] = FIRST_PORT + generator(seed, _CONNECTIONS).integers(connections, size=count)
-    headers["udp_length"] = lengths - _UDP
-    headers["index"] = np.arange(count)
-
-    # each frame begins on a line of its own, with zeros up to the next, so that the sums may run over them
-    ends = np.cumsum(-(-lengths // _LINE) * _LINE)
-    offsets = np.concatenate(([0], ends[:-1]))
-    blob = np.frombuffer(generator(seed, _CONTENTS).bytes(int(ends[-1])), dtype=np.uint8).copy()
-    last_lines = blob.reshape(-1, _LINE)[ends // _LINE - 1]
-    last_lines[np.arange(_LINE) >= ((lengths - 1) % _LINE + 1)[:, None]] = 0
-    blob.reshape(-1, _LINE)[ends // _LINE - 1] = last_lines
-    header_bytes = offsets[:, None] + np.arange(_HEADER.itemsize)
-    blob[header_bytes] = headers.view(np.uint8).reshape(count, -1)
-
-    words = headers.view(">u2").reshape(count, -1)
-    headers["ip_checksum"] = _checksum(words[:, _IP // 2 : _UDP // 2].sum(axis=1, dtype=np.int64))
-    pseudo_header = words[:, _ADDRESSES // 2 : _UDP // 2].sum(axis=1, dtype=np.int64) + 17 + headers["udp_length"]
-    datagrams = np.stack((offsets + _UDP, ends), axis=1).ravel()[:-1] // 2
-    sums = np.add.reduceat(blob.view(">u2"), datagrams, dtype=np.int64)[::2]
-    headers["udp_checksum"] = _checksum(sums + pseudo_header)
-    blob[header_bytes] = headers.view(np.uint8).reshape(count, -1)
-    return Frames(blob, offsets, lengths.astype(np.int32))
+    low = np.where(is_small, _SHORTEST, MINIMUM_FRAME + 1)
+    high = np.where(is_small, MINIMUM_FRAME, LONGEST_FRAME)
+    lengths: NDArray[np.int32] = (low + np.floor(draw[:, 1] * (high - low + 1))).astype(np.int32)
+    return lengths
 
 
-def _checksum(sums: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Internet checksums of these sums of 16-bit words; 0xFFFF for 0, which UDP would take as none."""
-    for _ in range(3):
-        sums = (sums & 0xFFFF) + (sums >> 16)
-    checksums: NDArray[np.int64] = np.where(sums == 0xFFFF, 0xFFFF, ~sums & 0xFFFF)
-    return checksums
+def _bytes_of(numbers: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """A row for each."""
+    return numbers.view(np.uint8).reshape(len(numbers), -1)

@@ -1,17 +1,27 @@
-"""The load of a run: which frames come, when, and what the NIC will steer them by."""
+"""The load of a run: which frames come, when, what the NIC will steer them by, and what must come back."""
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.config import ConfigError, RunConfig
+from cosim.config import RunConfig
+from cosim.traffic.arrivals import Capture, Mmpp, Steps
+from cosim.traffic.echo import expected_echoes
 from cosim.traffic.frames import Frames
-from cosim.traffic.generate import even_arrivals_ps, generate_requests, poisson_arrivals_ps
-from cosim.traffic.pcap import read_capture
-from cosim.traffic.steering import ACCEPTED, FlowKey, Steering, steer
-from cosim.traffic.wire import deliver_ps, line_rate
+from cosim.traffic.generate import generate_requests
+from cosim.traffic.pcap import LONGEST_PS, read_capture, read_timed_capture
+from cosim.traffic.spin import carried_ps
+from cosim.traffic.steering import FlowKey, Steering, steer
+from cosim.traffic.udp import FIRST_PORT
+from cosim.traffic.wire import PS_PER_S, deliver_ps, line_rate
+from cosim.values import LONGEST_PS as LONGEST_SERVICE_PS
+from cosim.values import ConfigError
 from enso_nic.config import FULL
+
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,12 +38,21 @@ class Load:
         What the NIC makes of them.
     uthreads
         Flows go to so many in turn, in order of first appearance.
+    workload
+        What is done with them.
+    constant_ps
+        What the application computes for each, unless the request says it.
+    is_generated
+        They are, so that their flows have numbers.
     """
 
     requests: Frames
-    deliver_ps: NDArray[np.int64]
+    deliver_ps: Integers
     steering: Steering
     uthreads: int
+    workload: Literal["echo", "spin", "kv"] = "echo"
+    constant_ps: int = 0
+    is_generated: bool = False
 
     @property
     def flows(self) -> tuple[tuple[FlowKey, int], ...]:
@@ -43,51 +62,110 @@ class Load:
     @property
     def header_pipes(self) -> frozenset[int]:
         """Pipes that must be in header mode: those to which frames go that the NIC puts into no others."""
-        needs_it = (self.steering.refusal != ACCEPTED) & self.is_admitted
+        needs_it = (self.steering.refusal_code != 0) & self.is_admitted
         return frozenset((np.unique(self.steering.flow[needs_it]) % self.uthreads).tolist())
 
     @property
     def is_admitted(self) -> NDArray[np.bool_]:
         """Of each request, whether the door lets it in; if so, its pipe takes it."""
-        is_admitted: NDArray[np.bool_] = self.steering.cause == ACCEPTED
-        return is_admitted
+        return ~self.steering.is_too_long
 
     @property
     def in_header_mode(self) -> NDArray[np.bool_]:
         """Of each request, whether its pipe is in header mode."""
         return np.isin(self.steering.flow % self.uthreads, list(self.header_pipes)) & self.is_admitted
 
+    @property
+    def connections(self) -> Integers:
+        """Of each request, its connection: as it was drawn, or the index of its flow in a capture; -1 without one."""
+        if not self.is_generated:
+            return self.steering.flow
+        ports = np.array([key.destination_port for key in self.steering.flows], dtype=np.int64)
+        return (ports - FIRST_PORT)[self.steering.flow]
+
+    @property
+    def service_ps(self) -> Integers:
+        """Of each request, the compute time that it asks for, in ps."""
+        if self.workload == "spin":
+            return carried_ps(self.requests)
+        return np.full(len(self.requests), self.constant_ps, dtype=np.int64)
+
+    @cached_property
+    def expected(self) -> Frames:
+        """What answers each request, on the wire; for those only that are admitted."""
+        return expected_echoes(self.requests, self.in_header_mode)
+
 
 def load(config: RunConfig) -> Load:
     """The load that ``config`` asks for.
 
-    Generated requests arrive as a Poisson process; the frames of a capture come in its order, evenly spaced. At
-    ``line`` rate either follow each other without a pause.
+    The frames of a capture come in its order. At ``line`` rate all follow each other without a pause.
 
     Raises
     ------
     CaptureError
         The capture cannot be used.
     ConfigError
-        The rate is more than the wire carries of these frames.
+        The rate is more than the wire carries of these frames, or the load would last too long; or the file of service
+        times cannot be used.
     """
+    capture_ps = None
+    if config.pcap is None:
+        requests = _generated(config)
+    elif isinstance(config.arrivals, Capture):
+        requests, capture_ps = read_timed_capture(config.pcap)
+    else:
+        requests = read_capture(config.pcap)
+    requests = requests.padded()
+    arrivals = _arrivals_ps(config, requests) if capture_ps is None else capture_ps
+    made = Load(
+        requests,
+        deliver_ps(requests, arrivals, config.link),
+        steer(requests, FULL.maximum_frame),
+        config.uthreads,
+        config.workload,
+        config.service_ps,
+        config.pcap is None,
+    )
     if config.pcap is not None:
-        requests = read_capture(config.pcap).padded()
-    else:
-        assert config.requests is not None  # the configuration sees to it
-        assert config.flows is not None
-        requests = generate_requests(config.requests, config.flows, config.seed).padded()
+        _require_sound_times(config, made.service_ps)
+    return made
 
-    count = len(requests)
+
+def _generated(config: RunConfig) -> Frames:
+    count, flows, frame_bytes = config.requests, config.flows, config.frame_bytes
+    assert count is not None  # the configuration sees to it
+    assert flows is not None
+    assert frame_bytes is not None
+    service_ps = config.service.draw(count, config.seed) if config.workload == "spin" else None
+    return generate_requests(count, flows, config.seed, frame_bytes=frame_bytes, service_ps=service_ps)
+
+
+def _arrivals_ps(config: RunConfig, requests: Frames) -> Integers:
+    """When the requests are handed to the wire, if that carries so many and there is an end to it."""
+    count, most, arrivals = len(requests), int(line_rate(requests, config.link)), config.arrivals
+    assert not isinstance(arrivals, Capture)
     if config.rate == "line":
-        arrivals = np.zeros(count, dtype=np.int64)
+        return np.zeros(count, dtype=np.int64)
+    if isinstance(arrivals, Steps | Mmpp):
+        mean, peak, rate = arrivals.mean_rate, max(arrivals.rates), 0
+        what = f"arrivals {arrivals.kind} has a rate of"
     else:
-        most = int(line_rate(requests, config.link))
-        if config.rate > most:
-            raise ConfigError(f"rate is {config.rate}; accepted is at most {most} of these frames per second, or line")
-        if config.pcap is not None:
-            arrivals = even_arrivals_ps(count, config.rate)
-        else:
-            arrivals = poisson_arrivals_ps(count, config.rate, config.seed)
-    delivered = deliver_ps(requests, arrivals, config.link)
-    return Load(requests, delivered, steer(requests, FULL.maximum_frame), config.uthreads)
+        assert isinstance(config.rate, int)
+        mean = peak = rate = config.rate
+        what = "rate is"
+    if peak > most:
+        raise ConfigError(f"{what} {peak}; accepted is at most {most} of these frames per second, or line")
+    least = count * PS_PER_S / LONGEST_PS
+    if mean < least:
+        raise ConfigError(f"{what} {mean:g}; accepted for {count} requests is at least {least:g} per second")
+    return arrivals.times_ps(count, rate, config.seed)
+
+
+def _require_sound_times(config: RunConfig, service_ps: Integers) -> None:
+    wrong = np.flatnonzero((service_ps < 0) | (service_ps > LONGEST_SERVICE_PS))
+    if len(wrong):
+        raise ConfigError(
+            f"{config.pcap}: frame {wrong[0] + 1} asks spin for more computing than is accepted, 10^15 ps, "
+            "in the 8 bytes behind its index"
+        )

@@ -1,10 +1,11 @@
 """What an application is to whoever runs it: a packet in place, or an answer written elsewhere."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hermes.world import Memory
 
 
+@runtime_checkable
 class InPlace(Protocol):
     """Turns each packet into its answer where it lies, of the same length."""
 
@@ -32,6 +33,9 @@ class Answering(Protocol):
         ``room`` is the bytes that there are for it. The length of the answer, 0 if there is none, and the compute time
         in picoseconds.
         """
+
+
+Application = InPlace | Answering
 
 
 class Copied:

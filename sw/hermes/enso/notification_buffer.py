@@ -36,6 +36,9 @@ class NotificationBuffer:
         First free RX slot, where software stands in for the NIC.
     errors
         Requests that the NIC completed with an error.
+    delivered, taken, posted, completed, reaped
+        Notifications delivered (by software that stands in for the NIC) and taken; requests posted, completed
+        (likewise) and taken as complete, so far.
     """
 
     __slots__ = (
@@ -46,11 +49,16 @@ class NotificationBuffer:
         "_tx",
         "_words",
         "address",
+        "completed",
+        "delivered",
         "errors",
         "number",
+        "posted",
+        "reaped",
         "rx_head",
         "rx_tail",
         "slots",
+        "taken",
         "tx_address",
         "tx_head",
         "tx_tail",
@@ -64,6 +72,7 @@ class NotificationBuffer:
         self.slots = sizes.notification_slots
         self.rx_head = self.rx_tail = self.tx_head = self.tx_tail = 0
         self.errors = 0
+        self.delivered = self.taken = self.posted = self.completed = self.reaped = 0
         self._name = name
         self._words = memory.words
         self._rx = (self.address - memory.base) >> 3
@@ -82,6 +91,7 @@ class NotificationBuffer:
         slot = self.rx_head
         self._words[self._rx + SLOT_WORDS * slot + SIGNAL] = 0
         self.rx_head = (slot + 1) & self._mask
+        self.taken += 1
         return slot
 
     def pipe_of(self, slot: int) -> int:
@@ -118,6 +128,7 @@ class NotificationBuffer:
         self._words[at + ADDRESS] = address
         self._continues[slot] = continues
         self.tx_tail = (slot + 1) & self._mask
+        self.posted += 1
         return slot
 
     def has_completion(self) -> bool:
@@ -130,6 +141,7 @@ class NotificationBuffer:
         if self._words[self._tx + SLOT_WORDS * slot + ERROR]:
             self.errors += 1
         self.tx_head = (slot + 1) & self._mask
+        self.reaped += 1
         return slot
 
     def ends_send(self, slot: int) -> bool:
@@ -148,6 +160,7 @@ class NotificationBuffer:
         self._words[at + ROW] = row
         self._words[at + SIGNAL] = 1
         self.rx_tail = (self.rx_tail + 1) & self._mask
+        self.delivered += 1
 
     def forward(self, other: "NotificationBuffer", slot: int) -> int:
         """Copy a request out of a TX slot of another buffer into the own next one, which is free; the own slot."""
@@ -157,4 +170,5 @@ class NotificationBuffer:
 
     def complete(self, slot: int) -> None:
         """The request in this TX slot is done."""
+        self.completed += 1
         self._words[self._tx + SLOT_WORDS * slot + SIGNAL] = 0

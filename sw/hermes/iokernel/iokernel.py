@@ -1,313 +1,385 @@
-"""The IOKernel's loop on its own core: notifications and completions to the runtimes, their messages to the NIC."""
+"""The IOKernel's loop on its own core: between the NIC and the runtimes, and over who gets which core."""
 
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from hermes.enso.device import Device
-from hermes.enso.notification_buffer import NotificationBuffer
-from hermes.enso.registers import BATCH, RX_HEAD, SLOT_BYTES, TX_TAIL
-from hermes.enso.rings import advance
-from hermes.iokernel.routing import LastDelivery
+from hermes.enso.owner import Owner
+from hermes.enso.registers import SLOT_BYTES
+from hermes.iokernel.clients import Client, Record, Shared
+from hermes.iokernel.cores import Cores
+from hermes.iokernel.delivery import Delivery, Overflow
+from hermes.iokernel.mailbox import Mailbox
+from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, REGISTER_PIPE
 from hermes.queues import Item, SpscQueue
-from hermes.runtime.runtime import Runtime
-from hermes.runtime.softirq import rx_softirq, tx_done_softirq
-from hermes.world import MESSAGE, POLL, RX, TX_COMPLETION, ContractError, Core, Walk, World
+from hermes.switches import Switches
+from hermes.world import (
+    CORE_GRANT,
+    CORES,
+    DETECTION,
+    GRANT,
+    MESSAGE,
+    POLL,
+    RX,
+    TX_COMPLETION,
+    ContractError,
+    Control,
+    Core,
+    Walk,
+    World,
+)
 
-# One iteration: its steps in order, which are the sources of the walk, and the most that each takes at a time.
-OVERFLOW: Final = 0  # retry softIRQs that found their queue full
-OVERFLOW_BUDGET: Final = 64
+# One iteration: its steps in the order in which the walk has them. What each takes at most at a time: 64 notifications,
+# 64 completions (receive_budget, complete_budget), one message of each queue (messages_per_visit), all cores, one scan
+# or look at the heap, all grants, 64 softIRQs held.
+LOOP: Final = 0  # issue the grants that were decided; ring the NIC's doorbell, once per iteration; retry what is held
 RECEIVE: Final = 1  # notifications of the own RX ring, then one doorbell if there were any
-RECEIVE_BUDGET: Final = BATCH
 COMPLETE: Final = 2  # completions in the own TX ring
-COMPLETE_BUDGET: Final = BATCH
-MESSAGES: Final = 3  # every core's queue, one message from each; the next iteration starts one queue further on
+CONTROL: Final = 3  # runtimes that register
+DETECT: Final = 4  # congestion, and timers of runtimes without a core
+MESSAGES: Final = 5  # every queue; the next iteration starts one queue further on. Behind them: the word of each core
+RETRY_BUDGET: Final = 64
 
-HELD_LIMIT: Final = 4096
-"""SoftIRQs held for full queues beyond which no more notifications are taken."""
-
-_IDLE, _RX, _RX_DOORBELL, _TX_DONE, _MESSAGE, _RETRY = range(6)
-
-REGISTER_NAMES: Final = {RX_HEAD: "rx_head", TX_TAIL: "tx_tail"}
-"""Kinds of messages on the data path."""
+_IDLE, _GRANT, _RING, _RETRY, _RX, _RX_DOORBELL, _TX_DONE, _REGISTER, _DETECT, _MESSAGE, _CORE = range(11)
 
 
-@dataclass(frozen=True)
-class AllocateNotificationBuffer:
-    """Message: a uthread opens a device with this notification buffer; the answer is its id."""
+class Detector(Protocol):
+    """Finds runtimes that need another core.
 
-    buffer: NotificationBuffer
-    uthread: int
-    tx_slots: int  # cache lines of its TX ring
+    Attributes
+    ----------
+    cost, grant_cost
+        Picoseconds of a look in each iteration, and that a grant takes beside issuing it.
+    """
 
+    cost: int
+    grant_cost: int
 
-@dataclass(frozen=True)
-class RegisterPipe:
-    """Message: the rx_mem_low of a pipe was written by a device with this notification buffer."""
+    def next_time(self) -> int:
+        """Picoseconds: when there is something to do."""
 
-    pipe: int
-    notification_buffer: int
+    def begin(self) -> int:
+        """It is time; picoseconds of what there is to do."""
 
-
-class _Client:
-    """What the IOKernel knows of a uthread's notification buffer."""
-
-    def __init__(self, message: AllocateNotificationBuffer) -> None:
-        self.buffer = message.buffer
-        self.uthread = message.uthread
-        self.tx_slots = message.tx_slots
-        self.mask = message.buffer.slots - 1
-        self.rx_head = 0
-        self.tx_head = 0  # requests before it are complete
-        self.tx_tail = 0  # requests before it were forwarded
+    def finish(self) -> None:
+        """Its effects."""
 
 
 class IOKernel:
-    """The loop of the IOKernel, for a system in which softIRQs are notifications and completions.
+    """The loop. Every sub-step is an action: one notification, one completion, one message, a scan, a doorbell.
 
-    Every sub-step is an action: a notification or a completion routed and pushed, a doorbell, a message applied. It
-    never waits for a full softIRQ queue: it holds the item back and retries.
+    It never waits for a full softIRQ queue: it holds the item back and retries.
 
     Parameters
     ----------
     device
         Its own, which the NIC serves.
+    queues
+        Message queues, numbered from 0.
+    control
+        Where runtimes register: items are about the runtime.
 
     Attributes
     ----------
-    messages
-        Taken so far, by register.
+    clients, client_of_uthread, records, runtime_of
+        See hermes.iokernel.mailbox.Host.
+    registered
+        Runtimes that have said so, and get cores.
+    shared
+        By uthread, what it shares with the IOKernel.
+    owner
+        The NIC's control plane.
     notifications, completions
         Taken so far.
-    walk
-        Its loop while it finds nothing; set by ``serve``.
     """
 
-    def __init__(self, world: World, core: Core, device: Device) -> None:
+    def __init__(
+        self,
+        world: World,
+        core: Core,
+        device: Device,
+        queues: Sequence[SpscQueue],
+        control: SpscQueue,
+        switches: Switches,
+    ) -> None:
         self.core = core
         self.device = device
-        self.messages = {RX_HEAD: 0, TX_TAIL: 0}
+        self.queues = queues
+        self.registrations = control
+        self.overflow = Overflow()
+        self.owner = Owner(world.memory, device.notifications)
+        self.shared: dict[int, Shared] = {}
+        self.clients: list[Client] = []
+        self.client_of_uthread: dict[int, Client] = {}
+        self.records: list[Record] = []
+        self.registered: list[Record] = []
+        self.runtime_of: dict[int, int] = {}
         self.notifications = self.completions = 0
+        self._world = world
         self._clock = world.clock
         self._costs = world.costs
-        self._lines = world.lines
+        self._ksched = world.ksched
+        self._stamps = world.stamps
         self._own = device.notifications
-        self._queues: Sequence[SpscQueue] = ()
+        self._switches = switches
+        self._client_of_pipe: dict[int, Client] = {}
         self._with_messages = 0  # bit q: queue q is not empty
         self._blocked = 0  # bit q: its oldest message waits for room in the own TX ring
-        self._clients: list[_Client] = []
-        self._client_of_pipe: dict[int, _Client] = {}
-        self._requester: list[tuple[_Client, int]] = []  # by own TX slot: whose request stands there, and its slot
-        self._held: list[deque[Item]] = []  # by kthread
-        self._held_count = 0
+        self._first_word = MESSAGES + len(queues)  # source of the word of core 1
         self._state = _IDLE
         self._taken = 0  # in this visit of a source
-        self._item: Item = (0, 0, 0, 0, 0)
-        self._target = 0  # kthread, or message queue
-        self._forward = 0  # slots
+        self._source = 0  # queue or core that is visited
+        self._retried: SpscQueue | None = None
+        self._alarm = -1
+        for queue in (*queues, control):
+            queue.consumer = self
 
-    def serve(self, world: World, queues: Sequence[SpscQueue], runtime: Runtime) -> None:
-        """Begin: with the message queues of the cores that run applications, numbered from 0, and this runtime."""
-        costs = world.costs
-        self._queues = queues
-        self._runtime = runtime
-        self._route = LastDelivery(runtime)
-        self._held = [deque() for _ in range(runtime.count)]
-        self._requester = [(self._clients[0], 0)] * self._own.slots
-        count = len(queues)
-        first = (OVERFLOW, RECEIVE, COMPLETE)
-        self.walk = Walk(
-            (costs.iok_loop, *[costs.poll_clean] * (2 + count)),
-            tuple((*first, *(MESSAGES + (lap + i) % count for i in range(count))) for lap in range(count)),
-            POLL,
+    def compose(self, cores: Cores, delivery: Delivery, detector: Detector, mailbox: Mailbox) -> None:
+        """The parts in which systems differ."""
+        self.cores = cores
+        self.delivery = delivery
+        self.detector = detector
+        self.mailbox = mailbox
+
+    def begin(self, core: Core) -> None:
+        """See hermes.world.Software."""
+        costs, count, world = self._costs, len(self.queues), self._world
+        words = range(self._first_word, self._first_word + len(world.cores) - 1)
+        orders = tuple(
+            (LOOP, RECEIVE, COMPLETE, *(MESSAGES + (lap + i) % count for i in range(count)), *words, CONTROL, DETECT)
+            for lap in range(count)
         )
-        self.core.walk(self.walk)
+        looks = [costs.iok_loop, *[costs.poll_clean] * 3, self.detector.cost]
+        core.walk(Walk((*looks, *[costs.poll_clean] * (count + len(words))), orders, POLL))
+        self.mailbox.requesters = [(self.clients[0], 0)] * self._own.slots if self.clients else []
         size = self._own.slots * SLOT_BYTES
-        world.watch(self._own.address, size, self.core.index, RECEIVE)
-        world.watch(self._own.tx_address, size, self.core.index, COMPLETE)
+        world.watch(self._own.address, size, core.index, RECEIVE)
+        world.watch(self._own.tx_address, size, core.index, COMPLETE)
+        self._ksched.watch(core.index, self._first_word)
+        self._set_alarm()
 
-    def control(self, message: object) -> int:
-        """Apply a message of the set-up, which needs an answer."""
-        if isinstance(message, AllocateNotificationBuffer):
-            self._clients.append(_Client(message))
-            return len(self._clients) - 1
-        if isinstance(message, RegisterPipe):
-            self._client_of_pipe[message.pipe] = self._clients[message.notification_buffer]
+    def interrupt(self) -> bool:
+        """Its core is never granted to anybody else."""
+        raise ContractError("the IOKernel was interrupted")
+
+    def control(self, message: Item) -> Control[int]:
+        """Carry out a message of the set-up, which is answered."""
+        kind, subject, value, _, _ = message
+        if kind == ALLOCATE_NOTIFICATION_BUFFER:
+            shared = self.shared[subject]
+            client = Client(subject, shared, self.records[shared.runtime])
+            self.clients.append(client)
+            self.client_of_uthread[subject] = client
+            return len(self.clients) - 1
+        if kind == REGISTER_PIPE:
+            self._client_of_pipe[subject] = self.clients[value]
             return 0
-        raise ValueError(
-            f"message {message!r} to the IOKernel; accepted are AllocateNotificationBuffer and RegisterPipe"
-        )
+        return (yield from self.owner.answer(message))
 
     def queue_changed(self, queue: int) -> None:
-        """A message arrived, or a softIRQ queue that was full has room."""
-        if queue < len(self._queues):
+        """A message arrived, a runtime registered, or a softIRQ queue that was full has room."""
+        if queue < len(self.queues):
             self._with_messages |= 1 << queue
             self.core.wake(MESSAGES + queue)
-        elif self._held_count:
-            self.core.wake(OVERFLOW)
+        elif queue == self.registrations.number:
+            self.core.wake(CONTROL)
+        elif self.overflow.count:
+            self.core.wake(LOOP)
 
     # --- what the core calls ------------------------------------------------------------------------------------------
 
     def ready(self) -> int:
         """See hermes.world.Software."""
         ready = (self._with_messages & ~self._blocked) << MESSAGES
+        ready |= self._ksched.left >> 1 << self._first_word
         if self._may_receive():
             ready |= 1 << RECEIVE
         if self._own.has_completion():
             ready |= 1 << COMPLETE
-        if self._held_count and self._retriable() >= 0:
-            ready |= 1 << OVERFLOW
+        if self.registrations:
+            ready |= 1 << CONTROL
+        if self.cores.decided or self.mailbox.must_ring or (self.overflow.count and self.overflow.retriable()):
+            ready |= 1 << LOOP
         return ready
 
     def poll(self, source: int) -> bool:
         """See hermes.world.Software."""
         self._taken = 0
+        if source == LOOP:
+            self.core.spend(POLL, self._costs.iok_loop)
+            return self._begin_grants()
         if source == RECEIVE:
             if self._may_receive():
                 return self._begin_notification()
         elif source == COMPLETE:
             if self._own.has_completion():
                 return self._begin_completion()
-        elif source == OVERFLOW:
-            self.core.spend(POLL, self._costs.iok_loop)
-            return self._begin_retry()
-        elif (self._with_messages & ~self._blocked) >> (source - MESSAGES) & 1:
-            return self._begin_message(source - MESSAGES)
+        elif source == CONTROL:
+            if self.registrations:
+                return self._begin(_REGISTER, CORES, self._costs.line_dirty + self._costs.message_receive)
+        elif source == DETECT:
+            return self._begin_detection()
+        elif source < self._first_word:
+            if (self._with_messages & ~self._blocked) >> (source - MESSAGES) & 1:
+                self._source = source - MESSAGES
+                return self._begin_message()
+        elif self._ksched.left >> (core := source - self._first_word + 1) & 1:
+            self._source = core
+            return self._begin(_CORE, CORES, self._costs.line_dirty)
         self.core.spend(POLL, self._costs.poll_clean)
         return False
 
     def step(self) -> bool:
         """See hermes.world.Software."""
         state = self._state
+        goes_on = False
         if state == _MESSAGE:
-            return self._end_message()
-        if state == _RX:
-            self._push()
-            if self._taken < RECEIVE_BUDGET and self._may_receive():
-                return self._begin_notification()
-            return self._ring_doorbell()
-        if state == _RX_DOORBELL:
+            goes_on = self._end_message()
+        elif state == _RX:
+            self.delivery.land()
+            if self._taken < self._switches.receive_budget and self._may_receive():
+                goes_on = self._begin_notification()
+            else:
+                look = self._costs.poll_clean if self._taken < self._switches.receive_budget else 0
+                goes_on = self._begin(_RX_DOORBELL, RX, look + self.device.backend.notification_write)
+        elif state == _RX_DOORBELL:
             self.device.tell_rx_head(self.core)
         elif state == _TX_DONE:
-            self._push()
+            self.delivery.land()
             self._blocked = 0
-            if self._taken < COMPLETE_BUDGET:
+            if self._taken < self._switches.complete_budget:
                 if self._own.has_completion():
-                    return self._begin_completion()
-                self.core.spend(TX_COMPLETION, self._costs.poll_clean)
+                    goes_on = self._begin_completion()
+                else:
+                    self.core.spend(TX_COMPLETION, self._costs.poll_clean)
+        elif state == _CORE:
+            for _ in range(self._ksched.take(self._source)):
+                self.cores.left(self._source)
+        elif state == _GRANT:
+            goes_on = self._end_grants()
+        elif state == _RING:
+            self.mailbox.must_ring = False
+            self.device.tell_tx_tail(self.core)
+            goes_on = self._begin_retry()
         elif state == _RETRY:
-            self._held_count -= 1
-            self._held[self._target].popleft()
-            self._runtime.kthreads[self._target].softirqs.push(self._item)
-            return self._begin_retry()
-        return False
+            assert self._retried is not None
+            self.overflow.retry(self._retried)
+            goes_on = self._begin_retry()
+        elif state == _DETECT:
+            self.cores.expire_deadlines()
+            if self._is_detecting:
+                self.detector.finish()
+        elif state == _REGISTER:
+            record = self.records[self.registrations.pop()[1]]
+            self.registered.append(record)
+            self.cores.register(record)
+        self._set_alarm()
+        return goes_on
 
     def waits_for(self) -> str:
         """What would make it go on; empty if nothing need to."""
         outstanding = (self._own.tx_tail - self._own.tx_head) & (self._own.slots - 1)
         return f"{outstanding} completions of the NIC" if outstanding else ""
 
+    def _begin(self, state: int, activity: int, cost: int) -> bool:
+        self.core.spend(activity, cost)
+        self._state = state
+        return True
+
     # --- notifications and completions --------------------------------------------------------------------------------
 
     def _may_receive(self) -> bool:
-        return self._held_count <= HELD_LIMIT and self._own.has_notification()
+        return self.overflow.count <= self._switches.held_limit and self._own.has_notification()
 
     def _begin_notification(self) -> bool:
-        slot = self._own.take_notification()
-        pipe = self._own.pipe_of(slot)
+        own, costs = self._own, self._costs
+        slot = own.take_notification()
+        pipe, tail = own.pipe_of(slot), own.tail_of(slot)
         client = self._client_of_pipe.get(pipe)
         if client is None:
             raise ContractError(f"the NIC notified of pipe {pipe}, which no uthread has")
-        self._item = rx_softirq(client.uthread, pipe, self._own.tail_of(slot), self._clock.now)
-        self._target = self._route.kthread(client.uthread)
-        costs = self._costs
-        self.core.spend(RX, costs.line_dma + costs.notification_route + costs.softirq_push + costs.line_dirty)
+        visible = self._stamps.visible.get(own.address + SLOT_BYTES * slot, -1)
+        row = self._stamps.notification(pipe, tail, visible, self._clock.now)
+        cost = costs.line_dma + costs.notification_route + self.delivery.notification(client, pipe, tail, row)
         self.notifications += 1
         self._taken += 1
-        self._state = _RX
-        return True
-
-    def _ring_doorbell(self) -> bool:
-        look = self._costs.poll_clean if self._taken < RECEIVE_BUDGET else 0
-        self.core.spend(RX, look + self.device.backend.notification_write)
-        self._state = _RX_DOORBELL
-        return True
+        return self._begin(_RX, RX, cost)
 
     def _begin_completion(self) -> bool:
-        client, slot = self._requester[self._own.take_completion()]
+        client, slot = self.mailbox.requesters[self._own.take_completion()]
         client.tx_head = (slot + 1) & client.mask
-        self._item = tx_done_softirq(client.uthread, slot, self._clock.now)
-        self._target = self._route.kthread(client.uthread)
         costs = self._costs
-        self.core.spend(TX_COMPLETION, costs.line_dma + costs.completion_route + costs.softirq_push + costs.line_dirty)
+        cost = costs.line_dma + costs.completion_route + self.delivery.completion(client, slot)
         self.completions += 1
         self._taken += 1
-        self._state = _TX_DONE
-        return True
+        return self._begin(_TX_DONE, TX_COMPLETION, cost)
 
-    def _push(self) -> None:
-        """The softIRQ lands in its queue, or, behind others for a full one, is held."""
-        queue, held = self._runtime.kthreads[self._target].softirqs, self._held[self._target]
-        if held or queue.is_full():
-            held.append(self._item)
-            self._held_count += 1
-        else:
-            queue.push(self._item)
+    # --- once per iteration -------------------------------------------------------------------------------------------
 
-    def _retriable(self) -> int:
-        """A kthread for which softIRQs are held, and whose queue has room; -1 if there is none."""
-        for index, held in enumerate(self._held):
-            if held and not self._runtime.kthreads[index].softirqs.is_full():
-                return index
-        return -1
+    def _begin_grants(self) -> bool:
+        if not self.cores.decided:
+            return self._begin_ring()
+        cost = 0
+        for *_, interrupts in self.cores.decided:
+            cost += self._costs.line_dirty + self.detector.grant_cost + (self._costs.mmio_issue if interrupts else 0)
+        return self._begin(_GRANT, GRANT, cost)
+
+    def _end_grants(self) -> bool:
+        for core, record, index, _ in self.cores.decided:
+            self._world.record(CORE_GRANT, core, record.runtime.number << 16 | index)
+            self._ksched.grant(core, record.kthread(index))
+        self.cores.decided.clear()
+        return self._begin_ring()
+
+    def _begin_ring(self) -> bool:
+        if self.mailbox.must_ring:
+            return self._begin(_RING, MESSAGE, self.device.backend.notification_write)
+        return self._begin_retry()
 
     def _begin_retry(self) -> bool:
-        self._target = self._retriable() if self._held_count and self._taken < OVERFLOW_BUDGET else -1
-        if self._target < 0:
+        if not self.overflow.count or self._taken >= RETRY_BUDGET:
             return False
-        self._item = self._held[self._target][0]
-        self.core.spend(RX, self._costs.softirq_push + self._costs.line_dirty)
+        self._retried = self.overflow.retriable()
+        if self._retried is None:
+            return False
         self._taken += 1
-        self._state = _RETRY
-        return True
+        return self._begin(_RETRY, RX, self._costs.softirq_push + self._costs.line_dirty)
+
+    # --- congestion ---------------------------------------------------------------------------------------------------
+
+    def _set_alarm(self) -> None:
+        time = min(self.detector.next_time(), self.cores.next_deadline())
+        if time != self._alarm:
+            self._alarm = time
+            self.core.alarm(DETECT, time)
+
+    def _begin_detection(self) -> bool:
+        now = self._clock.now
+        self._is_detecting = self.detector.next_time() <= now
+        if not self._is_detecting and self.cores.next_deadline() > now:
+            self.core.spend(POLL, self.detector.cost)
+            return False
+        cost = self.detector.begin() if self._is_detecting else 0
+        return self._begin(_DETECT, DETECTION, self.detector.cost + cost)
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def _begin_message(self, queue: int) -> bool:
-        register, number, value, _, _ = self._queues[queue][0]
-        costs, client = self._costs, self._clients[number]
-        cost = costs.line_dirty + costs.message_receive
-        self._target = queue
-        if register == TX_TAIL:
-            first = client.tx_tail
-            self._forward = advance(client.tx_head, first, value, client.mask)
-            if self._forward > self._own.tx_room():
-                self._blocked |= 1 << queue
-                self.core.spend(MESSAGE, cost)
-                return False
-            for slot in range(first, first + self._forward):
-                cost += costs.tx_copy + self._lines.take(self.core.index, client.tx_slots + (slot & client.mask))
-            if self._forward:
-                cost += self.device.backend.notification_write
-        self.core.spend(MESSAGE, cost)
-        self._state = _MESSAGE
-        return True
+    def _begin_message(self) -> bool:
+        self._item: Item = self.queues[self._source][0]
+        cost = self.mailbox.begin(self.core, self._item)
+        self._taken += 1
+        if cost < 0:
+            self._blocked |= 1 << self._source
+            self.core.spend(MESSAGE, self._costs.line_dirty + self._costs.message_receive)
+            return False
+        return self._begin(_MESSAGE, MESSAGE, self._costs.line_dirty + cost)
 
     def _end_message(self) -> bool:
-        queue = self._queues[self._target]
-        register, number, value, _, _ = queue.pop()
+        queue = self.queues[self._source]
+        queue.pop()
         if not queue:
-            self._with_messages &= ~(1 << self._target)
-        client = self._clients[number]
-        self.messages[register] += 1
-        if register == TX_TAIL:
-            for _ in range(self._forward):
-                own = self._own.forward(client.buffer, client.tx_tail)
-                self._requester[own] = (client, client.tx_tail)
-                client.tx_tail = (client.tx_tail + 1) & client.mask
-            if self._forward:
-                self.device.tell_tx_tail(self.core)
-        else:
-            client.rx_head = value
+            self._with_messages &= ~(1 << self._source)
+        self.mailbox.finish(self.core, self._item, self._source)
+        if self._taken < self._switches.messages_per_visit and queue:
+            return self._begin_message()
         return False

@@ -10,23 +10,40 @@ RING_SLOTS = 32
 
 
 class Runqueue:
-    """A ring of 32 and, behind it, an overflow list of any length. Thieves see the ring."""
+    """A ring of 32 and, behind it, an overflow list of any length. Thieves see the ring.
 
-    __slots__ = ("_overflow", "_ring")
+    Attributes
+    ----------
+    pushed, popped
+        Uthreads so far; who was stolen was popped.
+    """
+
+    __slots__ = ("_overflow", "_ring", "popped", "pushed")
 
     def __init__(self) -> None:
+        self.pushed = self.popped = 0
         self._ring: deque[Uthread] = deque()
         self._overflow: deque[Uthread] = deque()
 
     def __len__(self) -> int:
+        return self.pushed - self.popped
+
+    def count(self) -> int:
+        """Uthreads, as they stand there."""
         return len(self._ring) + len(self._overflow)
+
+    def oldest(self) -> "Uthread":
+        """The next one, of a queue that is not empty."""
+        return self._ring[0]
 
     def push(self, uthread: "Uthread") -> None:
         """Behind all others."""
+        self.pushed += 1
         (self._ring if len(self._ring) < RING_SLOTS else self._overflow).append(uthread)
 
     def pop(self) -> "Uthread":
         """The oldest."""
+        self.popped += 1
         uthread = self._ring.popleft()
         self._refill()
         return uthread
@@ -37,6 +54,7 @@ class Runqueue:
 
     def steal(self, count: int) -> list["Uthread"]:
         """The oldest ``count``, in order."""
+        self.popped += count
         stolen = [self._ring.popleft() for _ in range(count)]
         self._refill()
         return stolen

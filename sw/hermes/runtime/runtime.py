@@ -1,65 +1,158 @@
 """One application: its kthreads and uthreads, and who of them learns of what."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from hermes.queues import End, SpscQueue
+from hermes.messages import CREATE
+from hermes.queues import SpscQueue
 from hermes.runtime.kthread import Kthread
 from hermes.runtime.softirq import SoftirqHandler
+from hermes.runtime.switching import Silent, Teller
+from hermes.runtime.timers import NEVER, Timers
 from hermes.runtime.uthread import Uthread
+from hermes.switches import Switches
 from hermes.world import Core, World
 
 
 class Runtime:
-    """As many kthreads as cores that it may use, each with a runqueue and a softIRQ queue, and their uthreads.
+    """As many kthreads as cores that it may use, each with a runqueue and a softIRQ queue.
 
     Parameters
     ----------
-    cores
-        Kthread j runs on ``cores[j]``.
-    iokernel
-        Producer of the softIRQ queues, whose numbers are ``first_queue`` on.
+    number
+        Among the runtimes of a host.
+    kthreads
+        How many.
+    guaranteed
+        Cores that it gets at once whenever it is congested, 0 to ``kthreads``.
+    handler
+        What its softIRQs are.
+    softirqs
+        The softIRQ queues of its kthreads, numbered one after the other.
+    teller
+        Makes what tells of a kthread's switches; None: nothing is told.
+    parks
+        Whether a kthread that finds nothing gives its core up.
+    begins
+        Called with each kthread that gets a core, before its first step.
+    creations
+        By core, and changed by who runs there: the message queue that new uthreads are told through; None: they are
+        not told.
 
     Attributes
     ----------
     count
         Number of kthreads.
-    first_line
-        Polled line of kthread 0; those of the others follow.
+    first_line, first_softirq_line
+        Polled lines of kthread 0; those of the others follow.
     with_work
         Bit j: runqueue or softIRQ queue of kthread j is not empty.
-    runqueue_insertions, steals
-        Uthreads made runnable, and uthreads that moved to another kthread, so far.
+    deadline
+        Picoseconds: its first timer, if it gave up its last core; NEVER otherwise.
+    create_cost
+        Picoseconds to tell of a new uthread.
+    runqueue_insertions, steals, parkings, preemptions
+        Uthreads made runnable, uthreads that moved to another kthread, cores given up, and taken away, so far.
     """
 
     def __init__(
         self,
         world: World,
-        cores: Sequence[Core],
-        uthreads: Sequence[Uthread],
+        number: int,
+        *,
+        kthreads: int,
+        guaranteed: int,
         handler: SoftirqHandler,
-        iokernel: End,
-        first_queue: int,
+        softirqs: Sequence[SpscQueue],
+        switches: Switches,
+        teller: Callable[[], Teller] = Silent,
+        parks: bool = True,
+        begins: Callable[[Kthread], None] = lambda _: None,
+        creations: list[SpscQueue | None] | None = None,
     ) -> None:
-        self.count = len(cores)
-        self.uthreads = uthreads
+        self.number = number
+        self.count = kthreads
+        self.guaranteed = guaranteed
         self.handler = handler
-        self.first_line = world.lines.allocate_polled(self.count)
+        self.switches = switches
+        self.parks = parks and switches.parking
+        self.first_line = world.lines.allocate_polled(kthreads)
+        self.first_softirq_line = world.lines.allocate_polled(kthreads)
         self.with_work = 0
-        self.runqueue_insertions = self.steals = 0
+        self.timers = Timers(kthreads)
+        self.deadline = NEVER
+        self.runqueue_insertions = self.steals = self.parkings = self.preemptions = 0
+        self.create_cost = 0 if creations is None else world.costs.message_send + world.costs.line_dirty
+        self._clock = world.clock
+        self._creations = creations
         self._lines = world.lines
-        self._first_queue = first_queue
-        self.kthreads = [
-            Kthread(world, self, index, core, SpscQueue(world, first_queue + index, self, iokernel))
-            for index, core in enumerate(cores)
-        ]
-        self._on_core = {kthread.core.index: kthread for kthread in self.kthreads}
+        self._make_teller = teller
+        self._tell_begins = begins
+        self._first_queue = softirqs[0].number
+        self._on_core: dict[int, Kthread] = {}
+        self.kthreads = [Kthread(world, self, index, queue) for index, queue in enumerate(softirqs)]
+        for queue in softirqs:
+            queue.consumer = self
+
+    def teller(self, kthread: Kthread) -> Teller:  # noqa: ARG002  (each has its own)
+        """What tells of a kthread's switches."""
+        return self._make_teller()
+
+    def begins(self, kthread: Kthread) -> None:
+        """A kthread got its core."""
+        self._on_core[kthread.core.index] = kthread
+        self._tell_begins(kthread)
+        if self.deadline < NEVER:
+            self.deadline = NEVER
+            if kthread.index:
+                self.timers.hand_over(0, kthread.index)
+
+    def leaves(self, kthread: Kthread, *, is_interrupted: bool) -> None:
+        """A kthread gives its core up, and its timers to one that has a core; the last one's wait for a core."""
+        del self._on_core[kthread.core.index]
+        if is_interrupted:
+            self.preemptions += 1
+        else:
+            self.parkings += 1
+        if self.timers.next_time(kthread.index) == NEVER:
+            return
+        for heir in self._on_core.values():
+            self.timers.hand_over(kthread.index, heir.index)
+            if heir.is_searching:
+                heir.set_alarm()
+            return
+        self.timers.hand_over(kthread.index, 0)
+        self.deadline = self.timers.next_time(0)
+
+    def wake(self, uthread: Uthread, core: Core) -> None:
+        """Who runs on a core makes a uthread of its own runtime runnable."""
+        self._on_core[core.index].push(uthread)
+
+    def can_create(self, core: Core) -> bool:
+        """Whether a new uthread can be told of, from a core."""
+        return self._creations is None or not self._queue(self._creations, core).is_full()
+
+    def create(self, uthread: Uthread, core: Core) -> None:
+        """Who runs on a core made a uthread, which is runnable now."""
+        if self._creations is not None:
+            self._queue(self._creations, core).push((CREATE, uthread.number, self.number, 0, self._clock.now))
+        self.wake(uthread, core)
+
+    @staticmethod
+    def _queue(queues: list[SpscQueue | None], core: Core) -> SpscQueue:
+        queue = queues[core.index]
+        assert queue is not None  # only the IOKernel's core has none
+        return queue
+
+    def sleep(self, uthread: Uthread, core: Core, until: int) -> None:
+        """Who runs on a core sleeps until a time, in picoseconds."""
+        self.timers.set(self._on_core[core.index].index, until, uthread)
 
     def queue_changed(self, queue: int) -> None:
         """A softIRQ arrived: searching kthreads find it when they get there."""
         index = queue - self._first_queue
         self.with_work |= 1 << index
         for kthread in self.kthreads:
-            if kthread.searching:
+            if kthread.is_searching:
                 kthread.core.wake(index)
 
     def brought(self, kthread: Kthread) -> None:
@@ -71,12 +164,31 @@ class Runtime:
         if not (kthread.runqueue or kthread.softirqs):
             self.with_work &= ~(1 << kthread.index)
 
-    def wrote(self, core: Core, kthread: Kthread) -> None:
-        """A core wrote the line of a kthread, now: who had a copy must look again."""
-        lost = self._lines.write(core.index, kthread.line)
+    def wrote(self, core: Core, line: int, index: int) -> None:
+        """A core wrote a line of kthread ``index``, now: who had a copy must look again."""
+        lost = self._lines.write(core.index, line)
         while lost:
             low = lost & -lost
             lost ^= low
             loser = self._on_core.get(low.bit_length() - 1)
-            if loser is not None and loser.searching:
-                loser.core.wake(kthread.index)
+            if loser is not None and loser.is_searching:
+                loser.core.wake(index)
+
+    def oldest_wait(self, now: int) -> int:
+        """Picoseconds that its oldest runnable uthread or softIRQ has waited in a queue."""
+        oldest = now
+        for kthread in self.kthreads:
+            if kthread.runqueue:
+                oldest = min(oldest, kthread.runqueue.oldest().since)
+            if kthread.softirqs:
+                oldest = min(oldest, kthread.softirqs[0][4])
+        return now - oldest
+
+    def waits_for(self) -> list[str]:
+        """What its queues hold, a line for each kthread that has something."""
+        return [
+            f"kthread {kthread.index} of runtime {self.number} waits for {len(kthread.softirqs)} softIRQs and "
+            f"{len(kthread.runqueue)} uthreads to be run"
+            for kthread in self.kthreads
+            if kthread.softirqs or kthread.runqueue
+        ]

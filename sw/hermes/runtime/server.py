@@ -1,86 +1,155 @@
 """A uthread that serves packets: reap, receive, handle all of a batch, send it, look again, wait."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, cast
 
+from hermes.apps.application import Answering, Application, InPlace
 from hermes.enso.device import Device
 from hermes.enso.pipe import RxTxPipe
+from hermes.enso.registers import FLIT_BYTES, MAX_REQUEST_BYTES
+from hermes.enso.tx_pipe import TxPipe
+from hermes.messages import FINISHED, PARK, PARKED
+from hermes.runtime.spinlock import Spinlock
 from hermes.runtime.uthread import LEFT, RUNNING, SPINNING, Uthread
-from hermes.world import APPLICATION, DRIVER, QUEUE_FULL, SCHEDULER, Clock, Core, Memory, Walk, World
+from hermes.stamps import TAKEN
+from hermes.switches import Switches
+from hermes.world import APPLICATION, DRIVER, QUEUE_FULL, SCHEDULER, Clock, Core, Walk, World
 
+UNDER_LOCK: Final = 0
+BY_MESSAGE: Final = 1
+BY_SWITCH: Final = 2
+"""How it becomes known that a uthread waits: a flag under its lock, a message, its kthread's switch message."""
 
-class Application(Protocol):
-    """What is done with a packet."""
-
-    def handle(self, memory: Memory, position: int, length: int) -> int:
-        """Turn the request at ``memory.bytes[position : position + length]`` into its answer, in place.
-
-        The application's compute time in picoseconds, besides finding and reading the packet.
-        """
-
-
-_RECEIVE, _SEND, _LOOK, _LOCKED, _NO_ROOM = range(5)
+_RECEIVE, _COMPUTE, _POST, _LOOK, _LOCKED, _NO_ROOM = range(6)
 
 
 class Server(Uthread):
-    """Serves one RX/TX pipe.
+    """Serves one pipe, from which answers are sent in place, or else through a TX pipe.
 
-    Its actions: RECEIVE takes back completions and frees RX space, and takes notifications; SEND handles every packet
-    that lies in the pipe and posts them as one send; LOOK looks at both rings once more, under the lock, and marks the
-    uthread as waiting if there is nothing.
+    Its actions: RECEIVE takes back completions and frees RX space, and takes notifications; COMPUTE handles every
+    packet that lies in the pipe, and can be cut; POST posts them as one send; LOOK looks at both rings once more and,
+    if there is nothing, makes known that the uthread waits.
+
+    Parameters
+    ----------
+    pipe
+        Packets come there. It receives only if there is a TX pipe.
+    application
+        Answers in place if there is no TX pipe.
+    waits
+        UNDER_LOCK, BY_MESSAGE or BY_SWITCH.
 
     Attributes
     ----------
+    device
+        Its own.
+    waiting
+        UNDER_LOCK: it is out of work and stands in no runqueue; whoever brings work makes it runnable. Guarded by
+        ``lock``, as are the device's rings against others than the uthread.
+    slot
+        Cache line of lock and flag.
+    rx_slots, tx_slots
+        Cache lines of the first slots of the device's rings.
     packets, batches
         Handled so far, and in how many sends.
+    ends_after
+        It ends once it has handled so many packets, even if more lie in its pipe; 0: never.
     """
 
-    def __init__(self, world: World, number: int, device: Device, pipe: RxTxPipe, application: Application) -> None:
-        super().__init__(world, number, device)
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        device: Device,
+        pipe: RxTxPipe,
+        application: Application,
+        switches: Switches,
+        waits: int,
+        tx_pipe: TxPipe | None = None,
+        ends_after: int = 0,
+    ) -> None:
+        super().__init__(number)
+        self.device = device
+        self.waiting = False
+        self.lock = Spinlock()
+        self.slot = world.lines.allocate(1)
+        self.rx_slots = world.lines.allocate(device.notifications.slots)
+        self.tx_slots = world.lines.allocate(device.notifications.slots)
         self.packets = self.batches = 0
+        self.ends_after = ends_after
         self._clock: Clock = world.clock
         self._memory = world.memory
         self._lines = world.lines
         self._costs = world.costs
+        self._stamps = world.stamps
         self._pipe = pipe
-        self._application = application
+        self._in_place = None if tx_pipe else cast(InPlace, application)
+        self._answering = cast(Answering, application) if tx_pipe else None
+        # a send of the whole ring, in parts of the longest request, and cut at the ring's end
+        self._most_requests = pipe.flits * FLIT_BYTES // MAX_REQUEST_BYTES + 2
+        self._tx_pipe = tx_pipe
+        self._waits = waits
+        self._sends_each = switches.send == "packet"
+        self._prefetches = switches.prefetch
+        self._locks_device = waits == UNDER_LOCK and switches.completion == "reap"
         self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL)
         self._mask = device.notifications.slots - 1
         self._state = _RECEIVE
-        self._after_room = _RECEIVE
+        self._again: Callable[[Core], int] = self._receive  # once there is room, or the lock is free
         self._taken = 0  # notifications, in RECEIVE
         self._found = False  # in LOOK
-        self._flits = 0  # to send, in SEND
+        self._room = 1  # messages for which there must be room
+        self._flits = 0  # to send
+        self._handled: list[tuple[int, int]] = []  # of the packets in COMPUTE: flit behind it, time of its handling
+        self._left = -1  # of COMPUTE, after it was cut
+        self._begun = 0  # when the handling of the first of ``_handled`` began
+
+    def heads(self) -> tuple[int, int]:
+        """See the base class."""
+        return self.device.notifications.rx_head, self.device.notifications.tx_head
 
     def start(self, core: Core) -> int:
-        """From the top."""
-        return self._receive(core)
+        """From the top, or where it was cut."""
+        if self._left < 0:
+            return self._receive(core)
+        left, self._left = self._left, -1
+        core.spend(APPLICATION, left)
+        self._state = _COMPUTE
+        self.is_computing = True
+        return RUNNING
+
+    def cut(self, left: int) -> None:
+        """See the base class."""
+        self._left = left
+        self.is_computing = False
+        self._stamp_packets(self._clock.now + left)
 
     def step(self, core: Core) -> int:
         """See the base class."""
         state = self._state
         if state == _RECEIVE:
             device = self.device
+            if self._locks_device:
+                self.lock.release(core.index)
+            if self._prefetches and self._pipe.available():
+                device.prefetch(core, self._pipe)
             device.tell_pipe_heads(core)
             if self._taken:
                 device.tell_rx_head(core)
-            return self._send(core)
-        if state == _SEND:
-            self.device.send(self._pipe, self._flits)
-            self.device.tell_tx_tail(core)
-            return self._look(core)
+            return self._compute(core)
+        if state == _COMPUTE:
+            self.is_computing = False
+            self._stamp_packets(self._clock.now)
+            return self._post(core)
+        if state == _POST:
+            return self._posted(core)
         if state == _LOOK:
-            self.lock.release(core.index)
-            if self._found:
-                return self._receive(core)
-            self.waiting = True
-            return LEFT
-        if state == _LOCKED:
-            return self._look(core)
-        return self._send(core) if self._after_room == _SEND else self._receive(core)
+            return self._looked(core)
+        return self._again(core)
 
     def poll(self, core: Core) -> int:
         """Whether the message queue has room again."""
-        if self.device.backend.has_room(core):
+        if self.device.backend.has_room(core, self._room):
             core.spend(QUEUE_FULL, self._costs.poll_clean + self._costs.line_dirty)
             return RUNNING
         core.spend(QUEUE_FULL, self._costs.poll_clean)
@@ -88,7 +157,7 @@ class Server(Uthread):
 
     def ready(self, core: Core) -> int:
         """See the base class."""
-        return int(self.device.backend.has_room(core))
+        return int(self.device.backend.has_room(core, self._room))
 
     def waits_for(self) -> str:
         """See the base class."""
@@ -100,12 +169,18 @@ class Server(Uthread):
             return f"room in its TX ring, to send {self._pipe.available()} flits"
         return ""
 
+    def has_packets(self) -> bool:
+        """Whether packets are known to lie in its pipe."""
+        return self._pipe.available() > 0
+
     # --- the actions --------------------------------------------------------------------------------------------------
 
     def _receive(self, core: Core) -> int:
         device, costs, index = self.device, self._costs, core.index
-        if not device.backend.has_room(core):
-            return self._wait_for_room(core, _RECEIVE)
+        if not device.backend.has_room(core, 3):
+            return self._wait_for_room(core, self._receive, 3)
+        if self._locks_device and self.lock.held:
+            return self._wait_for_lock(core, self._receive)
         buffer = device.notifications
         tx_head, rx_head = buffer.tx_head, buffer.rx_head
         completions = device.reap()
@@ -113,56 +188,153 @@ class Server(Uthread):
         cost = 2 * costs.poll_clean + completions * costs.completion_reap + self._taken * costs.poll_clean
         cost += self._take_slots(index, self.tx_slots, tx_head, completions)
         cost += self._take_slots(index, self.rx_slots, rx_head, self._taken)
-        cost += device.freed() * device.backend.pipe_write
+        cost += (device.freed() + self._prefetches) * device.backend.pipe_write
         if self._taken:
             cost += device.backend.notification_write
+            stamps, now = self._stamps.notifications, self._clock.now
+            for slot in range(rx_head, rx_head + self._taken):
+                stamps[buffer.row_of(slot & self._mask) + TAKEN] = now
+        if self._locks_device:
+            cost += costs.lock + self._lines.take(index, self.slot)
+            self.lock.take(index, self._clock.now + cost)
         core.spend(DRIVER, cost)
         self._state = _RECEIVE
         return RUNNING
 
-    def _send(self, core: Core) -> int:
-        flits = self._pipe.available()
-        if not flits:
+    def _compute(self, core: Core) -> int:
+        pipe, buffer = self._pipe, self.device.notifications
+        flits = pipe.available()
+        if not flits or buffer.tx_room() < self._most_requests:
             return self._look(core)
-        requests = self._pipe.requests(flits)
-        device, costs = self.device, self._costs
-        if requests > device.notifications.tx_room():
+        costs = self._costs
+        overhead = (1 + pipe.in_header_mode) * costs.line_dma + costs.packet_parse
+        handled, total, begin = self._handled, 0, pipe.rx_tail
+        end = begin
+        for position, length in pipe.packets(flits):
+            time = self._handle(position, length)
+            if time < 0:
+                break
+            end += -(-length // FLIT_BYTES) + pipe.in_header_mode
+            handled.append((end, time + overhead))
+            total += time + overhead
+            if self._sends_each:
+                break
+        if not handled:
             return self._look(core)
-        if not device.backend.has_room(core):
-            return self._wait_for_room(core, _SEND)
-        time = count = 0
-        for position, length in self._pipe.packets(flits):
-            time += self._application.handle(self._memory, position, length)
-            count += 1
-        lines = count * (1 + self._pipe.in_header_mode)  # a packet's first one, and the one before it
-        core.spend(APPLICATION, time + lines * costs.line_dma + count * costs.packet_parse)
-        cost = requests * costs.packet_send + device.backend.notification_write
-        core.spend(DRIVER, cost + self._take_slots(core.index, self.tx_slots, device.notifications.tx_tail, requests))
-        self.packets += count
-        self.batches += 1
-        self._flits = flits
-        self._state = _SEND
+        self._flits = end - begin
+        self._begun = self._clock.now
+        core.spend(APPLICATION, total)
+        self._state = _COMPUTE
+        self.is_computing = True
         return RUNNING
 
+    def _handle(self, position: int, length: int) -> int:
+        """Answer a packet; the application's time, or -1 if there is no room for an answer."""
+        if self._in_place is not None:
+            return self._in_place.handle(self._memory, position, length)
+        application, tx_pipe = self._answering, self._tx_pipe
+        assert application is not None
+        assert tx_pipe is not None
+        room = application.longest_answer
+        out = tx_pipe.allocate(room)
+        if out < 0:
+            return -1
+        answer, time = application.answer(self._memory, position, length, out, room)
+        if answer:
+            tx_pipe.extend(answer)
+        return time
+
+    def _stamp_packets(self, end: int) -> None:
+        """Those are handled that end by now, if all of them end at ``end`` and follow each other without a pause."""
+        now, handled, mask = self._clock.now, self._handled, self._pipe.flits - 1
+        done, count = end - sum(time for _, time in handled), 0
+        for behind, time in handled:
+            done += time
+            if done > now:
+                break
+            self._stamps.packet(self._pipe.number, behind & mask, self._begun, done)
+            self._begun = done
+            count += 1
+        self.packets += count
+        del handled[:count]
+
+    def _post(self, core: Core) -> int:
+        device, tx_pipe, costs = self.device, self._tx_pipe, self._costs
+        if not device.backend.has_room(core, 2):
+            return self._wait_for_room(core, self._post, 2)
+        if tx_pipe is None:
+            requests, cost = self._pipe.requests(self._flits), 0
+        else:
+            written = tx_pipe.written()
+            requests = tx_pipe.requests(written)
+            cost = written * costs.copy_per_64_bytes + device.backend.pipe_write
+        cost += requests * costs.packet_send + device.backend.notification_write
+        cost += self._take_slots(core.index, self.tx_slots, device.notifications.tx_tail, requests)
+        core.spend(DRIVER, cost)
+        self._state = _POST
+        return RUNNING
+
+    def _posted(self, core: Core) -> int:
+        pipe, device, tx_pipe = self._pipe, self.device, self._tx_pipe
+        if tx_pipe is None:
+            device.send(pipe, self._flits)
+        else:
+            pipe.take(self._flits)
+            device.free(pipe, self._flits)
+            device.tell_pipe_heads(core)
+            if tx_pipe.written():
+                device.send(tx_pipe, tx_pipe.written())
+        device.tell_tx_tail(core, self._stamps.send(pipe.number, pipe.rx_tail, self._clock.now))
+        self.batches += 1
+        if self.ends_after and self.packets >= self.ends_after:
+            self.ended = FINISHED
+            return LEFT
+        if self._sends_each and pipe.available():
+            return self._compute(core)
+        return self._look(core)
+
     def _look(self, core: Core) -> int:
-        costs, now = self._costs, self._clock.now
-        if self.lock.held:
-            core.spend(SCHEDULER, self.lock.wait(now, costs.lock_contended) or costs.lock_contended)
-            self._state = _LOCKED
-            return RUNNING
+        costs = self._costs
+        cost = 2 * costs.poll_clean
+        if self._waits == UNDER_LOCK:
+            if self.lock.held:
+                return self._wait_for_lock(core, self._look)
+            cost += costs.lock + self._lines.take(core.index, self.slot)
+            self.lock.take(core.index, self._clock.now + cost)
+        elif self._waits == BY_MESSAGE and not self.device.backend.has_room(core):
+            return self._wait_for_room(core, self._look)
         buffer = self.device.notifications
         self._found = buffer.has_completion() or buffer.has_notification()
-        cost = costs.lock + 2 * costs.poll_clean + self._lines.take(core.index, self.slot)
+        if self._waits == BY_MESSAGE and not self._found:
+            cost += self.device.backend.notification_write
         core.spend(SCHEDULER, cost)
-        self.lock.take(core.index, now + cost)
         self._state = _LOOK
         return RUNNING
 
-    def _wait_for_room(self, core: Core, after: int) -> int:
+    def _looked(self, core: Core) -> int:
+        if self._waits == UNDER_LOCK:
+            self.lock.release(core.index)
+            self.waiting = not self._found
+        if self._found:
+            return self._receive(core)
+        if self._waits == BY_MESSAGE:
+            self.device.tell(core, PARK, *self.heads())
+        self.ended = PARKED
+        return LEFT
+
+    def _wait_for_room(self, core: Core, again: Callable[[Core], int], room: int = 1) -> int:
         self._state = _NO_ROOM
-        self._after_room = after
+        self._room = room
+        self._again = again
         core.walk(self._room_walk)
         return SPINNING
+
+    def _wait_for_lock(self, core: Core, again: Callable[[Core], int]) -> int:
+        contended = self._costs.lock_contended
+        core.spend(SCHEDULER, self.lock.wait(self._clock.now, contended) or contended)
+        self._state = _LOCKED
+        self._again = again
+        return RUNNING
 
     def _take_slots(self, core: int, first: int, index: int, count: int) -> int:
         """Cost of owning the lines of ``count`` ring slots from ``index`` on."""

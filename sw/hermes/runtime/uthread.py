@@ -2,55 +2,57 @@
 
 from abc import ABC, abstractmethod
 
-from hermes.enso.device import Device
-from hermes.runtime.spinlock import Spinlock
-from hermes.world import Core, World
+from hermes.messages import PARKED
+from hermes.world import Core
 
 RUNNING, SPINNING, LEFT = range(3)
 """What became of a uthread's step: an action began; it polls in a walk; it gave the core up."""
 
 
 class Uthread(ABC):
-    """A cooperative thread with a device of its own.
+    """A cooperative thread: it has a core until it gives it up, or its kthread is interrupted.
 
     Attributes
     ----------
     number
-        Within the runtime.
-    waiting
-        It is out of work and stands in no runqueue; whoever brings work makes it runnable. Guarded by ``lock``.
-    lock
-        Guards ``waiting`` and, against others than the uthread, the device's rings.
-    slot
-        Cache line of lock and flag.
-    rx_slots, tx_slots
-        Cache lines of the first slots of the device's rings.
+        Among all uthreads of a host.
+    ended
+        What became of it when it gave its core up: hermes.messages.PARKED, RUNNABLE, FINISHED or BLOCKED.
+    since
+        Picoseconds: when it became runnable last.
+    is_computing
+        Its action may be cut, now.
     """
 
-    def __init__(self, world: World, number: int, device: Device) -> None:
+    def __init__(self, number: int) -> None:
         self.number = number
-        self.device = device
-        self.waiting = True
-        self.lock = Spinlock()
-        self.slot = world.lines.allocate(1)
-        self.rx_slots = world.lines.allocate(device.notifications.slots)
-        self.tx_slots = world.lines.allocate(device.notifications.slots)
+        self.ended = PARKED
+        self.since = 0
+        self.is_computing = False
+
+    def heads(self) -> tuple[int, int]:
+        """RX and TX head of its notification buffer, for the IOKernel; 0 if it has none."""
+        return 0, 0
 
     @abstractmethod
     def start(self, core: Core) -> int:
-        """It has the core; its first action begins now. As ``step``."""
+        """It has the core, and goes on; its first action begins now. As ``step``."""
 
     @abstractmethod
     def step(self, core: Core) -> int:
         """Its action ended, now. RUNNING: the next began. SPINNING: it walks. LEFT: the core is free."""
 
-    @abstractmethod
     def poll(self, core: Core) -> int:
         """It walks, and looks now at its source, which is 0. As ``step``."""
+        raise NotImplementedError(f"uthread {self.number} polls nothing")
+
+    def ready(self, core: Core) -> int:  # noqa: ARG002
+        """It walks: 1 if a look would find something."""
+        return 0
 
     @abstractmethod
-    def ready(self, core: Core) -> int:
-        """It walks: 1 if a look would find something."""
+    def cut(self, left: int) -> None:
+        """Its action, a computation, was interrupted when so many picoseconds of it were left: ``start`` resumes it."""
 
     @abstractmethod
     def waits_for(self) -> str:

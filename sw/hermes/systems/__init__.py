@@ -3,12 +3,18 @@
 from collections.abc import Callable
 
 from hermes.systems.indirect import Indirect
-from hermes.systems.system import System, Workload
+from hermes.systems.priority import Priority
+from hermes.systems.semi_direct import SemiDirect
+from hermes.systems.system import Balance, System, Workload
 from hermes.world import World
 
-__all__ = ["SYSTEMS", "System", "Workload", "build"]
+__all__ = ["SYSTEMS", "Balance", "System", "Workload", "build"]
 
-SYSTEMS: dict[str, Callable[[World, Workload], System]] = {"indirect": Indirect}
+SYSTEMS: dict[str, Callable[[World, Workload], System]] = {
+    "indirect": Indirect,
+    "semi-direct": SemiDirect,
+    "priority": Priority,
+}
 """A system is added by adding its module and its line here."""
 
 

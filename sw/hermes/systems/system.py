@@ -1,13 +1,14 @@
 """What an evaluated system is to those who run it."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
+from hermes.apps.application import Application
 from hermes.enso.control import FlowKey
 from hermes.enso.registers import UPSTREAM, RingSizes
-from hermes.runtime.server import Application
-from hermes.world import Control, Software
+from hermes.switches import Switches
+from hermes.world import Control, Message, Software
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,9 +18,15 @@ class Workload:
     Attributes
     ----------
     application
-        What is done with each packet.
+        Makes what is done with each packet, for one runtime.
     uthreads
-        Uthread i owns pipe i.
+        Uthread i owns pipe i, and belongs to application i modulo ``applications``.
+    applications
+        Network applications, each a runtime with as many kthreads as there are cores, but not more than uthreads.
+    guaranteed
+        Cores guaranteed to each network application, if it has so many kthreads; None: an equal share of all.
+    batch
+        Whether a batch application takes what cores are left: endless uthreads, one per core, and none guaranteed.
     flows
         Frames with a key go to the pipe of a uthread. Keys that the NIC does not know, or has no room for, go by hash
         to the largest power of two of those pipes.
@@ -27,17 +34,27 @@ class Workload:
         Pipes that are opened in header mode.
     rings
         Sizes of all rings; the NIC's.
+    switches
+        What the design leaves open.
     """
 
-    application: Application
+    application: Callable[[], Application]
     uthreads: int = 8
+    applications: int = 1
+    guaranteed: int | None = None
+    batch: bool = False
     flows: Sequence[tuple[FlowKey, int]] = ()
     header_pipes: Collection[int] = ()
     rings: RingSizes = UPSTREAM
+    switches: Switches = field(default_factory=Switches)
 
     def __post_init__(self) -> None:
         if self.uthreads < 1:
             raise ValueError(f"uthreads is {self.uthreads}; accepted are 1 and more")
+        if not 1 <= self.applications <= self.uthreads:
+            raise ValueError(f"applications is {self.applications}; accepted are 1 to {self.uthreads}, one per uthread")
+        if self.guaranteed is not None and self.guaranteed < 0:
+            raise ValueError(f"guaranteed is {self.guaranteed}; accepted are 0 and more")
         for key, uthread in self.flows:
             if not 0 <= uthread < self.uthreads:
                 raise ValueError(f"flow {tuple(key)} goes to uthread {uthread}; accepted are 0 to {self.uthreads - 1}")
@@ -46,22 +63,33 @@ class Workload:
                 raise ValueError(f"header_pipes has pipe {pipe}; accepted are 0 to {self.uthreads - 1}")
 
 
+class Balance(NamedTuple):
+    """What came to a place, left it, and is there: ``came`` = ``left`` + ``there``, at any time."""
+
+    what: str
+    came: int
+    left: int
+    there: int
+
+
 class System(Protocol):
-    """A system, built in a world and ready for set-up.
+    """A system, built in a world and ready for set-up."""
 
-    Attributes
-    ----------
-    software
-        What runs on each core, by the core's index.
-    """
-
-    software: Sequence[Software]
+    @property
+    def iokernel(self) -> Software:
+        """What runs on core 0; it gives the other cores away."""
 
     def set_up(self) -> Control[None]:
         """Open all devices and bind the flows."""
 
-    def control(self, message: object) -> int:
+    def control(self, message: Message) -> Control[int]:
         """Give a message of the set-up to the IOKernel; its answer."""
+
+    def start(self) -> None:
+        """The runtimes come, now: each registers, and runs its main uthread once it has a core."""
+
+    def is_started(self) -> bool:
+        """Whether all uthreads have been made."""
 
     def counts(self) -> Mapping[str, int]:
         """What it counted so far: notifications, completions, packets, batches, grants, runqueue_insertions, ..."""
@@ -69,5 +97,11 @@ class System(Protocol):
     def messages(self) -> Mapping[str, int]:
         """Messages that the IOKernel took so far, by kind."""
 
+    def extra(self) -> Mapping[str, object]:
+        """More of what it measured, by the names that results have for it."""
+
     def waiting(self) -> Sequence[str]:
         """Who waits for what, a line each."""
+
+    def balances(self) -> Sequence[Balance]:
+        """Of every queue and ring; each must hold."""

@@ -1,0 +1,35 @@
+"""Spin: send every packet back, after as much computing as it asks for."""
+
+from hermes.apps.echo import Echo
+from hermes.world import Memory
+
+_PROTOCOL, _TIME, _END = 23, 46, 54
+_UDP = 17
+_SHORTEST_PACKET = 40
+
+
+class Spin:
+    """Turns packets round as the echo does; whole UDP packets without IP options say how long that takes.
+
+    Their payload begins with the number of the request (32 bits) and its compute time in picoseconds (64 bits), both
+    big-endian. What is anything else, or too short, asks for nothing.
+
+    Parameters
+    ----------
+    service_ps
+        Compute time per packet, besides what it asks for and besides finding and reading it.
+    """
+
+    def __init__(self, service_ps: int = 0) -> None:
+        self._echo = Echo(service_ps)
+
+    def handle(self, memory: Memory, position: int, length: int) -> int:
+        """Turn a packet around in place; its compute time in picoseconds."""
+        time = self._echo.handle(memory, position, length)
+        head = bytes(memory.bytes[position : position + _END])
+        total = head[16] << 8 | head[17]
+        is_udp = head[12:15] == b"\x08\x00\x45" and head[_PROTOCOL] == _UDP
+        is_whole = not (head[20] & 0x3F or head[21])
+        if is_udp and is_whole and _SHORTEST_PACKET <= total <= length - 14:
+            time += int.from_bytes(head[_TIME:_END])
+        return time
