@@ -27,7 +27,7 @@ picoseconds of host time. `measured_until` ends the window, begun at `ready`, ov
 
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
 import numpy as np
@@ -99,7 +99,7 @@ class Options:
         Pipes that are opened in header mode.
     service_ps
         What the application computes per packet, besides what its own code takes.
-    applications, guaranteed, batch
+    applications, guaranteed, batch, exits
         See hermes.systems.Workload.
     switches
         What the design leaves open.
@@ -121,6 +121,7 @@ class Options:
     applications: int = 1
     guaranteed: int | None = None
     batch: bool = False
+    exits: Mapping[int, int] = field(default_factory=dict)
     switches: Switches = DEFAULT_SWITCHES
     polling: Literal["arithmetic", "naive"] = "arithmetic"
     costs: Costs = DEFAULT_COSTS
@@ -172,11 +173,23 @@ def memory_bytes(options: Options) -> int:
     """Host memory that the rings of a simulation need, with room for their alignment; whole pages."""
     buffer = 2 * max(options.rings.notification_slots * SLOT_BYTES, _PAGE)
     pipe = options.rings.pipe_flits * FLIT_BYTES
-    return (options.uthreads + 1) * 3 * max(buffer, pipe) + buffer  # software sees a pipe twice
+    pipes = 2 if options.application == "kv" or options.switches.free_rx == "processing" else 1
+    return (options.uthreads + 1) * (1 + 2 * pipes) * max(buffer, pipe) + buffer  # software sees a pipe twice
 
 
 def _rows(values: "array[int]", columns: int) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64).reshape(-1, columns)
+
+
+def _as_arrays(extra: Mapping[str, object]) -> dict[str, object]:
+    """The same, with numpy's arrays for Python's."""
+
+    def converted(value: object) -> object:
+        if isinstance(value, Mapping):
+            return {name: converted(part) for name, part in value.items()}
+        return np.array(value, dtype=np.int64) if isinstance(value, array) else value
+
+    return {name: converted(value) for name, value in extra.items()}
 
 
 class Simulation:
@@ -205,6 +218,7 @@ class Simulation:
             applications=options.applications,
             guaranteed=options.guaranteed,
             batch=options.batch,
+            exits=options.exits,
             switches=options.switches,
         )
         self._system = build(options.system, self._machine, workload)
@@ -297,7 +311,7 @@ class Simulation:
             costs_sha256=self._costs.sha256,
             has_batch=self._has_batch,
             balances=self._system.balances(),
-            extra=self._system.extra(),
+            extra={"mmio_writes": self._machine.mmio_writes(), **_as_arrays(self._system.extra())},
             notification_rows=_rows(rows.notifications, stamps.NOTIFICATION_COLUMNS),
             packet_rows=_rows(rows.packets, stamps.PACKET_COLUMNS),
             send_rows=_rows(rows.sends, stamps.SEND_COLUMNS),

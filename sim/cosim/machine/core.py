@@ -30,6 +30,8 @@ class Core:
         End of the action or look that is under way; where a core polls or idles, it may lie in the past.
     laps
         See hermes.world.Core.
+    mmio_writes
+        Register writes so far.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Core:
         "busy_until",
         "index",
         "laps",
+        "mmio_writes",
         "times",
     )
 
@@ -63,7 +66,7 @@ class Core:
         self.index = index
         self.times = [0] * len(ACTIVITIES)
         self.busy_until = 0
-        self.laps = 0
+        self.laps = self.mmio_writes = 0
         self._engine = engine
         self._nic = nic
         self._effects = effects
@@ -128,6 +131,7 @@ class Core:
 
     def mmio_write(self, address: int, value: int) -> None:
         """See hermes.world.Core."""
+        self.mmio_writes += 1
         self._effects.record(MMIO_WRITE, address, value)
         self._nic.mmio_write(self._engine.now, address, value, 4)
 

@@ -71,6 +71,10 @@ class Machine:
         """The time of each core by activity, up to ``time``: the present or later."""
         return [core.times_at(time) for core in self.cores]
 
+    def mmio_writes(self) -> int:
+        """Register writes of all cores so far."""
+        return sum(core.mmio_writes for core in self.cores)
+
     @property
     def is_quiet(self) -> bool:
         """Whether nothing goes on without the NIC."""

@@ -1,5 +1,6 @@
 """One application: its kthreads and uthreads, and who of them learns of what."""
 
+from array import array
 from collections.abc import Callable, Sequence
 
 from hermes.messages import CREATE
@@ -50,6 +51,8 @@ class Runtime:
         Picoseconds: its first timer, if it gave up its last core; NEVER otherwise.
     create_cost
         Picoseconds to tell of a new uthread.
+    run_lengths
+        Picoseconds for which each kthread that left a core had had it, the way there included.
     runqueue_insertions, steals, parkings, preemptions
         Uthreads made runnable, uthreads that moved to another kthread, cores given up, and taken away, so far.
     """
@@ -82,6 +85,8 @@ class Runtime:
         self.deadline = NEVER
         self.runqueue_insertions = self.steals = self.parkings = self.preemptions = 0
         self.create_cost = 0 if creations is None else world.costs.message_send + world.costs.line_dirty
+        self.run_lengths = array("q")
+        self._began = [0] * kthreads
         self._clock = world.clock
         self._creations = creations
         self._lines = world.lines
@@ -100,6 +105,7 @@ class Runtime:
     def begins(self, kthread: Kthread) -> None:
         """A kthread got its core."""
         self._on_core[kthread.core.index] = kthread
+        self._began[kthread.index] = self._clock.now
         self._tell_begins(kthread)
         if self.deadline < NEVER:
             self.deadline = NEVER
@@ -109,6 +115,7 @@ class Runtime:
     def leaves(self, kthread: Kthread, *, is_interrupted: bool) -> None:
         """A kthread gives its core up, and its timers to one that has a core; the last one's wait for a core."""
         del self._on_core[kthread.core.index]
+        self.run_lengths.append(self._clock.now - self._began[kthread.index])
         if is_interrupted:
             self.preemptions += 1
         else:

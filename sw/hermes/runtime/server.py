@@ -6,7 +6,7 @@ from typing import Final, cast
 from hermes.apps.application import Answering, Application, InPlace
 from hermes.enso.device import Device
 from hermes.enso.pipe import RxTxPipe
-from hermes.enso.registers import FLIT_BYTES, MAX_REQUEST_BYTES
+from hermes.enso.registers import FLIT_BYTES, MAX_REQUEST_BYTES, RX_MEM_LOW, pipe_register
 from hermes.enso.tx_pipe import TxPipe
 from hermes.messages import FINISHED, PARK, PARKED
 from hermes.runtime.spinlock import Spinlock
@@ -20,7 +20,7 @@ BY_MESSAGE: Final = 1
 BY_SWITCH: Final = 2
 """How it becomes known that a uthread waits: a flag under its lock, a message, its kthread's switch message."""
 
-_RECEIVE, _COMPUTE, _POST, _LOOK, _LOCKED, _NO_ROOM = range(6)
+_RECEIVE, _COMPUTE, _POST, _LOOK, _LOCKED, _NO_ROOM, _CLOSE = range(7)
 
 
 class Server(Uthread):
@@ -53,7 +53,7 @@ class Server(Uthread):
     packets, batches
         Handled so far, and in how many sends.
     ends_after
-        It ends once it has handled so many packets, even if more lie in its pipe; 0: never.
+        It ends once it has handled so many packets, and closes its pipe even if more lie there; 0: never.
     """
 
     def __init__(
@@ -66,7 +66,6 @@ class Server(Uthread):
         switches: Switches,
         waits: int,
         tx_pipe: TxPipe | None = None,
-        ends_after: int = 0,
     ) -> None:
         super().__init__(number)
         self.device = device
@@ -76,7 +75,7 @@ class Server(Uthread):
         self.rx_slots = world.lines.allocate(device.notifications.slots)
         self.tx_slots = world.lines.allocate(device.notifications.slots)
         self.packets = self.batches = 0
-        self.ends_after = ends_after
+        self.ends_after = 0
         self._clock: Clock = world.clock
         self._memory = world.memory
         self._lines = world.lines
@@ -145,6 +144,10 @@ class Server(Uthread):
             return self._posted(core)
         if state == _LOOK:
             return self._looked(core)
+        if state == _CLOSE:
+            core.mmio_write(pipe_register(self._pipe.number, RX_MEM_LOW), 0)
+            self.ended = FINISHED
+            return LEFT
         return self._again(core)
 
     def poll(self, core: Core) -> int:
@@ -287,8 +290,9 @@ class Server(Uthread):
         device.tell_tx_tail(core, self._stamps.send(pipe.number, pipe.rx_tail, self._clock.now))
         self.batches += 1
         if self.ends_after and self.packets >= self.ends_after:
-            self.ended = FINISHED
-            return LEFT
+            core.spend(DRIVER, device.backend.pipe_write)
+            self._state = _CLOSE
+            return RUNNING
         if self._sends_each and pipe.available():
             return self._compute(core)
         return self._look(core)

@@ -103,9 +103,7 @@ class Hermes:
         self._make_servers()
         self._make_mains()
         if per_kthread:
-            self._routing.name_queues(
-                [(runtime, index) for runtime in self.runtimes for index in range(runtime.count)]
-            )
+            self._routing.name_queues([(runtime, index) for runtime in self.runtimes for index in range(runtime.count)])
 
     # --- the parts ----------------------------------------------------------------------------------------------------
 
@@ -194,6 +192,7 @@ class Hermes:
             if not isinstance(application, InPlace):
                 tx_pipe = TxPipe(world.memory, workload.rings, f"uthread {number}", in_header_mode=has_header)
             server = Server(world, number, device, pipe, application, self._switches, waits, tx_pipe)
+            server.ends_after = workload.exits.get(number, 0)
             self._pipes.append(pipe)
             self.servers.append(server)
             self._uthreads.append(server)
@@ -276,6 +275,12 @@ class Hermes:
             "true_detections": self.iokernel.cores.true_detections,
             "parks": sum(runtime.parkings for runtime in self.runtimes),
             "preemptions": sum(runtime.preemptions for runtime in self.runtimes),
+            "run_lengths_ps": {
+                "batch"
+                if runtime.number == self._workload.applications
+                else f"application {runtime.number}": runtime.run_lengths
+                for runtime in self.runtimes[-2:]
+            },
             "message_wait_ns": {
                 NAMES[kind]: mailbox.waits_ps[kind] / count / 1000 for kind, count in mailbox.counts.items() if count
             },

@@ -27,6 +27,8 @@ class Workload:
         Cores guaranteed to each network application, if it has so many kthreads; None: an equal share of all.
     batch
         Whether a batch application takes what cores are left: endless uthreads, one per core, and none guaranteed.
+    exits
+        Of uthreads that end: after how many packets. Their pipe is closed then, with what may lie in it.
     flows
         Frames with a key go to the pipe of a uthread. Keys that the NIC does not know, or has no room for, go by hash
         to the largest power of two of those pipes.
@@ -43,6 +45,7 @@ class Workload:
     applications: int = 1
     guaranteed: int | None = None
     batch: bool = False
+    exits: Mapping[int, int] = field(default_factory=dict)
     flows: Sequence[tuple[FlowKey, int]] = ()
     header_pipes: Collection[int] = ()
     rings: RingSizes = UPSTREAM
