@@ -42,6 +42,13 @@ def test_at_most_64_notifications_are_taken_and_the_last_tail_of_each_pipe_count
     assert device.receive() == 0
 
 
+def test_notifications_that_overtook_each_other_are_put_in_order() -> None:
+    device, (pipe,) = make(Host())
+    for tail, row in [(3, 7), (9, 21), (5, 14)]:
+        device.notifications.deliver(0, tail, row)
+    assert (device.receive(), pipe.available()) == (3, 9)
+
+
 def test_rx_space_is_freed_when_the_whole_send_is_complete() -> None:
     host = Host()
     device, (pipe,) = make(host)
