@@ -18,6 +18,7 @@ _PACKAGES = (PROJECT / "sw" / "hermes", PROJECT / "sim" / "cosim")
 _HOT = (
     *("hermes/*.py", "hermes/apps/*.py", "hermes/enso/*.py", "hermes/iokernel/*.py", "hermes/runtime/*.py"),
     *("cosim/engine.py", "cosim/machine/*.py"),
+    "hermes/costs/__init__.py",
 )
 _COLD = {"__init__.py", "errors.py", "application.py", "switches.py"}
 """Packages; exceptions, which mypyc's classes cannot be; protocols that are asked whether something has them; what is
@@ -34,7 +35,7 @@ setup(name="compiled", packages=[], ext_modules=modules, script_args=sys.argv[1:
 def hot_modules(root: Path) -> list[str]:
     """The modules to compile, as paths in a folder that holds the packages."""
     found = (path for pattern in _HOT for path in root.glob(pattern))
-    return sorted(str(path.relative_to(root)) for path in found if path.name not in _COLD)
+    return sorted(str(path.relative_to(root)) for path in found if path.name not in _COLD or "costs" in path.parts)
 
 
 def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:

@@ -10,6 +10,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from cosim.nic.base import NEVER, Nic
+from hermes.world import Clock
 
 NIC_ORDER: Final = 0
 LAST_ORDER: Final = 1 << 30
@@ -17,7 +18,7 @@ LAST_ORDER: Final = 1 << 30
 Handler = Callable[[int, int], None]
 
 
-class Engine:
+class Engine(Clock):
     """Handles events, each when host memory is what it is at that time.
 
     Attributes
@@ -56,7 +57,7 @@ class Engine:
         """Handle all events with time <= ``safe``; the time of the next one after that."""
         heap, handlers, nic = self._heap, self._handlers, self._nic
         now, count = self.now, 0
-        change = nic.next_change  # what software does here cannot bring it forward: it takes the way to the NIC and back
+        change = nic.next_change  # nothing that software does here brings it forward: the NIC is too far away
         while heap:
             time, order, kind, a, b = heappop(heap)
             if time > safe:

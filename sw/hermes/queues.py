@@ -1,22 +1,14 @@
 """Queues of cache lines in shared memory, one item a line, between one producer and one consumer at a time."""
 
 from collections import deque
-from typing import Protocol
 
-from hermes.world import QUEUE_POP, QUEUE_PUSH, World
+from hermes.world import QUEUE_POP, QUEUE_PUSH, End, World
 
 CAPACITY = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
 Item = tuple[int, int, int, int, int]
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds)."""
-
-
-class End(Protocol):
-    """Who is told at an end of a queue."""
-
-    def queue_changed(self, queue: int) -> None:
-        """The consumer: an item arrived. The producer: there is room again."""
 
 
 class SpscQueue:

@@ -8,12 +8,13 @@ from cosim.machine.effects import Effects
 from cosim.machine.errors import AccountingError
 from cosim.machine.walk import Position, WalkTable
 from cosim.nic.base import NEVER, Nic
+from hermes import world
 from hermes.world import ACTIVITIES, ENDLESS, IDLE, MMIO_WRITE, Software, Walk
 
 FIRST_CORE_ORDER: Final = 1
 
 
-class Core:
+class Core(world.Core):
     """One core, and the software that has it (hermes.world.Core); none at first.
 
     While its software finds nothing, the core polls: by arithmetic, it goes straight to the first look at a source that

@@ -17,6 +17,7 @@ from hermes.world import (
     UTHREAD_END,
     UTHREAD_START,
     Core,
+    Software,
     Walk,
     World,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _AWAY, _BEGIN, _SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED, _TIMERS, _PARK, _YIELD, _TELL = range(12)
 
 
-class Kthread:
+class Kthread(Software):
     """Runs the uthreads of a runtime, on whichever core it was given.
 
     What is next: its softIRQ queue, if not looked at for 50 us; its runqueue; its softIRQ queue; the runqueue (half of

@@ -11,10 +11,10 @@ from hermes.runtime.switching import Silent, Teller
 from hermes.runtime.timers import NEVER, Timers
 from hermes.runtime.uthread import Uthread
 from hermes.switches import Switches
-from hermes.world import Core, World
+from hermes.world import Core, End, World
 
 
-class Runtime:
+class Runtime(End):
     """As many kthreads as cores that it may use, each with a runqueue and a softIRQ queue.
 
     Parameters

@@ -1,6 +1,7 @@
 """What a kthread tells the IOKernel when it leaves or enters a uthread: nothing, or a message that is answered."""
 
-from typing import Protocol
+
+from abc import ABC, abstractmethod
 
 from hermes.messages import PARKED, SWITCH, switched
 from hermes.queues import SpscQueue
@@ -8,7 +9,7 @@ from hermes.runtime.uthread import Uthread
 from hermes.world import ANSWER, QUEUE_FULL, Core, Walk, World
 
 
-class Teller(Protocol):
+class Teller(ABC):
     """Tells of switches, for one kthread.
 
     Attributes
@@ -25,23 +26,28 @@ class Teller(Protocol):
     cost: int
     next: Uthread | None
 
+    @abstractmethod
     def prepare(self, core: Core, left: Uthread | None, entered: Uthread | None) -> None:
         """What is to be told at the end of the action that was begun; ``step`` tells it."""
 
+    @abstractmethod
     def tell(self, core: Core, left: Uthread | None, entered: Uthread | None) -> bool:
         """Tell it now. False: the kthread polls until it is told, and answered."""
 
+    @abstractmethod
     def step(self) -> bool:
         """The action ended; as ``tell``."""
 
+    @abstractmethod
     def poll(self) -> bool:
         """A look, while the kthread polls, and what it costs; whether it found what is waited for."""
 
+    @abstractmethod
     def ready(self) -> int:
         """1 if a look would find something."""
 
 
-class Silent:
+class Silent(Teller):
     """Switches are the kthread's own business."""
 
     tells = False
@@ -68,7 +74,7 @@ class Silent:
         return 0
 
 
-class SwitchMessages:
+class SwitchMessages(Teller):
     """A message for every switch, and a wait for its answer, because messages of several kthreads may pass each other.
 
     Parameters
