@@ -71,12 +71,15 @@ class Walk:
         What the time goes to.
     lines
         Each look at source s begins with a read of the polled lines ``first + s`` for each ``first`` of these.
+    is_certain
+        What makes its one source ready stays until it is found: nobody else takes it, and an interrupt cuts nothing.
     """
 
     costs: tuple[int, ...]
     orders: tuple[tuple[int, ...], ...]
     activity: int
     lines: tuple[int, ...] = ()
+    is_certain: bool = False
 
 
 class End(ABC):
@@ -84,7 +87,7 @@ class End(ABC):
 
     @abstractmethod
     def queue_changed(self, queue: int) -> None:
-        """The consumer: an item arrived. The producer: there is room again."""
+        """The consumer: an item arrived. The producer: there is the room that it waits for."""
 
 
 class Software(End):

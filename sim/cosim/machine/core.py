@@ -289,6 +289,18 @@ class Core(world.Core):
     def _look_at(self, source: int, earliest: int, laps: int) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""
         time, lap = self._position.visit(source, earliest, laps)
-        if time < self._poll_time:
+        if self._position.table.is_certain and not self._is_naive:
+            self._find(source, time)
+        elif time < self._poll_time:
             self._poll_time, self._poll_source, self.laps = time, source, lap
             self._events[self.index] = time
+
+    def _find(self, source: int, time: int) -> None:
+        """A look at ``time`` is certain to find something: what it begins can begin without an event of its own."""
+        software = self._software
+        assert software is not None
+        self._spinning = False
+        self.spend(self._position.table.activity, time - self.busy_until)
+        if not software.poll(source):
+            raise AccountingError(f"core {self.index}: source {source} is certain, but found nothing at {time} ps")
+        self._act()

@@ -28,6 +28,10 @@ class Backend(ABC):
         """Whether so many registers can be written now, of pipes or notification buffers; if not, the core waits."""
 
     @abstractmethod
+    def await_room(self, core: Core, writes: int) -> None:
+        """Have the core's kthread woken once there is room for so many."""
+
+    @abstractmethod
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """Write a register of a pipe."""
 
@@ -49,6 +53,9 @@ class Direct(Backend):
     def has_room(self, core: Core, writes: int = 1) -> bool:  # noqa: ARG002
         """A posted write needs none."""
         return True
+
+    def await_room(self, core: Core, writes: int) -> None:
+        """There always is."""
 
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """By MMIO."""
@@ -82,6 +89,10 @@ class Hybrid(Backend):
         """Whether the core's message queue has it."""
         queue = self._queue(core)
         return len(queue) + writes <= queue.capacity
+
+    def await_room(self, core: Core, writes: int) -> None:
+        """In the core's message queue."""
+        self._queue(core).await_room(writes)
 
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """By MMIO."""

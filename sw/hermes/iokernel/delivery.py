@@ -39,6 +39,7 @@ class Overflow:
             held = self._held[queue.number] = queue, deque()
         held[1].append(item)
         self.count += 1
+        queue.await_room()
 
     def items(self) -> list[Item]:
         """All that are held."""
@@ -58,6 +59,8 @@ class Overflow:
         held = self._held[queue.number][1]
         queue.push(held.popleft())
         self.count -= 1
+        if held and queue.is_full():
+            queue.await_room()
         if not held:
             del self._held[queue.number]
 

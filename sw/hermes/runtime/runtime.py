@@ -138,6 +138,11 @@ class Runtime(End):
         """Whether a new uthread can be told of, from a core."""
         return self._creations is None or not self._queue(self._creations, core).is_full()
 
+    def await_creation(self, core: Core) -> None:
+        """Have the core's kthread woken once it can."""
+        if self._creations is not None:
+            self._queue(self._creations, core).await_room()
+
     def create(self, uthread: Uthread, core: Core) -> None:
         """Who runs on a core made a uthread, which is runnable now."""
         if self._creations is not None:

@@ -99,8 +99,8 @@ class SwitchMessages(Teller):
         self._waits = waits
         self._left: Uthread | None = None
         self._is_sent = False
-        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL)
-        self._answer_walk = Walk((world.costs.poll_clean,), ((0,),), ANSWER)
+        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
+        self._answer_walk = Walk((world.costs.poll_clean,), ((0,),), ANSWER, is_certain=True)
 
     def prepare(self, core: Core, left: Uthread | None, entered: Uthread | None) -> None:
         """See Teller."""
@@ -120,6 +120,7 @@ class SwitchMessages(Teller):
             return True
         queue = self._queue()
         if queue.is_full():
+            queue.await_room()
             self._core.walk(self._room_walk)
             return False
         left, entered = self._left, self.next
