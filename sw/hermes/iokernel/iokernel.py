@@ -10,7 +10,7 @@ from hermes.iokernel.clients import Client, Record, Shared
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, Overflow
 from hermes.iokernel.mailbox import Mailbox
-from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, REGISTER_PIPE
+from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, FREE_NOTIFICATION_BUFFER, REGISTER_PIPE
 from hermes.queues import Item, SpscQueue
 from hermes.switches import Switches
 from hermes.world import (
@@ -173,6 +173,9 @@ class IOKernel:
             return len(self.clients) - 1
         if kind == REGISTER_PIPE:
             self._client_of_pipe[subject] = self.clients[value]
+            return 0
+        if kind == FREE_NOTIFICATION_BUFFER:  # its number stays used: they are a count
+            del self.client_of_uthread[self.clients[subject].uthread]
             return 0
         return (yield from self.owner.answer(message))
 
