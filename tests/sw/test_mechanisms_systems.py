@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from hermes.apps.echo import Echo
 from hermes.iokernel.clients import Client, Record
 from hermes.iokernel.delivery import ToUthreads
 from hermes.iokernel.pending import Pending
@@ -180,7 +181,7 @@ def test_m36_priority_tells_every_switch_and_waits_for_the_answer_before_it_goes
 
 def test_m37_kthreads_that_find_who_waits_do_not_go_with_the_heap() -> None:
     host = Host()
-    workload = Workload(application=lambda: served, rings=SMALL)  # type: ignore[arg-type,return-value]
+    workload = Workload(application=Echo, rings=SMALL)
     with pytest.raises(ValueError, match="kthread tracking does not go with the heap: the IOKernel would learn of"):
         Hermes(host.machine, workload, tracking="kthreads", detection="heap")
 

@@ -182,7 +182,7 @@ class Runtime:
                 loser.core.wake(index)
 
     def oldest_wait(self, now: int) -> int:
-        """Picoseconds that its oldest runnable uthread or softIRQ has waited, first as a softIRQ, then in a runqueue."""
+        """Picoseconds that its oldest runnable uthread or softIRQ has waited, as a softIRQ and in a runqueue."""
         oldest = now
         for kthread in self.kthreads:
             if kthread.runqueue:
