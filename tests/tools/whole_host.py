@@ -13,12 +13,13 @@ from hermes.enso.control import FlowKey
 from hermes.enso.registers import TX_TAIL
 from hermes.iokernel.clients import Record
 from hermes.iokernel.iokernel import COMPLETE, RECEIVE
+from hermes.iokernel.scan import Scan
 from hermes.queues import Item, SpscQueue
 from hermes.switches import Switches
 from hermes.systems import SYSTEMS, Workload
 from hermes.systems.composition import Hermes
 from hermes.world import QUEUE_PUSH, Software
-from tests.tools.host import NS, SMALL, Host
+from tests.tools.host import COSTS, NS, SMALL, Host
 
 US = 1_000 * NS
 OVERRIDES: dict[str, Any] = {}
@@ -46,7 +47,7 @@ class WholeHost(Host):
     Parameters
     ----------
     alone
-        The IOKernel runs alone: its kthreads do nothing with the cores that it gives them.
+        The IOKernel runs alone: kthreads do nothing with the cores that it gives them, and the NIC completes nothing.
     switches
         As hermes.switches has them.
     """
@@ -89,6 +90,13 @@ class WholeHost(Host):
         self.carry_out(built.set_up(), self.tell)
         self.time = self.engine.now = self.nic.time
         self.effects.clear()
+        if alone:
+            self.nic.fault = "completion"
+
+    def run(self, end: int) -> None:
+        """Software and NIC, up to ``end``, which is then now."""
+        super().run(end)
+        self.engine.now = self.time
 
     def tell(self, message: Any) -> int:
         """The IOKernel's answer to a message of the control plane."""
@@ -119,8 +127,10 @@ class WholeHost(Host):
     # --- the IOKernel alone -------------------------------------------------------------------------------------------
 
     def begin(self) -> int:
-        """The IOKernel runs from 10 us on; the time then."""
+        """The IOKernel runs from 10 us on, as if it had scanned then; the time."""
         begin = self.time + 10 * US
+        if isinstance(self.iokernel.detector, Scan):
+            self.iokernel.detector.started = begin
         self.machine.start(self.iokernel, begin)
         self.effects.clear()
         return begin
@@ -168,7 +178,6 @@ class WholeHost(Host):
     def later(self, duration: int) -> int:
         """Run on for so long; the time then, which is now."""
         self.run(self.time + duration)
-        self.engine.now = self.time
         return self.time
 
     # --- what can be seen ---------------------------------------------------------------------------------------------
@@ -194,3 +203,20 @@ class WholeHost(Host):
 
     def _softirq_numbers(self) -> set[int]:
         return {kthread.softirqs.number for runtime in self.system.runtimes for kthread in runtime.kthreads}
+
+
+def lap(cores: int) -> int:
+    """An iteration that finds nothing: each core has a message queue and a word."""
+    return COSTS.iok_loop + (4 + 2 * cores) * COSTS.poll_clean
+
+
+def alone(cores: int = 1, uthreads: int = 1, kthreads: int = 1, system: str = "indirect", **options: Any) -> WholeHost:
+    """The IOKernel alone; so many kthreads of a runtime are active."""
+    host = WholeHost(system, cores, uthreads, alone=True, **options)
+    host.activate(kthreads)
+    return host
+
+
+def spent(host: WholeHost, activity: int) -> int:
+    """Picoseconds that the IOKernel's core has spent on an activity."""
+    return host.machine.cores[0].times_at(host.time)[activity]

@@ -201,7 +201,7 @@ class IOKernel:
             ready |= 1 << COMPLETE
         if self.registrations:
             ready |= 1 << CONTROL
-        if self.cores.decided or self.mailbox.must_ring or (self.overflow.count and self.overflow.retriable()):
+        if self.cores.decided or self.mailbox.must_ring or self.overflow.retriable() is not None:
             ready |= 1 << LOOP
         return ready
 
