@@ -12,7 +12,7 @@ from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, Overflow
 from hermes.iokernel.detector import Detector
 from hermes.iokernel.mailbox import Mailbox
-from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, REGISTER_PIPE
+from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, FREE_NOTIFICATION_BUFFER, REGISTER_PIPE
 from hermes.queues import Item, SpscQueue
 from hermes.switches import Switches
 from hermes.world import (
@@ -155,6 +155,9 @@ class IOKernel(Software):
         if kind == REGISTER_PIPE:
             self._client_of_pipe[subject] = self.clients[value]
             return 0
+        if kind == FREE_NOTIFICATION_BUFFER:  # its number stays used: they are a count
+            del self.client_of_uthread[self.clients[subject].uthread]
+            return 0
         return (yield from self.owner.answer(message))
 
     def queue_changed(self, queue: int) -> None:
@@ -179,7 +182,7 @@ class IOKernel(Software):
             ready |= 1 << COMPLETE
         if self.registrations:
             ready |= 1 << CONTROL
-        if self.cores.decided or self.mailbox.must_ring or (self.overflow.count and self.overflow.retriable()):
+        if self.cores.decided or self.mailbox.must_ring or self.overflow.retriable() is not None:
             ready |= 1 << LOOP
         return ready
 
