@@ -217,8 +217,8 @@ def test_pushing_wakes_nobody_a_search_gets_there_in_its_turn() -> None:
 def test_all_time_of_a_search_is_the_searches(cores: int) -> None:
     """DESIGN 6, point 4: a core's time adds up, and a search is not useful time."""
     host = RuntimeHost(cores=cores, switches=STAYS)
-    for core in range(1, cores + 1):
-        begin = host.grant(core, core - 1)
+    for index in range(cores):
+        begin = host.grant(index + 1, index)
     host.run(begin + 100 * US)
     for core in host.machine.cores[1:]:
         times = core.times_at(host.time)
@@ -232,7 +232,7 @@ def body(seed: str) -> Body:
     draw = random.Random(seed)
     for _ in range(6):
         yield Compute(draw.randrange(1, 2 * US))
-        yield draw.choice([Yield(), Sleep(draw.randrange(1, 3 * US))])
+        yield Yield() if draw.random() < 0.5 else Sleep(draw.randrange(1, 3 * US))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -29,11 +29,18 @@ IOKERNEL_ORDER = 1
 
 
 class Intruder:
-    """What another runtime has on a core: it computes 1 ms at a time, and leaves when it is interrupted."""
+    """What another runtime has on a core: it computes, 1 ms at a time, and leaves when it is interrupted.
+
+    Attributes
+    ----------
+    arrived
+        When it took its first step; -1 before.
+    """
 
     def __init__(self, host: Host) -> None:
         self.arrived = -1
         self._host = host
+        self._is_leaving = False
 
     def begin(self, core: Core) -> None:
         self._core = core
@@ -41,10 +48,13 @@ class Intruder:
     def interrupt(self) -> bool:
         self._core.cut()
         self._core.spend(APPLICATION, 1)
-        self.arrived = -1
+        self._is_leaving = True
         return True
 
     def step(self) -> bool:
+        if self._is_leaving:
+            self._host.machine.ksched.park(self._core.index)
+            return False
         if self.arrived < 0:
             self.arrived = self._host.engine.now
             self._host.machine.ksched.arrived(self._core.index)
