@@ -29,6 +29,24 @@ def test_items_come_out_in_order_and_each_is_an_effect() -> None:
     assert host.effects[1][3] == host.effects[3][3] != host.effects[0][3]
 
 
+def test_it_counts_what_came_and_went() -> None:
+    queue = SpscQueue(Host().machine, 3)
+    for _ in range(5):
+        queue.push((0, 0, 0, 0, 0))
+    for _ in range(2):
+        queue.pop()
+    assert (queue.pushed, queue.popped, len(queue)) == (5, 2, 3)
+
+
+def test_who_never_waits_need_not_be_told() -> None:
+    queue = SpscQueue(Host().machine, 3)
+    queue.capacity = 1
+    queue.push((0, 0, 0, 0, 0))
+    assert queue.is_full()
+    queue.pop()
+    assert not queue.is_full()
+
+
 def test_the_consumer_is_told_of_each_item() -> None:
     consumer = End()
     queue = SpscQueue(Host().machine, 3, consumer)
