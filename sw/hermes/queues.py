@@ -8,6 +8,9 @@ from hermes.world import QUEUE_POP, QUEUE_PUSH, World
 CAPACITY = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
+MOST_AT_ONCE = 3
+"""Items for which a producer waits to have room at most."""
+
 Item = tuple[int, int, int, int, int]
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds)."""
 
@@ -30,7 +33,7 @@ class SpscQueue:
     number
         Identifies it in the hash of effects and to both ends.
     consumer, producer
-        Told of each item, and of room in a queue that was full; who never waits need not be told.
+        Told of each item, and of room in a queue that had none for ``MOST_AT_ONCE``; who never waits need not be told.
     pushed, popped
         Items so far.
     """
@@ -67,10 +70,10 @@ class SpscQueue:
 
     def pop(self) -> Item:
         """The oldest item leaves the queue."""
-        was_full = len(self._items) >= self.capacity
+        was_short = len(self._items) > self.capacity - MOST_AT_ONCE
         item = self._items.popleft()
         self.popped += 1
         self._world.record(QUEUE_POP, self.number, item[1] << 32 | item[2])
-        if was_full and self.producer is not None:
+        if was_short and self.producer is not None:
             self.producer.queue_changed(self.number)
         return item
