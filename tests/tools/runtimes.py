@@ -84,6 +84,8 @@ class RuntimeHost(Host):
         It, and its kthreads.
     uthreads
         Those made by ``script`` and ``server``, by number.
+    tx_pipes
+        Of servers that have one, by number.
     messages, answers
         By core: the queues.
     """
@@ -104,6 +106,7 @@ class RuntimeHost(Host):
         world, count = self.machine, kthreads or cores
         self.switches = switches or Switches()
         self.uthreads: list[Uthread] = []
+        self.tx_pipes: dict[int, TxPipe] = {}
         self.messages: list[SpscQueue | None] = [None, *(SpscQueue(world, core) for core in range(1, cores + 1))]
         self.answers: list[SpscQueue | None] = [
             None,
@@ -204,9 +207,18 @@ class RuntimeHost(Host):
         device.notifications.number = number
         pipe = RxTxPipe(world.memory, SMALL, number)
         device.pipes[number] = pipe
-        tx_pipe = TxPipe(world.memory, SMALL, f"uthread {number}") if has_tx_pipe else None
+        if has_tx_pipe:
+            self.tx_pipes[number] = TxPipe(world.memory, SMALL, f"uthread {number}")
+        tx_pipe = self.tx_pipes.get(number)
         server = Server(world, number, device, pipe, application or Echo(), self.switches, waits, tx_pipe)
         self.uthreads.append(server)
+        return server
+
+    @property
+    def served(self) -> Server:
+        """Uthread 0, a server."""
+        (server, *_) = self.uthreads
+        assert isinstance(server, Server)
         return server
 
     # --- what happened ------------------------------------------------------------------------------------------------
@@ -235,3 +247,13 @@ def fill(host: Host, server: Server, lengths: Sequence[int]) -> int:
             host.memory.bytes[at_byte : at_byte + len(line)] = line
         flit += -(-length // 64)
     return flit % pipe.flits
+
+
+def notify(host: Host, server: Server, lengths: Sequence[int]) -> None:
+    """Packets of so many bytes lie in the pipe, and a notification in the server's ring tells of them; no softIRQ does.
+
+    The pipe must have been notified of all that came before.
+    """
+    tail = fill(host, server, lengths)
+    row = host.machine.stamps.notification(server.number, tail, host.engine.now, host.engine.now)
+    server.device.notifications.deliver(server.number, tail, row)
