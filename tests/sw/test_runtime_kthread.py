@@ -101,6 +101,18 @@ def test_a_look_at_an_empty_softirq_queue_is_a_look() -> None:
     assert host.times(UTHREAD_START)[3] < pop < host.times(UTHREAD_START)[4]
 
 
+def test_the_handling_of_its_softirqs_is_a_look() -> None:
+    host = RuntimeHost()
+    workers = host.workers(4, 30 * US)
+    host.push(0, workers[0])
+    begin = host.grant(1, 0)
+    host.at(begin + 20 * US, lambda: ready(host, 0, 1))  # handled after 30 us
+    host.at(begin + 40 * US, lambda: host.push(0, workers[2]))
+    host.at(begin + 40 * US, lambda: ready(host, 0, 3))
+    host.run(begin + 200 * US)
+    assert host.times(UTHREAD_START)[2] < host.times(QUEUE_POP)[1] < host.times(UTHREAD_START)[3]
+
+
 def test_the_watchdogs_time_is_a_parameter() -> None:
     host = RuntimeHost(switches=Switches(watchdog_ps=10 * US))
     host.push(0, *host.workers(3, 12 * US)[:2])

@@ -40,9 +40,12 @@ def once(duration: int) -> Body:
 # --- parking ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("is_naive", [False, True])
 @pytest.mark.parametrize(("kthreads", "switches"), [(1, Switches()), (14, Switches()), (2, Switches(park_rounds=40))])
-def test_who_found_nothing_for_4_rounds_and_2_us_gives_its_core_up(kthreads: int, switches: Switches) -> None:
-    host = RuntimeHost(cores=1, kthreads=kthreads, switches=switches)
+def test_who_found_nothing_for_4_rounds_and_2_us_gives_its_core_up(
+    kthreads: int, switches: Switches, is_naive: bool
+) -> None:
+    host = RuntimeHost(cores=1, kthreads=kthreads, switches=switches, is_naive=is_naive)
     begin = host.grant(1, 0)
     host.run(begin + 100 * US)
     lap, first_lap = OWN + (kthreads - 1) * PROBE, kthreads * NEW  # the first reads all lines
@@ -164,6 +167,7 @@ def test_an_endless_computation_is_cut_as_often_as_needed() -> None:
     assert 95 * US < first < 101 * US
     assert 90 * US < second < 100 * US
     assert not worker.has_ended
+    assert host.machine.ksched.take(1) == 2, "the kthread says when it is there"
 
 
 @pytest.mark.parametrize("moment", [0, 1, OWN, 777 * NS])
@@ -174,6 +178,7 @@ def test_a_search_ends_where_the_interrupt_lands(moment: int) -> None:
     host.run(lands + C.clean_yield)
     assert host.times(CORE_LEFT) == [lands + C.clean_yield]
     assert host.machine.cores[1].times_at(host.time)[STEAL] == lands - begin
+    assert not host.kthreads[0].is_searching
 
 
 def in_a_switch(host: RuntimeHost, begin: int) -> int:

@@ -118,6 +118,10 @@ def look_at_softirqs(host: RuntimeHost) -> None:
     host.machine.lines.read(1, host.kthreads[0].softirq_line)
 
 
+def look_at_the_victims_runqueue(host: RuntimeHost) -> None:
+    host.machine.lines.read(1, host.kthreads[0].line)
+
+
 def nobody_looks(host: RuntimeHost) -> None:
     """Only the thief itself."""
 
@@ -129,6 +133,7 @@ def nobody_looks(host: RuntimeHost) -> None:
         (look_at_runqueue, True, 1),  # of the thief, who pushes there
         (look_at_softirqs, True, 0),  # nothing is written there
         (look_at_softirqs, False, 1),
+        (look_at_the_victims_runqueue, False, 1),  # where the lock is
         (look_at_runqueue, False, 0),  # its own line is written after the first softIRQ took effect
     ],
 )
@@ -149,6 +154,23 @@ def test_whoever_looked_at_a_line_makes_its_next_write_dear(
         host.run(begin + 5 * US)
         times.append((host.times(UTHREAD_START) if steals else host.times(QUEUE_POP))[0])
     assert times[1] - times[0] == more * C.line_dirty
+
+
+@pytest.mark.parametrize("steals", [True, False])
+def test_what_a_thief_takes_others_see_at_its_next_look(steals: bool) -> None:
+    host = RuntimeHost(cores=2)
+    workers, (victim, thief) = host.workers(1, 1 * US), host.kthreads
+    if steals:
+        host.push(0, *workers)
+    else:
+        ready(host, 0, 0)
+    begin = host.grant(2, 1)
+    lines = host.machine.lines
+    for line in (victim.line, victim.softirq_line, thief.line):
+        lines.read(1, line)
+    host.run(begin + 5 * US)
+    costs = [lines.read_cost(1, line) for line in (victim.line, victim.softirq_line, thief.line)]
+    assert costs == [C.line_dirty, 0 if steals else C.line_dirty, C.line_dirty]
 
 
 def test_a_switch_writes_the_line_that_others_poll() -> None:

@@ -192,6 +192,20 @@ def test_who_is_interrupted_tells_that_its_uthread_is_runnable_before_it_goes() 
     assert len(host.kthreads[0].runqueue) == 2
 
 
+def test_who_comes_back_after_an_interruption_searches_on_when_it_has_told_what_it_left() -> None:
+    host = RuntimeHost(tells=True)
+    answering(host)
+    host.push(0, *host.workers(1, 20 * US))
+    begin = host.grant(1, 0)
+    host.preempt(1, begin + 5 * US)
+    host.at(begin + 40 * US, lambda: host.machine.ksched.grant(1, host.kthreads[0]))
+    host.run(begin + 65 * US)
+    assert len(host.times(UTHREAD_END)) == 2
+    left = host.times(CORE_LEFT)
+    assert host.runtime.parkings == len(left) - 1 == 1
+    assert left[1] > host.times(UTHREAD_END)[1] + Switches().park_ps
+
+
 def test_who_is_interrupted_in_a_search_has_told_everything_already() -> None:
     host = RuntimeHost(tells=True, switches=UNANSWERED)
     host.push(0, *host.workers(1, 1 * US))
