@@ -10,7 +10,7 @@ from hermes.iokernel.clients import Client, Record, Shared
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, Overflow
 from hermes.iokernel.mailbox import Mailbox
-from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, REGISTER_PIPE
+from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, FREE_NOTIFICATION_BUFFER, REGISTER_PIPE
 from hermes.queues import Item, SpscQueue
 from hermes.switches import Switches
 from hermes.world import (
@@ -174,6 +174,9 @@ class IOKernel:
         if kind == REGISTER_PIPE:
             self._client_of_pipe[subject] = self.clients[value]
             return 0
+        if kind == FREE_NOTIFICATION_BUFFER:  # its number stays used: they are a count
+            del self.client_of_uthread[self.clients[subject].uthread]
+            return 0
         return (yield from self.owner.answer(message))
 
     def queue_changed(self, queue: int) -> None:
@@ -198,7 +201,7 @@ class IOKernel:
             ready |= 1 << COMPLETE
         if self.registrations:
             ready |= 1 << CONTROL
-        if self.cores.decided or self.mailbox.must_ring or (self.overflow.count and self.overflow.retriable()):
+        if self.cores.decided or self.mailbox.must_ring or self.overflow.retriable() is not None:
             ready |= 1 << LOOP
         return ready
 

@@ -7,7 +7,7 @@ from hermes.enso.device import Device
 from hermes.iokernel.clients import Client, Record
 from hermes.iokernel.delivery import Delivery
 from hermes.iokernel.pending import Pending
-from hermes.messages import CREATE, NAMES, PARK, PARKED, PIPE_RX_HEAD, RUNNABLE, RX_HEAD, SWITCH, TX_TAIL
+from hermes.messages import CREATE, NAMES, PARK, PARKED, PIPE_RX_HEAD, READ, RUNNABLE, RX_HEAD, SWITCH, TX_TAIL
 from hermes.queues import Item, SpscQueue
 from hermes.stamps import FORWARDED
 from hermes.switches import Switches
@@ -116,8 +116,6 @@ class Mailbox:
         """The effects of the message that was begun, from message queue ``queue``."""
         kind, subject, value, other, time = item
         host = self._host
-        self.counts[kind] += 1
-        self.waits_ps[kind] += self._clock.now - time
         is_old = time < self._made.get((kind, subject), 0)
         if not is_old:
             self._made[kind, subject] = time
@@ -142,7 +140,10 @@ class Mailbox:
             if self._pending is not None:
                 self._pending.add(host.records[value], subject)
         else:
-            raise ContractError(f"message {item} in queue {queue}; accepted are kinds {', '.join(map(str, NAMES))}")
+            accepted = ", ".join(f"{number:#x} ({name})" for number, name in NAMES.items() if number < READ)
+            raise ContractError(f"message {item} in queue {queue}; accepted are kinds {accepted}")
+        self.counts[kind] += 1
+        self.waits_ps[kind] += self._clock.now - time
 
     # --- TX -----------------------------------------------------------------------------------------------------------
 

@@ -49,10 +49,11 @@ class Pending:
         """A uthread became runnable, now."""
         number = record.runtime.number
         entries = self._entries.setdefault(number, {})
+        changes_oldest = not entries or next(iter(entries)) == uthread
         entries.pop(uthread, None)
         entries[uthread] = self._clock.now
         self._records[number] = record
-        if len(entries) == 1:
+        if changes_oldest:
             self._set_key(record)
 
     def remove(self, record: Record, uthread: int) -> None:

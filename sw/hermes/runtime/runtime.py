@@ -181,11 +181,11 @@ class Runtime:
                 loser.core.wake(index)
 
     def oldest_wait(self, now: int) -> int:
-        """Picoseconds that its oldest runnable uthread or softIRQ has waited in a queue."""
+        """Picoseconds that its oldest runnable uthread or softIRQ has waited, as a softIRQ and in a runqueue."""
         oldest = now
         for kthread in self.kthreads:
             if kthread.runqueue:
-                oldest = min(oldest, kthread.runqueue.oldest().since)
+                oldest = min(oldest, kthread.runqueue.longest_runnable())
             if kthread.softirqs:
                 oldest = min(oldest, kthread.softirqs[0][4])
         return now - oldest
