@@ -7,6 +7,9 @@ from hermes.world import QUEUE_POP, QUEUE_PUSH, End, World
 CAPACITY = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
+MOST_AT_ONCE = 3
+"""Items for which a producer waits to have room at most."""
+
 Item = tuple[int, int, int, int, int]
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds)."""
 

@@ -109,8 +109,7 @@ class Runtime(End):
         self._tell_begins(kthread)
         if self.deadline < NEVER:
             self.deadline = NEVER
-            if kthread.index:
-                self.timers.hand_over(0, kthread.index)
+            self.timers.hand_over(0, kthread.index)
 
     def leaves(self, kthread: Kthread, *, is_interrupted: bool) -> None:
         """A kthread gives its core up, and its timers to one that has a core; the last one's wait for a core."""
