@@ -186,6 +186,7 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
     outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, simulation.report())
     dropped = sum(counters[cause] for cause in DROP_CAUSES)
     await simulation.require_progress(max(0, len(frames) - nic.frames_sent - dropped))
+    await simulation.require_heads()
     return outcome
 
 

@@ -57,6 +57,10 @@ class SpscQueue:
         """Item 0 is the oldest."""
         return self._items[index]
 
+    def items(self) -> list[Item]:
+        """All that lie there, the oldest first."""
+        return list(self._items)
+
     def push(self, item: Item) -> None:
         """An item lands in the queue, which is not full."""
         self._items.append(item)

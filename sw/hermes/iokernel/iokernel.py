@@ -231,7 +231,7 @@ class IOKernel:
 
     def step(self) -> bool:
         """See hermes.world.Software."""
-        state = self._state
+        state, self._state = self._state, _IDLE
         goes_on = False
         if state == _MESSAGE:
             goes_on = self._end_message()
@@ -280,6 +280,11 @@ class IOKernel:
         """What would make it go on; empty if nothing need to."""
         outstanding = (self._own.tx_tail - self._own.tx_head) & (self._own.slots - 1)
         return f"{outstanding} completions of the NIC" if outstanding else ""
+
+    @property
+    def in_hand(self) -> tuple[int, int]:
+        """Notifications and completions that it took, and has not passed on."""
+        return int(self._state == _RX), int(self._state == _TX_DONE)
 
     def _begin(self, state: int, activity: int, cost: int) -> bool:
         self.core.spend(activity, cost)

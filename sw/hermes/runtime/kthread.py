@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hermes.messages import RUNNABLE
+from hermes.messages import PARKED, RUNNABLE
 from hermes.queues import Item, SpscQueue
 from hermes.runtime.runqueue import Runqueue
 from hermes.runtime.spinlock import Spinlock
@@ -171,6 +171,20 @@ class Kthread:
     def in_hand(self) -> list[Item]:
         """SoftIRQs that it took, and has not acted upon."""
         return self._items[self._item :] if self._state == _HANDLE and self._item else []
+
+    def uthreads(self) -> list[Uthread]:
+        """Those that it has: runnable, running, and parked ones of which nobody has been told."""
+        has = self.runqueue.uthreads()
+        if self._current is not None:
+            has.append(self._current)
+        if self._left is not None and self._left.ended == PARKED:
+            has.append(self._left)
+        return has + self._teller.uthreads() if self._state == _TELL else has
+
+    @property
+    def running(self) -> Uthread | None:
+        """The uthread that has its core."""
+        return self._current
 
     # --- what is next -------------------------------------------------------------------------------------------------
 

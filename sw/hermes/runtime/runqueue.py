@@ -32,6 +32,10 @@ class Runqueue:
         """Uthreads, as they stand there."""
         return len(self._ring) + len(self._overflow)
 
+    def uthreads(self) -> "list[Uthread]":
+        """Those that stand there, oldest first."""
+        return [*self._ring, *self._overflow]
+
     def oldest(self) -> "Uthread":
         """The next one, of a queue that is not empty."""
         return self._ring[0]

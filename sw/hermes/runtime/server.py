@@ -172,6 +172,11 @@ class Server(Uthread):
             return f"room in its TX ring, to send {self._pipe.available()} flits"
         return ""
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is ending, or has ended, and the NIC forgets its pipe."""
+        return self._state == _CLOSE
+
     def has_packets(self) -> bool:
         """Whether packets are known to lie in its pipe."""
         return self._pipe.available() > 0

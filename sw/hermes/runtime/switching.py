@@ -40,6 +40,9 @@ class Teller(Protocol):
     def ready(self) -> int:
         """1 if a look would find something."""
 
+    def uthreads(self) -> list[Uthread]:
+        """Of the switch that is being told: who is entered, and, if that is not told yet, who parked."""
+
 
 class Silent:
     """Switches are the kthread's own business."""
@@ -66,6 +69,10 @@ class Silent:
     def ready(self) -> int:
         """It never polls."""
         return 0
+
+    def uthreads(self) -> list[Uthread]:
+        """Nothing is told."""
+        return []
 
 
 class SwitchMessages:
@@ -136,6 +143,11 @@ class SwitchMessages:
     def ready(self) -> int:
         """See Teller."""
         return int(bool(self._answers()) if self._is_sent else not self._queue().is_full())
+
+    def uthreads(self) -> list[Uthread]:
+        """See Teller."""
+        left = None if self._is_sent or self._left is None or self._left.ended != PARKED else self._left
+        return [uthread for uthread in (self.next, left) if uthread is not None]
 
     def _queue(self) -> SpscQueue:
         queue = self._queues[self._core.index]
