@@ -198,7 +198,8 @@ class IOKernel:
             ready |= 1 << COMPLETE
         if self.registrations:
             ready |= 1 << CONTROL
-        if self.cores.decided or self.mailbox.must_ring or (self.overflow.count and self.overflow.retriable()):
+        can_retry = self.overflow.count and self.overflow.retriable() is not None
+        if self.cores.decided or self.mailbox.must_ring or can_retry:
             ready |= 1 << LOOP
         return ready
 
