@@ -280,7 +280,9 @@ class IOKernel:
     def waits_for(self) -> str:
         """What would make it go on; empty if nothing need to."""
         outstanding = (self._own.tx_tail - self._own.tx_head) & (self._own.slots - 1)
-        return f"{outstanding} completions of the NIC" if outstanding else ""
+        held = self.overflow.count
+        parts = [f"{outstanding} completions of the NIC"] if outstanding else []
+        return " and ".join(parts + [f"room for {held} softIRQs"] * bool(held))
 
     @property
     def in_hand(self) -> tuple[int, int]:

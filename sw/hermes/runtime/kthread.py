@@ -181,6 +181,10 @@ class Kthread:
             has.append(self._left)
         return has + self._teller.uthreads() if self._state == _TELL else has
 
+    def waits_for(self) -> str:
+        """What would make it go on; empty if nothing need to."""
+        return self._teller.waits_for() if self._state == _TELL else ""
+
     @property
     def running(self) -> Uthread | None:
         """The uthread that has its core."""

@@ -192,10 +192,12 @@ class Runtime:
         return now - oldest
 
     def waits_for(self) -> list[str]:
-        """What its queues hold, a line for each kthread that has something."""
-        return [
-            f"kthread {kthread.index} of runtime {self.number} waits for {len(kthread.softirqs)} softIRQs and "
-            f"{len(kthread.runqueue)} uthreads to be run"
-            for kthread in self.kthreads
-            if kthread.softirqs or kthread.runqueue
-        ]
+        """What its kthreads wait for, and what their queues hold, a line for each that has something."""
+        lines = []
+        for kthread in self.kthreads:
+            parts = [kthread.waits_for()] if kthread.waits_for() else []
+            if kthread.softirqs or kthread.runqueue:
+                parts.append(f"{len(kthread.softirqs)} softIRQs and {len(kthread.runqueue)} uthreads to be run")
+            if parts:
+                lines.append(f"kthread {kthread.index} of runtime {self.number} waits for {' and '.join(parts)}")
+        return lines

@@ -164,6 +164,8 @@ class Server(Uthread):
 
     def waits_for(self) -> str:
         """See the base class."""
+        if self.is_closed:
+            return ""
         if self._state == _NO_ROOM:
             return "room in its core's message queue"
         if self.device.unsent:

@@ -43,6 +43,9 @@ class Teller(Protocol):
     def uthreads(self) -> list[Uthread]:
         """Of the switch that is being told: who is entered, and, if that is not told yet, who parked."""
 
+    def waits_for(self) -> str:
+        """What telling waits for."""
+
 
 class Silent:
     """Switches are the kthread's own business."""
@@ -73,6 +76,10 @@ class Silent:
     def uthreads(self) -> list[Uthread]:
         """Nothing is told."""
         return []
+
+    def waits_for(self) -> str:
+        """Nothing is told."""
+        return ""
 
 
 class SwitchMessages:
@@ -143,6 +150,10 @@ class SwitchMessages:
     def ready(self) -> int:
         """See Teller."""
         return int(bool(self._answers()) if self._is_sent else not self._queue().is_full())
+
+    def waits_for(self) -> str:
+        """See Teller."""
+        return "the answer to a switch" if self._is_sent else "room in its core's message queue"
 
     def uthreads(self) -> list[Uthread]:
         """See Teller."""

@@ -307,6 +307,10 @@ class Hermes:
         ]
         return lines
 
+    def has_closed(self) -> bool:
+        """See hermes.systems.system.System."""
+        return any(server.is_closed for server in self.servers)
+
     def heads(self) -> Mapping[int, int]:
         """See hermes.systems.system.System."""
         untold = {item[1] for queue in self.queues for item in queue.items() if item[0] == PIPE_RX_HEAD}

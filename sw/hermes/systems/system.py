@@ -106,6 +106,9 @@ class System(Protocol):
     def waiting(self) -> Sequence[str]:
         """Who waits for what, a line each."""
 
+    def has_closed(self) -> bool:
+        """Whether a pipe was closed, with what may have lain in it."""
+
     def heads(self) -> Mapping[int, int]:
         """By open pipe: the head in flits that the NIC must have once all writes are there.
 
