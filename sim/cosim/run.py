@@ -16,6 +16,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 
 from cosim.config import RunConfig
+from cosim.measure.conservation import check_balances
 from cosim.measure.errors import MeasureError
 from cosim.measure.files import staged, write_json
 from cosim.measure.requests_file import require_parquet
@@ -188,6 +189,7 @@ async def simulate(
     returned = Frames(sent.data, sent.offsets[counted], sent.lengths[counted].astype(np.int32))
     report, pipe_flits = simulation.report(), settings.rings.pipe_flits
     outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, report, pipe_flits)
+    check_balances(report.balances)  # what was lost says more than who waits for it
     dropped = sum(counters[cause] for cause in DROP_CAUSES)
     await simulation.require_progress(max(0, len(frames) - nic.frames_sent - dropped))
     await simulation.require_heads()

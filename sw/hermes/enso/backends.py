@@ -6,7 +6,7 @@ from typing import Protocol
 from hermes.costs import Costs
 from hermes.enso.registers import RX_HEAD, notification_buffer_register, pipe_register
 from hermes.messages import PIPE_RX_HEAD
-from hermes.queues import SpscQueue
+from hermes.queues import Item, SpscQueue
 from hermes.world import Clock, Core
 
 
@@ -18,10 +18,13 @@ class Backend(Protocol):
     pipe_write, notification_write
         Picoseconds that a write of a register of a pipe, or of a notification buffer, takes the core; to be spent
         before the write.
+    messages
+        Sent so far.
     """
 
     pipe_write: int
     notification_write: int
+    messages: int
 
     def has_room(self, core: Core, writes: int = 1) -> bool:
         """Whether so many registers can be written now, of pipes or notification buffers; if not, the core waits."""
@@ -38,6 +41,8 @@ class Backend(Protocol):
 
 class Direct:
     """All registers are the NIC's."""
+
+    messages = 0
 
     def __init__(self, costs: Costs) -> None:
         self.pipe_write = self.notification_write = costs.mmio_issue
@@ -71,6 +76,7 @@ class Hybrid:
     def __init__(self, costs: Costs, clock: Clock, queues: Sequence[SpscQueue | None]) -> None:
         self.pipe_write = costs.mmio_issue
         self.notification_write = costs.message_send + costs.line_dirty
+        self.messages = 0
         self._clock = clock
         self._queues = queues
 
@@ -85,11 +91,15 @@ class Hybrid:
 
     def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
         """By message."""
-        self._queue(core).push((register, buffer, value, other, self._clock.now))
+        self._send(core, (register, buffer, value, other, self._clock.now))
 
     def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
         """By message."""
-        self._queue(core).push((kind, buffer, value, other, self._clock.now))
+        self._send(core, (kind, buffer, value, other, self._clock.now))
+
+    def _send(self, core: Core, message: Item) -> None:
+        self.messages += 1
+        self._queue(core).push(message)
 
     def _queue(self, core: Core) -> SpscQueue:
         queue = self._queues[core.index]
@@ -109,4 +119,4 @@ class Software(Hybrid):
         """By message."""
         if register != RX_HEAD:
             raise ValueError(f"write of register {register:#x} of pipe {pipe} by message; accepted is RX_HEAD")
-        self._queue(core).push((PIPE_RX_HEAD, pipe, value, 0, self._clock.now))
+        self._send(core, (PIPE_RX_HEAD, pipe, value, 0, self._clock.now))

@@ -55,6 +55,8 @@ class Runtime:
         Picoseconds for which each kthread that left a core had had it, the way there included.
     runqueue_insertions, steals, parkings, preemptions
         Uthreads made runnable, uthreads that moved to another kthread, cores given up, and taken away, so far.
+    creations
+        Messages about new uthreads so far.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Runtime:
         self.with_work = 0
         self.timers = Timers(kthreads)
         self.deadline = NEVER
-        self.runqueue_insertions = self.steals = self.parkings = self.preemptions = 0
+        self.runqueue_insertions = self.steals = self.parkings = self.preemptions = self.creations = 0
         self.create_cost = 0 if creations is None else world.costs.message_send + world.costs.line_dirty
         self.run_lengths = array("q")
         self._began = [0] * kthreads
@@ -141,6 +143,7 @@ class Runtime:
     def create(self, uthread: Uthread, core: Core) -> None:
         """Who runs on a core made a uthread, which is runnable now."""
         if self._creations is not None:
+            self.creations += 1
             self._queue(self._creations, core).push((CREATE, uthread.number, self.number, 0, self._clock.now))
         self.wake(uthread, core)
 

@@ -17,12 +17,15 @@ class Teller(Protocol):
         Whether it tells at all.
     cost
         Picoseconds of a message, to be spent before it.
+    messages
+        Sent so far.
     next
         The uthread that is entered by what was told last; None if none is.
     """
 
     tells: bool
     cost: int
+    messages: int
     next: Uthread | None
 
     def prepare(self, core: Core, left: Uthread | None, entered: Uthread | None) -> None:
@@ -52,6 +55,7 @@ class Silent:
 
     tells = False
     cost = 0
+    messages = 0
     next: Uthread | None = None
 
     def prepare(self, core: Core, left: Uthread | None, entered: Uthread | None) -> None:
@@ -98,6 +102,7 @@ class SwitchMessages:
     def __init__(
         self, world: World, queues: list[SpscQueue | None], answers: list[SpscQueue | None], *, waits: bool
     ) -> None:
+        self.messages = 0
         self.next: Uthread | None = None
         self._costs = world.costs
         self.cost = world.costs.message_send + world.costs.line_dirty
@@ -135,6 +140,7 @@ class SwitchMessages:
         other = switched(PARKED if left is None else left.ended, rx_head, tx_head)
         left_number = -1 if left is None else left.number
         queue.push((SWITCH, left_number, -1 if entered is None else entered.number, other, self._clock.now))
+        self.messages += 1
         self._is_sent = True
         if self._waits:
             self._core.walk(self._answer_walk)

@@ -38,9 +38,14 @@ def balances(
             who = f"of kthread {kthread.index} of runtime {runtime.number}"
             queue, runnable = kthread.softirqs, kthread.runqueue
             result.append(Balance(f"softIRQ queue {who}", queue.pushed, queue.popped, len(queue)))
-            result.append(Balance(f"runqueue {who}", runnable.pushed, runnable.popped, runnable.count()))
+            result.append(Balance(f"runqueue {who}", runnable.pushed, runnable.popped, len(runnable)))
             softirqs += queue.items() + kthread.in_hand()
     messages = [item for queue in iokernel.queues for item in queue.items()]
+    sent = sum(backend.messages for backend in {server.device.backend for server in servers})
+    for runtime in runtimes:
+        sent += runtime.creations + sum(kthread.teller.messages for kthread in runtime.kthreads)
+    pushed = sum(queue.pushed for queue in iokernel.queues)
+    result.append(Balance("messages that runtimes sent, up to their queues", sent, pushed, 0))
     result += _of_iokernel(iokernel)
     result += _of_servers(iokernel, runtimes, servers, softirqs, messages)
     places = Counter(_where_uthreads_are(iokernel, runtimes, servers, softirqs, messages))
