@@ -19,6 +19,7 @@ from cocotb.handle import HierarchyObject
 
 from cosim.compiled import compiled_packages
 from cosim.config import RunConfig
+from cosim.measure.conservation import check_balances
 from cosim.measure.errors import MeasureError
 from cosim.measure.files import staged, write_json
 from cosim.measure.requests_file import require_parquet
@@ -132,15 +133,16 @@ async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], Non
     gc.disable()  # a simulation makes no cycles, and millions of small objects
     task: _Task = pickle.loads(task_file.read_bytes())
     config = task.config
+    settings = options(config, task.requests)
     nic = Bridge(
         top,
-        memory_bytes=memory_bytes(options(config, task.requests)),
+        memory_bytes=memory_bytes(settings),
         link=config.link,
         lookahead=config.lookahead,
         skip_idle=config.idle_skip,
     )
     began = time.monotonic()
-    outcome = await simulate(nic, config, task.requests, lambda done, total: say(f"{done} {total}"))
+    outcome = await simulate(nic, settings, task.requests, config.drain_ps, lambda done, total: say(f"{done} {total}"))
     counters = nic.counters()
     if counters.writes_outside:
         raise BridgeError(
@@ -168,12 +170,14 @@ def options(config: RunConfig, requests: Load) -> Options:
     )
 
 
-async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callable[[int, int], None]) -> Outcome:
+async def simulate(
+    nic: Bridge, settings: Options, requests: Load, drain_ps: int, tell: Callable[[int, int], None]
+) -> Outcome:
     """Send the requests through software on this NIC until all came back, or the time to drain is over.
 
     All that is decided here depends on simulated time alone, never on how far the RTL has run ahead.
     """
-    simulation = Simulation(nic, options(config, requests))
+    simulation = Simulation(nic, settings)
     # by then the RTL may be ahead of the software by the way down
     start = await simulation.prepare() + max(nic.link.propagation_down_ps, NIC_CYCLE_PS)
     times = requests.deliver_ps + start
@@ -181,7 +185,7 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
     arrivals = nic.load_frames(frames.blob, frames.offsets, frames.lengths, times)
     last, expected = int(times[-1]), int(requests.is_admitted.sum())
 
-    now, end = start, last + config.drain_ps
+    now, end = start, last + drain_ps
     step = max(1, -(-(last - start) // _LOOKS))
     while now < end:
         now = min(now + step, last) if now < last else min(now + _DRAIN_STEP_PS, end)
@@ -194,9 +198,12 @@ async def simulate(nic: Bridge, config: RunConfig, requests: Load, tell: Callabl
     sent = nic.sent_frames()
     counted = slice(counters["tx_frames"])  # what left the NIC after it had told how much had
     returned = Frames(sent.data, sent.offsets[counted], sent.lengths[counted].astype(np.int32))
-    outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, simulation.report())
+    report, pipe_flits = simulation.report(), settings.rings.pipe_flits
+    outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, report, pipe_flits)
+    check_balances(report.balances)  # what was lost says more than who waits for it
     dropped = sum(counters[cause] for cause in DROP_CAUSES)
     await simulation.require_progress(max(0, len(frames) - nic.frames_sent - dropped))
+    await simulation.require_heads()
     return outcome
 
 

@@ -7,9 +7,6 @@ from hermes.world import QUEUE_POP, QUEUE_PUSH, End, World
 CAPACITY = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
-MOST_AT_ONCE = 3
-"""Items for which a producer waits to have room at most."""
-
 Item = tuple[int, int, int, int, int]
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds)."""
 
@@ -56,6 +53,10 @@ class SpscQueue:
     def __getitem__(self, index: int) -> Item:
         """Item 0 is the oldest."""
         return self._items[index]
+
+    def items(self) -> list[Item]:
+        """All that lie there, the oldest first."""
+        return list(self._items)
 
     def push(self, item: Item) -> None:
         """An item lands in the queue, which is not full."""

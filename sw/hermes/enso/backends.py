@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hermes.costs import Costs
 from hermes.enso.registers import RX_HEAD, notification_buffer_register, pipe_register
 from hermes.messages import PIPE_RX_HEAD
-from hermes.queues import SpscQueue
+from hermes.queues import Item, SpscQueue
 from hermes.world import Clock, Core
 
 
@@ -18,10 +18,13 @@ class Backend(ABC):
     pipe_write, notification_write
         Picoseconds that a write of a register of a pipe, or of a notification buffer, takes the core; to be spent
         before the write.
+    messages
+        Sent so far.
     """
 
     pipe_write: int
     notification_write: int
+    messages: int
 
     @abstractmethod
     def has_room(self, core: Core, writes: int = 1) -> bool:
@@ -46,6 +49,8 @@ class Backend(ABC):
 
 class Direct(Backend):
     """All registers are the NIC's."""
+
+    messages = 0
 
     def __init__(self, costs: Costs) -> None:
         self.pipe_write = self.notification_write = costs.mmio_issue
@@ -82,6 +87,7 @@ class Hybrid(Backend):
     def __init__(self, costs: Costs, clock: Clock, queues: Sequence[SpscQueue | None]) -> None:
         self.pipe_write = costs.mmio_issue
         self.notification_write = costs.message_send + costs.line_dirty
+        self.messages = 0
         self._clock = clock
         self._queues = queues
 
@@ -100,11 +106,15 @@ class Hybrid(Backend):
 
     def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
         """By message."""
-        self._queue(core).push((register, buffer, value, other, self._clock.now))
+        self._send(core, (register, buffer, value, other, self._clock.now))
 
     def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
         """By message."""
-        self._queue(core).push((kind, buffer, value, other, self._clock.now))
+        self._send(core, (kind, buffer, value, other, self._clock.now))
+
+    def _send(self, core: Core, message: Item) -> None:
+        self.messages += 1
+        self._queue(core).push(message)
 
     def _queue(self, core: Core) -> SpscQueue:
         queue = self._queues[core.index]
@@ -124,4 +134,4 @@ class Software(Hybrid):
         """By message."""
         if register != RX_HEAD:
             raise ValueError(f"write of register {register:#x} of pipe {pipe} by message; accepted is RX_HEAD")
-        self._queue(core).push((PIPE_RX_HEAD, pipe, value, 0, self._clock.now))
+        self._send(core, (PIPE_RX_HEAD, pipe, value, 0, self._clock.now))

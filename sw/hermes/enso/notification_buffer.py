@@ -145,6 +145,12 @@ class NotificationBuffer:
         self.reaped += 1
         return slot
 
+    def complete_requests(self) -> int:
+        """Requests that are complete, and not taken as such."""
+        outstanding = (self.tx_tail - self.tx_head) & self._mask
+        slots = range(self.tx_head, self.tx_head + outstanding)
+        return sum(not self._words[self._tx + SLOT_WORDS * (slot & self._mask) + SIGNAL] for slot in slots)
+
     def ends_send(self, slot: int) -> bool:
         """Whether the request in a TX slot is the last of its send."""
         return not self._continues[slot]

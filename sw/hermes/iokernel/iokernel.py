@@ -182,7 +182,8 @@ class IOKernel(Software):
             ready |= 1 << COMPLETE
         if self.registrations:
             ready |= 1 << CONTROL
-        if self.cores.decided or self.mailbox.must_ring or self.overflow.retriable() is not None:
+        can_retry = self.overflow.count and self.overflow.retriable() is not None
+        if self.cores.decided or self.mailbox.must_ring or can_retry:
             ready |= 1 << LOOP
         return ready
 
@@ -215,7 +216,7 @@ class IOKernel(Software):
 
     def step(self) -> bool:
         """See hermes.world.Software."""
-        state = self._state
+        state, self._state = self._state, _IDLE
         goes_on = False
         if state == _MESSAGE:
             goes_on = self._end_message()
@@ -263,7 +264,14 @@ class IOKernel(Software):
     def waits_for(self) -> str:
         """What would make it go on; empty if nothing need to."""
         outstanding = (self._own.tx_tail - self._own.tx_head) & (self._own.slots - 1)
-        return f"{outstanding} completions of the NIC" if outstanding else ""
+        held = self.overflow.count
+        parts = [f"{outstanding} completions of the NIC"] if outstanding else []
+        return " and ".join(parts + [f"room for {held} softIRQs"] * bool(held))
+
+    @property
+    def in_hand(self) -> tuple[int, int]:
+        """Notifications and completions that it took, and has not passed on."""
+        return int(self._state == _RX), int(self._state == _TX_DONE)
 
     def _begin(self, state: int, activity: int, cost: int) -> bool:
         self.core.spend(activity, cost)

@@ -164,6 +164,8 @@ class Server(Uthread):
 
     def waits_for(self) -> str:
         """See the base class."""
+        if self.is_closed:
+            return ""
         if self._state == _NO_ROOM:
             return "room in its core's message queue"
         if self.device.unsent:
@@ -171,6 +173,11 @@ class Server(Uthread):
         if self._pipe.available():
             return f"room in its TX ring, to send {self._pipe.available()} flits"
         return ""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is ending, or has ended, and the NIC forgets its pipe."""
+        return self._state == _CLOSE
 
     def has_packets(self) -> bool:
         """Whether packets are known to lie in its pipe."""

@@ -18,12 +18,15 @@ class Teller(ABC):
         Whether it tells at all.
     cost
         Picoseconds of a message, to be spent before it.
+    messages
+        Sent so far.
     next
         The uthread that is entered by what was told last; None if none is.
     """
 
     tells: bool
     cost: int
+    messages: int
     next: Uthread | None
 
     @abstractmethod
@@ -46,12 +49,19 @@ class Teller(ABC):
     def ready(self) -> int:
         """1 if a look would find something."""
 
+    def uthreads(self) -> list[Uthread]:
+        """Of the switch that is being told: who is entered, and, if that is not told yet, who parked."""
+
+    def waits_for(self) -> str:
+        """What telling waits for."""
+
 
 class Silent(Teller):
     """Switches are the kthread's own business."""
 
     tells = False
     cost = 0
+    messages = 0
     next: Uthread | None = None
 
     def prepare(self, core: Core, left: Uthread | None, entered: Uthread | None) -> None:
@@ -73,6 +83,14 @@ class Silent(Teller):
         """It never polls."""
         return 0
 
+    def uthreads(self) -> list[Uthread]:
+        """Nothing is told."""
+        return []
+
+    def waits_for(self) -> str:
+        """Nothing is told."""
+        return ""
+
 
 class SwitchMessages(Teller):
     """A message for every switch, and a wait for its answer, because messages of several kthreads may pass each other.
@@ -90,6 +108,7 @@ class SwitchMessages(Teller):
     def __init__(
         self, world: World, queues: list[SpscQueue | None], answers: list[SpscQueue | None], *, waits: bool
     ) -> None:
+        self.messages = 0
         self.next: Uthread | None = None
         self._costs = world.costs
         self.cost = world.costs.message_send + world.costs.line_dirty
@@ -128,6 +147,7 @@ class SwitchMessages(Teller):
         other = switched(PARKED if left is None else left.ended, rx_head, tx_head)
         left_number = -1 if left is None else left.number
         queue.push((SWITCH, left_number, -1 if entered is None else entered.number, other, self._clock.now))
+        self.messages += 1
         self._is_sent = True
         if self._waits:
             self._core.walk(self._answer_walk)
@@ -143,6 +163,15 @@ class SwitchMessages(Teller):
     def ready(self) -> int:
         """See Teller."""
         return int(bool(self._answers()) if self._is_sent else not self._queue().is_full())
+
+    def waits_for(self) -> str:
+        """See Teller."""
+        return "the answer to a switch" if self._is_sent else "room in its core's message queue"
+
+    def uthreads(self) -> list[Uthread]:
+        """See Teller."""
+        left = None if self._is_sent or self._left is None or self._left.ended != PARKED else self._left
+        return [uthread for uthread in (self.next, left) if uthread is not None]
 
     def _queue(self) -> SpscQueue:
         queue = self._queues[self._core.index]
