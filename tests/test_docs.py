@@ -41,12 +41,13 @@ def test_the_code_that_a_page_names_exists(page: Path) -> None:
     named = set(CODE.findall(page.read_text()))
     assert len(named) > 20
     for shown, file in sorted(named):
-        place, *rest = shown.split(".")
         if file.startswith("tests/"):
             assert f"def {shown}(" in (PROJECT / f"{file}.py").read_text(), f"{shown} in {file}"
             continue
-        assert place == Path(file).name, f"{shown} in {file}"
-        found: object = importlib.import_module(file.split("/", 1)[1].replace("/", "."))
+        place, *rest = shown.split(".")
+        module = file.removesuffix("/__init__")
+        assert place == Path(module).name, f"{shown} in {file}"
+        found: object = importlib.import_module(module.split("/", 1)[1].replace("/", "."))
         for name in rest:
             assert hasattr(found, name), f"{shown}: {name}"
             found = getattr(found, name)
