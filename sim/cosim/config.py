@@ -34,10 +34,10 @@ GENERATED_REQUESTS = 20_000
 """Where neither a number nor a capture is given."""
 DEFAULT_RATE = 10**6
 
-_HOW = frozenset({"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file"})
+_HOW = frozenset({"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file", "compiled"})
 """Settings that change how a run is carried out, and no result."""
 _PLAIN = (
-    "applications", "arrivals", "drain", "frame_bytes", "guaranteed", "idle_skip", "lookahead", "polling",
+    "applications", "arrivals", "compiled", "drain", "frame_bytes", "guaranteed", "idle_skip", "lookahead", "polling",
     "requests_file", "series",
 )  # fmt: skip
 SET: Mapping[str, tuple[str, ...]] = {
@@ -131,6 +131,7 @@ class RunConfig(Frozen):
     idle_skip: bool = Field(True, description="on or off")
     lookahead: Literal["max"] | Annotated[int, Field(ge=1)] = Field("max", description="max, or 1 or more cycles")
     polling: Literal["arithmetic", "naive"] = Field("arithmetic", description="arithmetic or naive")
+    compiled: bool = Field(True, description="on or off")
     waves: bool = Field(False, description="on or off")
     trace: Literal[False] = Field(False, description="no trace: it comes with the stages")
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import pickle
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from cocotb.handle import HierarchyObject
 
+from cosim.compiled import compiled_packages
 from cosim.config import RunConfig
 from cosim.measure.errors import MeasureError
 from cosim.measure.files import staged, write_json
@@ -97,6 +99,10 @@ def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tup
     """Simulate in a child process that works in ``folder``; also tells wall time and what the bridge counted."""
     tell("building the simulator, once", 0, 0)
     model = nic_model(waves=config.waves)
+    packages = None
+    if config.compiled:
+        packages = compiled_packages(lambda: tell("compiling the software, once", 0, 0))
+    environment = {"PYTHONPATH": os.pathsep.join([str(packages), *filter(None, sys.path)])} if packages else {}
     (folder / _TASK).write_bytes(pickle.dumps(_Task(config, requests)))
 
     def hear(line: str) -> None:
@@ -104,9 +110,12 @@ def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tup
         tell("simulating", done, total)
 
     tell("starting", 0, 0)
-    simulate_in_child("cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model)
-    outcome: tuple[Outcome, dict[str, Any]] = pickle.loads((folder / _OUTCOME).read_bytes())
-    return outcome
+    simulate_in_child(
+        "cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model, environment=environment
+    )
+    outcome: Outcome
+    outcome, how_it_went = pickle.loads((folder / _OUTCOME).read_bytes())
+    return outcome, {"compiled": packages is not None, **how_it_went}
 
 
 def _kept(log: Path) -> str:

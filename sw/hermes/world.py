@@ -56,10 +56,6 @@ CORE_LEFT: Final = 7  # subject: core; value: as of CORE_GRANT
 DROP: Final = 8  # subject: runtime; value: what was dropped
 
 
-class ContractError(RuntimeError):
-    """Software or its NIC broke a rule on which the other relies; the message is one line that says where."""
-
-
 @dataclass(frozen=True)
 class Walk:
     """How a core that found nothing looks at its sources, lap after lap.

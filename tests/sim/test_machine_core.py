@@ -4,8 +4,9 @@ import pytest
 
 from cosim.engine import Engine
 from cosim.machine.cache import CacheLines
-from cosim.machine.core import AccountingError, Core
+from cosim.machine.core import Core
 from cosim.machine.effects import Effects
+from cosim.machine.errors import AccountingError
 from hermes.enso.registers import RX_HEAD, pipe_register
 from hermes.world import APPLICATION, POLL, RX, Walk
 from tests.tools.host import SMALL

@@ -5,9 +5,10 @@ import itertools
 import pytest
 
 from hermes.enso.registers import RX_HEAD, TX_TAIL
+from hermes.errors import ContractError
 from hermes.iokernel.iokernel import COMPLETE, HELD_LIMIT, MESSAGES, OVERFLOW, RECEIVE, RegisterPipe
 from hermes.runtime.softirq import rx_softirq, tx_done_softirq
-from hermes.world import MESSAGE, POLL, QUEUE_POP, QUEUE_PUSH, RX, TX_COMPLETION, ContractError
+from hermes.world import MESSAGE, POLL, QUEUE_POP, QUEUE_PUSH, RX, TX_COMPLETION
 from tests.tools.host import COSTS as C
 from tests.tools.host import NS, IndirectHost
 

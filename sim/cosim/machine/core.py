@@ -5,15 +5,12 @@ from typing import Final
 from cosim.engine import Engine
 from cosim.machine.cache import CacheLines
 from cosim.machine.effects import Effects
+from cosim.machine.errors import AccountingError
 from cosim.machine.walk import Position, WalkTable
 from cosim.nic.base import NEVER, Nic
 from hermes.world import ACTIVITIES, ENDLESS, IDLE, MMIO_WRITE, Software, Walk
 
 FIRST_CORE_ORDER: Final = 1
-
-
-class AccountingError(RuntimeError):
-    """A core's time does not add up; the message says where and by how much."""
 
 
 class Core:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 from hermes.enso.device import Device
 from hermes.enso.owner import Owner
 from hermes.enso.registers import SLOT_BYTES
+from hermes.errors import ContractError
 from hermes.iokernel.clients import Client, Record, Shared
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, Overflow
@@ -22,7 +23,6 @@ from hermes.world import (
     POLL,
     RX,
     TX_COMPLETION,
-    ContractError,
     Control,
     Core,
     Walk,

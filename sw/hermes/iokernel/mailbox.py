@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hermes.enso.device import Device
+from hermes.errors import ContractError
 from hermes.iokernel.clients import Client, Record
 from hermes.iokernel.delivery import Delivery
 from hermes.iokernel.pending import Pending
@@ -11,7 +12,7 @@ from hermes.messages import CREATE, NAMES, PARK, PARKED, PIPE_RX_HEAD, RUNNABLE,
 from hermes.queues import Item, SpscQueue
 from hermes.stamps import FORWARDED
 from hermes.switches import Switches
-from hermes.world import Clock, ContractError, Core, World
+from hermes.world import Clock, Core, World
 
 
 class Host(Protocol):
