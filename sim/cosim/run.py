@@ -1,5 +1,6 @@
 """One run: from its configuration, through a simulator in a process of its own, to its files."""
 
+import gc
 import importlib.metadata
 import os
 import pickle
@@ -128,6 +129,7 @@ def _kept(log: Path) -> str:
 
 async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], None]) -> None:
     """The child's side of ``_outcome``."""
+    gc.disable()  # a simulation makes no cycles, and millions of small objects
     task: _Task = pickle.loads(task_file.read_bytes())
     config = task.config
     nic = Bridge(
