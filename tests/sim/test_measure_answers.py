@@ -20,7 +20,7 @@ def times(*values: int) -> NDArray[np.int64]:
 def match(
     expected: Sequence[bytes | None], arrivals: NDArray[np.int64], returned: list[bytes], left: NDArray[np.int64]
 ) -> list[int]:
-    frames = Frames.pack(frame or b"" for frame in expected)
+    frames = Frames.pack(frame or b"a" for frame in expected)
     has_answer = np.array([frame is not None for frame in expected], dtype=np.bool_)
     return match_answers(frames, has_answer, arrivals, Frames.pack(returned), left).tolist()
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cosim.measure.conservation import Balance, check_balances, check_core_times, check_little, check_stamps
+from cosim.measure.conservation import check_balances, check_core_times, check_little, check_stamps
 from cosim.measure.errors import ConservationError
 from cosim.measure.stages import Stamped
+from hermes.systems import Balance
 
 
 def times(*values: int) -> NDArray[np.int64]:

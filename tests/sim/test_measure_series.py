@@ -35,11 +35,12 @@ def test_what_cannot_be_known_is_not_told() -> None:
 
 
 def test_percentiles_are_those_of_each_bin_if_it_has_samples_enough() -> None:
-    """200 requests in the first bin, of which half are unfinished, and 199 in the second."""
-    arrivals = np.concatenate([np.arange(200), 1000 + np.arange(199)])
+    """In the first bin 100 requests were answered, 100 are unfinished, 250 were dropped; the second has 199."""
+    arrivals = np.concatenate([np.arange(450), 1000 + np.arange(199)])
     answers = arrivals + np.where(arrivals < 1000, 3000, 7000)
-    answers[100:200] = -1
+    answers[100:450] = -1
     ends = np.where(answers < 0, 100_000, answers)
+    ends[200:450] = -1
     told = series(arrivals, answers, ends, drops_are_known=True, origin_ps=0, bin_ps=1000)
     assert told["completed"] == [100, 199]
     assert told["latency_ns"] == {"p50": [3.0, None], "p99": [None, None], "p99.9": [None, None]}

@@ -1,6 +1,8 @@
 """Host memory: who gets what of it, and rings that software sees twice."""
 
+import gc
 import resource
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +63,19 @@ def test_behind_a_ring_software_sees_the_ring_again(size: int) -> None:
 def test_a_ring_that_cannot_be_seen_twice_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match=f"ring for pipe 3: {size} bytes; accepted are powers of two from 4096 on"):
         HostMemory.create(1 << 16).allocate_ring(size, "pipe 3")
+
+
+def test_a_memory_that_nobody_has_any_more_leaves_no_file_open() -> None:
+    gc.collect()  # what other tests left
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    memory = HostMemory.create(1 << 16)
+    memory.allocate_ring(PAGE_BYTES, "pipe 3")
+    words = memory.words
+    del memory
+    words[0] = 1  # what is still in use stays
+    del words
+    gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_thousand_large_rings_cost_only_the_pages_that_are_touched() -> None:

@@ -150,8 +150,10 @@ def test_several_datagrams_are_not_one_request() -> None:
         frame_of(b"get a\r\n", ip=IP(src="10.0.0.2", dst="10.0.0.1", frag=1)),
         bytes(Ether(src=CLIENT, dst=SERVER) / THERE / UDP(len=100) / Raw(HEADER + b"get a\r\n")),
         frame_of(b"get a\r\n", ip=IP(src="10.0.0.2", dst="10.0.0.1", len=2000)),
-        frame_of(b"get a\r\n", ip=IP(src="10.0.0.2", dst="10.0.0.1", ihl=4)),
+        # its length would be what lies where a header that short ends: the source port
+        bytes(Ether(src=CLIENT, dst=SERVER) / IP(ihl=4) / UDP(sport=16) / Raw(HEADER + b"get a\r\n")),
     ],
+    ids=["arp", "tcp", "short", "first_fragment", "later_fragment", "udp_too_long", "ip_too_long", "header_too_short"],
 )
 def test_what_is_no_request_at_all_gets_no_answer(request_frame: bytes) -> None:
     assert Store().frame(request_frame) == b""

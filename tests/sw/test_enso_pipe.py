@@ -148,21 +148,42 @@ def test_in_header_mode_too_a_packet_beyond_the_tail_is_refused() -> None:
         list(pipe.packets(4))
 
 
-def test_news_that_were_overtaken_change_nothing() -> None:
-    pipe = RxTxPipe(Host().memory, SMALL, 0)
-    for head, tails, expected in [(0, [5, 9, 7, 9], 9), (5, [4, 9, 60], 4), (60, [61, 2, 60, 63], 2)]:
-        pipe.rx_head = pipe.rx_tail = pipe.notified_tail = head
-        for tail in tails:
-            pipe.notified(tail)
-        assert pipe.notified_tail == expected
+@pytest.mark.parametrize("head", [0, 5, 60])
+def test_news_that_were_overtaken_change_nothing(head: int) -> None:
+    pipe = RxPipe(Host().memory, SMALL, 0)
+    pipe.rx_head = pipe.rx_tail = pipe.notified_tail = head
+    for order, ahead, known in [(7, 5, 5), (21, 9, 9), (14, 7, 9), (21, 9, 9), (28, 63, 63)]:
+        pipe.notified((head + ahead) % 64, order)
+        assert pipe.available() == known
 
 
-def test_news_of_what_was_taken_already_change_nothing() -> None:
+def test_news_older_than_what_was_freed_are_not_taken_for_a_full_ring() -> None:
+    pipe = RxPipe(Host().memory, SMALL, 0)
+    pipe.notified(10, order=2)
+    pipe.take(10)
+    pipe.free(10)
+    pipe.notified(9, order=1)
+    assert (pipe.notified_tail, pipe.available()) == (10, 0)
+    pipe.notified(9, order=3)  # and this is one
+    assert pipe.available() == 63
+
+
+def test_the_same_news_twice_are_news_once() -> None:
     pipe = RxTxPipe(Host().memory, SMALL, 0)
     pipe.notified(10)
     pipe.send(10)
-    pipe.notified(5)
-    assert (pipe.notified_tail, pipe.available()) == (10, 0)
+    pipe.notified(10)
+    assert pipe.available() == 0
+
+
+def test_after_a_restart_news_of_any_order_count() -> None:
+    pipe = RxPipe(Host().memory, SMALL, 0)
+    pipe.notified(10, order=5)
+    pipe.take(10)
+    pipe.restart()
+    assert (pipe.rx_head, pipe.rx_tail, pipe.available()) == (0, 0, 0)
+    pipe.notified(3, order=1)
+    assert pipe.available() == 3
 
 
 def test_a_send_is_cut_at_the_rings_end() -> None:

@@ -59,13 +59,14 @@ def _by_hash(expected: Frames, arrived: Integers, returned: Frames) -> Integers 
     """The request that each returned frame answers; None if a frame answers none, or two frames share a hash."""
     hashes, returned_hashes = _hashes(expected, arrived), _hashes(returned, np.arange(len(returned)))
     order, returned_order = np.argsort(hashes, kind="stable"), np.argsort(returned_hashes, kind="stable")
-    hashes, returned_hashes = hashes[order], returned_hashes[returned_order]
+    returned_hashes = returned_hashes[returned_order]
     before_it = np.arange(len(returned)) - np.searchsorted(returned_hashes, returned_hashes)  # and equal
-    places = np.searchsorted(hashes, returned_hashes) + before_it
-    if (places >= len(hashes)).any() or (hashes[places] != returned_hashes).any():
+    places = np.searchsorted(hashes[order], returned_hashes) + before_it
+    if (places >= len(hashes)).any():
         return None
     answered = np.empty(len(returned), dtype=np.int64)
     answered[returned_order] = arrived[order[places]]
+    # a frame without a request is now taken for another one, whose bytes differ
     return answered if _are_equal(expected, answered, returned) else None
 
 

@@ -50,7 +50,7 @@ def check_little(what: str, came_ps: Integers, left_ps: Integers, end_ps: int, t
         The two differ, or more left up to some time than had come.
     """
     count = len(came_ps)
-    moments = np.concatenate([np.sort(came_ps), np.sort(left_ps)])
+    moments = np.concatenate([came_ps, left_ps])
     order = np.argsort(moments, kind="stable")  # at the same time one comes before one leaves
     moments = moments[order]
     there = np.cumsum(np.where(order < count, 1, -1))

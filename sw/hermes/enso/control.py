@@ -96,7 +96,7 @@ def open_pipe(pipe: RxPipe, notification_buffer: int) -> Control[None]:
     page = pipe_register(pipe.number, 0)
     yield from _write_until_read(page, (RX_MEM_LOW, RX_MEM_HIGH), 0)
     yield from _write_until_read(page, (RX_TAIL, RX_HEAD), 0)
-    pipe.rx_head = pipe.rx_tail = pipe.notified_tail = 0
+    pipe.restart()
     if pipe.in_header_mode:
         yield from _write_until_read(pipe_mode_register(pipe.number), _HALVES, HEADER_MODE)
     yield from _write_until_read(page, (RX_MEM_LOW, RX_MEM_HIGH), pipe.address + notification_buffer)

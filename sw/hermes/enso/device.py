@@ -37,12 +37,15 @@ class Device:
         self._freed: dict[RxPipe, None] = {}  # in the order in which they were
 
     def receive(self) -> int:
-        """Take up to 64 notifications and learn the tails they tell; how many."""
+        """Take up to 64 notifications and learn the tails they tell; how many.
+
+        If they can overtake each other, who delivers them gives them rows in the order in which the NIC wrote them.
+        """
         buffer = self.notifications
         count = 0
         while count < BATCH and buffer.has_notification():
             slot = buffer.take_notification()
-            self.pipes[buffer.pipe_of(slot)].notified(buffer.tail_of(slot))
+            self.pipes[buffer.pipe_of(slot)].notified(buffer.tail_of(slot), buffer.row_of(slot))
             count += 1
         return count
 

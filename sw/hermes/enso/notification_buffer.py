@@ -105,7 +105,7 @@ class NotificationBuffer:
         return tail
 
     def row_of(self, slot: int) -> int:
-        """Where the stamps of the notification in an RX slot are, as who delivered it said."""
+        """Where the stamps of the notification in an RX slot are, as who delivered it said; they ascend."""
         row: int = self._words[self._rx + SLOT_WORDS * slot + ROW]
         return row
 

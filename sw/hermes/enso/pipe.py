@@ -11,7 +11,7 @@ from hermes.enso.registers import (
     SLOT_WORDS,
     RingSizes,
 )
-from hermes.enso.rings import advance, cut
+from hermes.enso.rings import cut
 from hermes.world import ContractError, Memory
 
 _ETHERNET_HEADER = 14
@@ -67,6 +67,7 @@ class RxPipe:
         "_bytes",
         "_mask",
         "_offset",
+        "_order",
         "_words",
         "address",
         "flits",
@@ -83,17 +84,25 @@ class RxPipe:
         self.in_header_mode = in_header_mode
         self.flits = sizes.pipe_flits
         self.address = memory.allocate_ring(size, f"pipe {number}")
-        self.rx_head = self.rx_tail = self.notified_tail = 0
+        self.restart()
         self._mask = self.flits - 1
         self._bytes = memory.bytes
         self._words = memory.words
         self._offset = self.address - memory.base
 
-    def notified(self, tail: int) -> None:
-        """The NIC told a tail; an older one than known changes nothing."""
-        self.notified_tail = (
-            self.notified_tail + advance(self.rx_head, self.notified_tail, tail, self._mask)
-        ) & self._mask
+    def restart(self) -> None:
+        """The ring is empty and the NIC begins at flit 0."""
+        self.rx_head = self.rx_tail = self.notified_tail = 0
+        self._order = 0
+
+    def notified(self, tail: int, order: int = 0) -> None:
+        """The NIC told a tail; one of a lower ``order`` than one before is old, and changes nothing.
+
+        Indices alone do not tell: a tail that is older than ``rx_head`` looks like one almost a ring ahead.
+        """
+        if order >= self._order:
+            self._order = order
+            self.notified_tail = tail
 
     def available(self) -> int:
         """Flits of packets that the application has not taken."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from hermes.enso.device import Device
-from hermes.enso.rings import advance
 from hermes.iokernel.clients import Client, Record
 from hermes.iokernel.delivery import Delivery
 from hermes.iokernel.pending import Pending
@@ -38,6 +37,10 @@ class Host(Protocol):
 
 class Mailbox:
     """Takes messages, one at a time, in two parts: what it costs, at the start, and its effects, at the end.
+
+    A uthread that was stolen may have messages in two queues, of which the later is read first. Of registers the newest
+    value counts, by when its message was made: indices alone do not tell, because one that is older than what was done
+    since looks like one almost a ring ahead.
 
     Parameters
     ----------
@@ -81,23 +84,25 @@ class Mailbox:
         self._rings_each = switches.doorbell == "message"
         self._forward = 0  # slots
         self._is_parked = False
+        self._made: dict[tuple[int, int], int] = {}  # by kind and subject: when the newest message so far was made
 
     def begin(self, core: Core, item: Item) -> int:
         """Picoseconds of a message besides its line, or, negative, that it must stay in its queue."""
-        kind, subject, value, other, _ = item
+        kind, subject, value, other, time = item
         costs, host = self._costs, self._host
         cost = costs.message_receive
+        is_old = time < self._made.get((kind, subject), 0)
         if kind == TX_TAIL:
             client = host.clients[subject]
             first = client.tx_tail
-            self._forward = advance(client.tx_head, first, value, client.mask)
+            self._forward = 0 if is_old else (value - first) & client.mask
             if self._forward > self._own.tx_room():
                 return -1
             for slot in range(first, first + self._forward):
                 cost += costs.tx_copy + self._lines.take(core.index, client.tx_slots + (slot & client.mask))
             if self._forward and self._rings_each:
                 cost += self._device.backend.notification_write
-        elif kind == PIPE_RX_HEAD:
+        elif kind == PIPE_RX_HEAD and not is_old:
             cost += self._device.backend.pipe_write
         elif kind == PARK:
             cost += self._delivery.parked(host.clients[subject], value, other)
@@ -113,6 +118,9 @@ class Mailbox:
         host = self._host
         self.counts[kind] += 1
         self.waits_ps[kind] += self._clock.now - time
+        is_old = time < self._made.get((kind, subject), 0)
+        if not is_old:
+            self._made[kind, subject] = time
         if kind == TX_TAIL:
             client = host.clients[subject]
             client.source = queue
@@ -120,11 +128,11 @@ class Mailbox:
         elif kind == RX_HEAD:
             client = host.clients[subject]
             client.source = queue
-            ahead = value - client.rx_head & client.mask
-            if ahead <= (client.buffer.rx_tail - client.rx_head & client.mask):  # else an older one came late
+            if not is_old:
                 client.rx_head = value
         elif kind == PIPE_RX_HEAD:
-            self._device.backend.write_pipe(core, subject, RX_HEAD, value)
+            if not is_old:
+                self._device.backend.write_pipe(core, subject, RX_HEAD, value)
         elif kind == PARK:
             host.clients[subject].source = queue
             self._delivery.land()
