@@ -106,6 +106,15 @@ def test_a_run_that_ends_in_the_middle_is_the_same_however_it_is_carried_out(tmp
     assert one["completed"] > 0
 
 
+def test_nothing_comes_any_more_once_a_run_has_ended(tmp_path: Path) -> None:
+    # the first answers leave while the counters are read
+    slow = ("--workload", "spin", "--service", "constant:10us", "--set", "drain=5us")
+    result = with_clients(tmp_path, 8, "--requests", "100", *slow)
+    assert (result["offered"], result["not_sent"]) == (8, 92)
+    assert result["unfinished"] == 8 - result["completed"]
+    assert len(sent(tmp_path)) == 8
+
+
 def test_clients_whose_requests_are_dropped_stop_and_the_others_go_on(tmp_path: Path) -> None:
     long = ("--service", "constant:1us", "--set", "frame_bytes=1514", "--set", "drain=3ms")
     result = with_clients(tmp_path, 1800, "--requests", "3000", "--flows", "1800", "--uthreads", "1", *long)

@@ -198,6 +198,18 @@ async def a_frame_that_began_before_the_end_is_whole(top: Any) -> None:
 
 
 @cocotb.test()
+async def a_frame_some_beats_of_which_have_come_is_whole(top: Any) -> None:
+    bridge = Bridge(top, memory_bytes=MEMORY, lookahead=1)
+    await until(bridge, 1000)
+    delivered = frames_at(bridge, [8_016_000, 8_020_000], [250, 60])  # beats in cycles 2001 to 2004
+    while bridge.cycle < 2002:
+        await bridge.run(20_000_000)
+    bridge.end_frames(8_012_000)
+    await until(bridge, 20_000_000)
+    assert delivered.tolist() == [8_016_000, -1]
+
+
+@cocotb.test()
 async def a_frame_that_waits_for_its_time_may_still_be_ended(top: Any) -> None:
     bridge = bridge_of(top)
     await until(bridge, 1000)
