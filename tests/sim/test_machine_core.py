@@ -107,7 +107,7 @@ def test_two_items_at_one_source_take_two_laps(toy: Toy) -> None:
     assert toy.found == [(30, 2), (30 + WORK + 10, 2)], "in the odd lap, source 2 comes second"
 
 
-@pytest.mark.parametrize(("order", "seen"), [(0, 10), (2, LAP + 40)])
+@pytest.mark.parametrize(("order", "seen"), [(0, 10), (1, LAP + 40), (2, LAP + 40)])
 def test_at_the_very_time_of_a_look_the_lower_order_comes_first(toy: Toy, order: int, seen: int) -> None:
     put(toy, 10, order, 1)
     toy.engine.run(1_000)
@@ -166,6 +166,24 @@ def test_an_alarm_makes_the_first_look_from_its_time_and_lap_on_worth_it(
     at(toy.engine, is_set, 0, lambda: toy.alarm(1, time, laps))
     toy.engine.run(1_000)
     assert next(seen for seen in toy.looks if seen[0] >= time and seen[2] >= laps) == look
+
+
+def test_what_is_not_due_yet_is_no_look_of_the_softwares() -> None:
+    toy = make(is_naive=False)
+    polls: list[int] = []
+    inner = toy.poll
+
+    def poll(source: int) -> bool:
+        polls.append(toy.engine.now)
+        return inner(source)
+
+    toy.poll = poll  # type: ignore[method-assign]
+    at(toy.engine, 5, 0, partial(toy.alarm, 1, 605, 12))
+    at(toy.engine, 100, 0, partial(toy.core.wake, 1))  # for nothing
+    at(toy.engine, 640, 0, partial(toy.core.wake, 1))  # after its time, before its lap
+    toy.engine.run(12 * LAP + 10)
+    assert polls == [12 * LAP + 10]
+    assert toy.engine.events < 10
 
 
 def test_an_alarm_replaces_the_last_one_of_its_source() -> None:

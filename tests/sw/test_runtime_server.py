@@ -175,6 +175,24 @@ def test_what_comes_while_it_serves_is_found_by_the_second_look(waits: int, is_c
     assert stage.served.device.notifications.reaped == is_completion
 
 
+@pytest.mark.parametrize("waits", [UNDER_LOCK, BY_MESSAGE, BY_SWITCH])
+def test_a_look_that_finds_something_tells_nothing(waits: int) -> None:
+    stage = Stage([60], waits=waits, service_ps=5 * US)
+    stage.at(stage.start + 1 * US, lambda: notify(stage, stage.served, [60]))
+    batch = RECEIVE + 5 * US + PACKET + POST
+    look = LOOK + (C.lock if waits == UNDER_LOCK else 0)
+    lock_line = C.line_dirty if waits == UNDER_LOCK else 0
+    end = stage.start + 2 * (batch + look) + lock_line + (MESSAGE if waits == BY_MESSAGE else 0)
+    waiting = []
+    for time in range(stage.start, end, 1 * US):
+        stage.run(time)
+        waiting.append(stage.served.waiting)
+    stage.run(end)
+    assert stage.times(UTHREAD_END) == [end]
+    assert not any(waiting)
+    assert stage.served.waiting == (waits == UNDER_LOCK)
+
+
 def test_under_the_lock_it_waits_by_its_flag_and_tells_nobody() -> None:
     stage = Stage([60])
     stage.run(stage.start + 20 * US)

@@ -3,7 +3,7 @@
 import pytest
 
 from cosim.traffic.echo import expected_echo
-from hermes.enso.control import FlowKey
+from cosim.traffic.steering import FlowKey
 from hermes.enso.registers import RX_HEAD, TX_TAIL, notification_buffer_register, pipe_register
 from hermes.runtime.softirq import rx_softirq
 from hermes.systems.indirect import Indirect
