@@ -114,6 +114,19 @@ def test_a_busy_core_is_interrupted_and_switches() -> None:
     assert host.machine.ksched.take(1) == 1
 
 
+def test_a_wake_after_a_switch_changes_no_word() -> None:
+    host = Host()
+    programs = [Program(host), Program(host, 5 * US), Program(host)]
+    grant(host, 0, 1, programs[0])
+    grant(host, 10 * US, 1, programs[1])
+    host.run(30 * US)
+    assert host.machine.ksched.take(1) == 2, "one was interrupted, one left"
+    grant(host, 40 * US, 1, programs[2])
+    host.run(50 * US)
+    assert programs[2].arrived == [40 * US + C.ksched_idle_wake]
+    assert word(host, 1) == 0
+
+
 @pytest.mark.parametrize("early", [1, 500 * NS])
 def test_a_victim_that_leaves_first_switches_at_once_and_its_interrupt_finds_nothing_to_do(early: int) -> None:
     host = Host()

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -293,9 +294,12 @@ def test_options_that_cannot_work_are_refused(options: dict[str, object], messag
 
 
 @pytest.mark.parametrize("uthreads", [1, 3, 8])
-def test_memory_is_enough_and_not_twice_what_is_needed(uthreads: int) -> None:
-    options = Options(uthreads=uthreads)
-    nic = ReferenceNic(memory_bytes(options))
-    Simulation(nic, options)
-    assert memory_bytes(options) % 4096 == 0
-    assert memory_bytes(options) <= (uthreads + 2) * (6 << 20)
+@pytest.mark.parametrize(
+    ("options", "pipes"), [({}, 1), ({"application": "kv"}, 2), ({"switches": Switches(free_rx="processing")}, 2)]
+)
+def test_memory_is_enough_and_not_twice_what_is_needed(uthreads: int, options: dict[str, Any], pipes: int) -> None:
+    settings = Options(uthreads=uthreads, **options)
+    nic = ReferenceNic(memory_bytes(settings))
+    Simulation(nic, settings)
+    assert memory_bytes(settings) % 4096 == 0
+    assert memory_bytes(settings) <= (uthreads + 2) * (2 + 4 * pipes) * (1 << 20)
