@@ -8,6 +8,7 @@
     await simulation.run(measured_until, end)       # to the host time `end`; may be called again with a later one
     word = await simulation.read_register(address)  # 64 bits, for counters
     await simulation.require_progress(outstanding)  # DeadlockError, who waits for what, if nothing moves any more
+    await simulation.require_heads()                # ConservationError if the NIC was not told of space that was freed
     report = simulation.report()
 
 A flow's key is (destination_port, source_port, destination_address, source_address), unused fields 0. Times are integer
@@ -35,6 +36,7 @@ from numpy.typing import NDArray
 
 from cosim.engine import NIC_ORDER, Engine
 from cosim.machine.machine import Machine
+from cosim.measure.errors import ConservationError
 from cosim.nic.base import NEVER, Nic
 from hermes import costs as cost_profiles
 from hermes import stamps
@@ -44,7 +46,8 @@ from hermes.apps.kv import KeyValue
 from hermes.apps.spin import Spin
 from hermes.costs import Costs
 from hermes.enso.control import FlowKey
-from hermes.enso.registers import FLIT_BYTES, SLOT_BYTES, UPSTREAM, RingSizes
+from hermes.enso.registers import FLIT_BYTES, RX_TAIL, SLOT_BYTES, UPSTREAM, RingSizes, pipe_register
+from hermes.errors import ContractError
 from hermes.switches import Switches
 from hermes.systems import Balance, Workload, build
 from hermes.world import (
@@ -52,7 +55,6 @@ from hermes.world import (
     CORE_ACTIVITIES,
     IOKERNEL_ACTIVITIES,
     AwaitZero,
-    ContractError,
     Control,
     ReadRegister,
     Tell,
@@ -71,7 +73,8 @@ ANSWER_PS: Final = 10_000_000_000
 _LOOK_PS: Final = 1_000_000
 _START_STEP_PS: Final = 20_000_000
 _PATIENCE: Final = 100  # round trips; a request takes less than ten
-_ANSWER: Final = (1 << 31) - 1  # source of the answers to register reads
+_READS: Final = 256  # most that are under way at a time
+_FIRST_ANSWER: Final = (1 << 31) - _READS  # sources of the answers to register reads
 _PAGE = 4096
 
 T = TypeVar("T")
@@ -226,7 +229,9 @@ class Simulation:
         self._ready = 0
         self._round_trip = 0  # of the last register read
         self._measured_until: int | None = None
-        self._answer = (NEVER, 0)  # of a register read: when, and the word
+        self._answers: dict[int, int] = {}  # words of the register reads under way, by source
+        self._awaited = 0  # of them, how many are not known yet
+        self._answered = NEVER  # when the last of them is there
 
     @property
     def time(self) -> int:
@@ -260,35 +265,52 @@ class Simulation:
 
     async def read_register(self, address: int) -> int:
         """The 8-byte word of registers at ``address``; time goes on until the answer is there."""
-        self._nic.mmio_read(self._time, address, _ANSWER)
         began = self._time
-        limit = began + ANSWER_PS
-        while self._time < self._answer[0]:
-            if self._time >= limit:
-                raise ContractError(
-                    f"the read of register {address:#x} is not answered at {self._time} ps; it began 10 ms before"
-                )
-            await self._advance(limit)
-        word = self._answer[1]
-        self._answer = (NEVER, 0)
+        word = (await self._read_registers([address]))[0]
         self._round_trip = self._time - began
         return word
 
     async def require_progress(self, outstanding: int) -> None:
         """Raise DeadlockError if requests are outstanding, of which the NIC dropped none, and nothing moves any more.
 
-        If so it seems, time goes on for many round trips, for the NIC to prove the contrary.
+        If so it seems, time goes on for many round trips, for the NIC to prove the contrary. Nobody waits for requests
+        that lie in a pipe that was closed: no error, if nobody waits for others.
         """
         if not outstanding:
             return
         since = self._time
         while self._machine.is_quiet and self._machine.effects.last_time <= since:
             if self._time >= since + _PATIENCE * self._round_trip:
+                if self._system.has_closed() and not self._system.waiting():
+                    return
                 waiting = self._waiting()
                 raise DeadlockError(
                     f"at {since} ps nothing moves and {outstanding} requests are outstanding: {waiting}"
                 )
             await self._advance(since + _PATIENCE * self._round_trip)
+
+    async def require_heads(self) -> None:
+        """Compare the head of every pipe in the NIC with what software, by its own account, told it.
+
+        The registers themselves are read, of all pipes: only they know of a write that was lost on its way. Many reads
+        are under way together, so that this takes little time, simulated or not.
+
+        Raises
+        ------
+        ConservationError
+            They differ. The NIC would take the pipe for fuller than it is, and not tell of what comes next.
+        """
+        pipes = list(self._system.heads())
+        for start in range(0, len(pipes), _READS):
+            heads = self._system.heads()  # a read overtakes no write; what is written behind it does not count
+            batch = [pipe for pipe in pipes[start : start + _READS] if pipe in heads]
+            words = await self._read_registers([pipe_register(pipe, RX_TAIL) for pipe in batch]) if batch else []
+            for pipe, word in zip(batch, words, strict=True):
+                if word >> 32 != heads[pipe]:
+                    raise ConservationError(
+                        f"pipe {pipe}: software freed it up to flit {heads[pipe]}, "
+                        f"but the NIC has {word >> 32} as its head"
+                    )
 
     def report(self) -> Report:
         """What came out so far."""
@@ -328,15 +350,34 @@ class Simulation:
             await self._advance(end)
 
     async def _advance(self, end: int) -> None:
-        """Let the NIC run as far as it can, and software after it, but not beyond ``end`` or an answer."""
-        safe = await self._nic.run(min(self.engine.next_time, self._answer[0], end))
+        """Let the NIC run as far as it can, and software after it, but not beyond ``end`` or the answers to reads."""
+        safe = await self._nic.run(min(self.engine.next_time, self._answered, end))
         for time, source, value in self._nic.take_effects():
-            if source == _ANSWER:
-                self._answer = (time, value)
+            if source >= _FIRST_ANSWER:
+                self._answers[source] = value
+                self._awaited -= 1
+                if not self._awaited:
+                    self._answered = time
             else:
                 self.engine.schedule(time, NIC_ORDER, self._machine.nic_effect, source, value)
-        self._time = min(safe, self._answer[0], end)
+        self._time = min(safe, self._answered, end)
         self.engine.run(self._time)
+
+    async def _read_registers(self, addresses: Sequence[int]) -> list[int]:
+        """Read up to 256 words of registers, all at once; time goes on until the last answer is there."""
+        for index, address in enumerate(addresses):
+            self._nic.mmio_read(self._time, address, _FIRST_ANSWER + index)
+        self._awaited, self._answered = len(addresses), NEVER
+        limit = self._time + ANSWER_PS
+        while self._awaited or self._time < self._answered:
+            if self._time >= limit:
+                raise ContractError(
+                    f"the read of register {addresses[0]:#x} is not answered at {self._time} ps; it began 10 ms before"
+                )
+            await self._advance(limit)
+        self._answered = NEVER
+        answers, self._answers = self._answers, {}
+        return [answers[_FIRST_ANSWER + index] for index in range(len(addresses))]
 
     async def _execute(self, control: Control[T]) -> T:
         """Carry out a sequence of the control plane, one step after the other."""

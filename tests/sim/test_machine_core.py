@@ -6,8 +6,9 @@ import pytest
 
 from cosim.engine import Engine
 from cosim.machine.cache import CacheLines
-from cosim.machine.core import AccountingError, Core
+from cosim.machine.core import Core
 from cosim.machine.effects import Effects
+from cosim.machine.errors import AccountingError
 from cosim.nic.base import NEVER
 from hermes.world import APPLICATION, POLL, RX, SWITCH, Walk
 from hermes.world import Core as AnyCore

@@ -16,9 +16,9 @@ from cosim.traffic.generate import generate_requests, poisson_arrivals_ps
 from cosim.traffic.steering import steer
 from hermes import stamps
 from hermes.enso.registers import RX_MEM_LOW, RingSizes, pipe_register
+from hermes.errors import ContractError
 from hermes.switches import Switches
 from hermes.systems import SYSTEMS
-from hermes.world import ContractError
 from tests.tools.host import SMALL
 from tests.tools.reference_nic import ReferenceNic
 

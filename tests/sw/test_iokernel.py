@@ -6,6 +6,7 @@ import pytest
 
 from cosim.machine.core import Core
 from hermes.enso.registers import RX_HEAD, TX_TAIL, notification_buffer_register
+from hermes.errors import ContractError
 from hermes.iokernel.iokernel import COMPLETE, CONTROL, DETECT, LOOP, MESSAGES, RECEIVE
 from hermes.messages import REGISTER_PIPE
 from hermes.runtime.softirq import rx_softirq, tx_done_softirq
@@ -18,7 +19,6 @@ from hermes.world import (
     QUEUE_PUSH,
     RX,
     TX_COMPLETION,
-    ContractError,
     Walk,
 )
 from tests.tools.host import COSTS as C

@@ -2,6 +2,7 @@
 
 import pytest
 
+from hermes.errors import ContractError
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, Overflow, ToKthreads, ToUthreads
 from hermes.iokernel.pending import Pending
@@ -10,7 +11,6 @@ from hermes.queues import Item, SpscQueue
 from hermes.runtime.softirq import ready_softirq, rx_softirq, tx_done_softirq
 from hermes.stamps import DELIVERED
 from hermes.switches import Switches
-from hermes.world import ContractError
 from tests.tools.host import COSTS as C
 from tests.tools.host import Host
 from tests.tools.idle_runtimes import client_of, idle_record

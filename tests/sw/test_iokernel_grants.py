@@ -2,6 +2,7 @@
 
 import pytest
 
+from hermes.errors import ContractError
 from hermes.iokernel.scan import Scan
 from hermes.runtime.softirq import rx_softirq
 from hermes.world import (
@@ -9,7 +10,6 @@ from hermes.world import (
     CORES,
     DETECTION,
     GRANT,
-    ContractError,
 )
 from tests.tools.host import COSTS as C
 from tests.tools.whole_host import US, WholeHost, alone, lap, spent

@@ -8,6 +8,7 @@ from hermes.enso.backends import Direct
 from hermes.enso.device import Device
 from hermes.enso.notification_buffer import NotificationBuffer
 from hermes.enso.registers import RX_HEAD, TX_TAIL, notification_buffer_register, pipe_register
+from hermes.errors import ContractError
 from hermes.iokernel.clients import Client, Record
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Overflow, ToUthreads
@@ -19,7 +20,6 @@ from hermes.queues import Item, SpscQueue
 from hermes.runtime.timers import NEVER
 from hermes.stamps import FORWARDED
 from hermes.switches import Switches
-from hermes.world import ContractError
 from tests.tools.host import COSTS as C
 from tests.tools.host import SMALL, Host
 from tests.tools.idle_runtimes import client_of, idle_record

@@ -26,6 +26,7 @@ from hermes.enso.registers import (
     NOTIFICATION_BUFFERS,
     PIPES,
     RX_HEAD,
+    RX_MEM_HIGH,
     RX_MEM_LOW,
     RX_TAIL,
     SLOT_BYTES,
@@ -85,6 +86,7 @@ class ReferenceNic:
         self._first_effect = NEVER
         self._watched: dict[int, int] = {}
         self.registers: dict[int, int] = {}
+        self._enabled: set[int] = set()  # pages of which the ring's address was written
         self._armed: set[int] = set()
         self.flows: dict[FlowKey, int] = {}
         self.fallback: int | None = None
@@ -236,7 +238,7 @@ class ReferenceNic:
 
     def _memory_of(self, page: int) -> int:
         """Address of the ring; 0: disabled."""
-        return self.word(page * PAGE_BYTES + RX_MEM_LOW) & ~BUFFER_ID_MASK
+        return self.word(page * PAGE_BYTES + RX_MEM_LOW) & ~BUFFER_ID_MASK if page in self._enabled else 0
 
     def _write_word(self, address: int, value: int, size: int) -> None:
         for offset in range(0, size, _REGISTER):
@@ -245,7 +247,11 @@ class ReferenceNic:
     def _write_register(self, address: int, value: int) -> None:
         page, register = divmod(address, PAGE_BYTES)
         self.registers[address] = value
-        if register == RX_HEAD and page < PIPES:
+        if register == RX_MEM_LOW:
+            self._enabled.discard(page)
+        elif register == RX_MEM_HIGH and self.word(page * PAGE_BYTES + RX_MEM_LOW):
+            self._enabled.add(page)
+        elif register == RX_HEAD and page < PIPES:
             if self._of_page(page, RX_TAIL) != value:
                 self._notify(page)
             else:

@@ -19,6 +19,7 @@ from cosim.measure.stages import Stages, Stamped, stage_ns, stages
 from cosim.simulation import Report
 from cosim.traffic.frames import Frames
 from cosim.traffic.load import Load
+from hermes.enso.registers import UPSTREAM
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +38,8 @@ class Outcome:
         The NIC's counters by name, read then.
     report
         What software and machine counted.
+    pipe_flits
+        Size of the pipes.
     """
 
     arrivals_ps: NDArray[np.int64]
@@ -45,6 +48,7 @@ class Outcome:
     end_ps: int
     counters: dict[str, int]
     report: Report
+    pipe_flits: int = UPSTREAM.pipe_flits
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +176,7 @@ def measure(load: Load, outcome: Outcome) -> Measurement:
     check_stamps(stamped)
     found = None
     if not fates.dropped["tx_error"]:  # such packets were handled and have no answer
-        found = stages(arrivals, answers, _pipes(load), stamped)
+        found = stages(arrivals, answers, _pipes(load), stamped, outcome.pipe_flits)
     return Measurement(load, outcome, fates, answers, ends, found)
 
 

@@ -1,16 +1,16 @@
 """How a device's register writes travel: straight to the NIC, or, some or all of them, through the IOKernel."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 from hermes.costs import Costs
 from hermes.enso.registers import RX_HEAD, notification_buffer_register, pipe_register
 from hermes.messages import PIPE_RX_HEAD
-from hermes.queues import SpscQueue
+from hermes.queues import Item, SpscQueue
 from hermes.world import Clock, Core
 
 
-class Backend(Protocol):
+class Backend(ABC):
     """Where a device writes its registers.
 
     Attributes
@@ -18,26 +18,39 @@ class Backend(Protocol):
     pipe_write, notification_write
         Picoseconds that a write of a register of a pipe, or of a notification buffer, takes the core; to be spent
         before the write.
+    messages
+        Sent so far.
     """
 
     pipe_write: int
     notification_write: int
+    messages: int
 
+    @abstractmethod
     def has_room(self, core: Core, writes: int = 1) -> bool:
         """Whether so many registers can be written now, of pipes or notification buffers; if not, the core waits."""
 
+    @abstractmethod
+    def await_room(self, core: Core, writes: int) -> None:
+        """Have the core's kthread woken once there is room for so many."""
+
+    @abstractmethod
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """Write a register of a pipe."""
 
+    @abstractmethod
     def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
         """Write a register of a notification buffer; ``other`` goes along with a message."""
 
+    @abstractmethod
     def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
         """Send the IOKernel a message about a notification buffer."""
 
 
-class Direct:
+class Direct(Backend):
     """All registers are the NIC's."""
+
+    messages = 0
 
     def __init__(self, costs: Costs) -> None:
         self.pipe_write = self.notification_write = costs.mmio_issue
@@ -45,6 +58,9 @@ class Direct:
     def has_room(self, core: Core, writes: int = 1) -> bool:  # noqa: ARG002
         """A posted write needs none."""
         return True
+
+    def await_room(self, core: Core, writes: int) -> None:
+        """There always is."""
 
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """By MMIO."""
@@ -58,7 +74,7 @@ class Direct:
         """There is nobody to be told: the NIC sees what it needs."""
 
 
-class Hybrid:
+class Hybrid(Backend):
     """Pipes are the NIC's; notification buffers the IOKernel's, told by message: (register, buffer, value, 0, time).
 
     Parameters
@@ -71,6 +87,7 @@ class Hybrid:
     def __init__(self, costs: Costs, clock: Clock, queues: Sequence[SpscQueue | None]) -> None:
         self.pipe_write = costs.mmio_issue
         self.notification_write = costs.message_send + costs.line_dirty
+        self.messages = 0
         self._clock = clock
         self._queues = queues
 
@@ -79,17 +96,25 @@ class Hybrid:
         queue = self._queue(core)
         return len(queue) + writes <= queue.capacity
 
+    def await_room(self, core: Core, writes: int) -> None:
+        """In the core's message queue."""
+        self._queue(core).await_room(writes)
+
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """By MMIO."""
         core.mmio_write(pipe_register(pipe, register), value)
 
     def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
         """By message."""
-        self._queue(core).push((register, buffer, value, other, self._clock.now))
+        self._send(core, (register, buffer, value, other, self._clock.now))
 
     def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
         """By message."""
-        self._queue(core).push((kind, buffer, value, other, self._clock.now))
+        self._send(core, (kind, buffer, value, other, self._clock.now))
+
+    def _send(self, core: Core, message: Item) -> None:
+        self.messages += 1
+        self._queue(core).push(message)
 
     def _queue(self, core: Core) -> SpscQueue:
         queue = self._queues[core.index]
@@ -109,4 +134,4 @@ class Software(Hybrid):
         """By message."""
         if register != RX_HEAD:
             raise ValueError(f"write of register {register:#x} of pipe {pipe} by message; accepted is RX_HEAD")
-        self._queue(core).push((PIPE_RX_HEAD, pipe, value, 0, self._clock.now))
+        self._send(core, (PIPE_RX_HEAD, pipe, value, 0, self._clock.now))

@@ -15,7 +15,8 @@ from hermes.enso.registers import (
     TX_REQUEST,
     RingSizes,
 )
-from hermes.world import ContractError, Memory
+from hermes.errors import ContractError
+from hermes.world import Memory
 
 
 class NotificationBuffer:
@@ -143,6 +144,12 @@ class NotificationBuffer:
         self.tx_head = (slot + 1) & self._mask
         self.reaped += 1
         return slot
+
+    def complete_requests(self) -> int:
+        """Requests that are complete, and not taken as such."""
+        outstanding = (self.tx_tail - self.tx_head) & self._mask
+        slots = range(self.tx_head, self.tx_head + outstanding)
+        return sum(not self._words[self._tx + SLOT_WORDS * (slot & self._mask) + SIGNAL] for slot in slots)
 
     def ends_send(self, slot: int) -> bool:
         """Whether the request in a TX slot is the last of its send."""

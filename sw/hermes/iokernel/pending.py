@@ -4,12 +4,13 @@ from heapq import heappop, heappush
 
 from hermes.iokernel.clients import Record
 from hermes.iokernel.cores import Cores
+from hermes.iokernel.detector import Detector
 from hermes.runtime.timers import NEVER
 from hermes.switches import Switches
 from hermes.world import Clock, World
 
 
-class Pending:
+class Pending(Detector):
     """Per runtime its runnable uthreads, oldest first; a heap of runtimes.
 
     A runtime's key is the later of two times: when its oldest entry came, and when it last got a core or was found

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from hermes.messages import RUNNABLE
+from hermes.messages import PARKED, RUNNABLE
 from hermes.queues import Item, SpscQueue
 from hermes.runtime.runqueue import Runqueue
 from hermes.runtime.spinlock import Spinlock
@@ -17,6 +17,7 @@ from hermes.world import (
     UTHREAD_END,
     UTHREAD_START,
     Core,
+    Software,
     Walk,
     World,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _AWAY, _BEGIN, _SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED, _TIMERS, _PARK, _YIELD, _TELL = range(12)
 
 
-class Kthread:
+class Kthread(Software):
     """Runs the uthreads of a runtime, on whichever core it was given.
 
     What is next: its softIRQ queue, if not looked at for 50 us; its runqueue; its softIRQ queue; the runqueue (half of
@@ -44,6 +45,8 @@ class Kthread:
         Its core; while it has none, the last one.
     is_searching
         It found nothing and polls.
+    teller
+        What tells of its switches.
     """
 
     def __init__(self, world: World, runtime: "Runtime", index: int, softirqs: SpscQueue) -> None:
@@ -61,7 +64,7 @@ class Kthread:
         self._costs = world.costs
         self._runtime = runtime
         self._switches = runtime.switches
-        self._teller = runtime.teller(self)
+        self.teller = runtime.teller(self)
         self._state = _AWAY
         self._current: Uthread | None = None
         self._left: Uthread | None = None  # the uthread whose leaving is still to be told
@@ -114,7 +117,7 @@ class Kthread:
         if state == _STEAL:
             return self._stole()
         if state == _TELL:
-            return self._teller.step() and self._told()
+            return self.teller.step() and self._told()
         if state == _YIELD:
             return self._yielded()
         if state == _PARK:
@@ -137,7 +140,7 @@ class Kthread:
         if self._state == _RUN:
             return self._after_uthread(self._running().poll(self.core))
         if self._state == _TELL:
-            return self._teller.poll()
+            return self.teller.poll()
         if source != self.index:
             return self._probe(self._runtime.kthreads[source])
         now, switches = self._clock.now, self._switches
@@ -160,7 +163,7 @@ class Kthread:
         if self._state == _RUN:
             return self._running().ready(self.core)
         if self._state == _TELL:
-            return self._teller.ready()
+            return self.teller.ready()
         return self._runtime.with_work
 
     def queue_changed(self, queue: int) -> None:  # noqa: ARG002  (whichever, it waits for one thing only)
@@ -172,6 +175,24 @@ class Kthread:
         """SoftIRQs that it took, and has not acted upon."""
         return self._items[self._item :] if self._state == _HANDLE and self._item else []
 
+    def uthreads(self) -> list[Uthread]:
+        """Those that it has: runnable, running, and parked ones of which nobody has been told."""
+        has = self.runqueue.uthreads()
+        if self._current is not None:
+            has.append(self._current)
+        if self._left is not None and self._left.ended == PARKED:
+            has.append(self._left)
+        return has + self.teller.uthreads() if self._state == _TELL else has
+
+    def waits_for(self) -> str:
+        """What would make it go on; empty if nothing need to."""
+        return self.teller.waits_for() if self._state == _TELL else ""
+
+    @property
+    def running(self) -> Uthread | None:
+        """The uthread that has its core."""
+        return self._current
+
     # --- what is next -------------------------------------------------------------------------------------------------
 
     def _after_uthread(self, outcome: int) -> bool:
@@ -181,7 +202,7 @@ class Kthread:
             self._current = None
             if uthread.ended == RUNNABLE:
                 self.push(uthread)
-            if self._teller.tells:
+            if self.teller.tells:
                 self._left = uthread
             return self._schedule()
         if outcome == RUNNING and self._is_ceding and uthread.is_computing:
@@ -255,7 +276,7 @@ class Kthread:
         if self.runqueue and not (is_late and self.softirqs):
             if is_late:
                 self._looked = now
-            spent += costs.lock + self._lines.write_cost(core.index, self.line) + self._teller.cost
+            spent += costs.lock + self._lines.write_cost(core.index, self.line) + self.teller.cost
             core.spend(SCHEDULER, spent)
             core.spend(SWITCH, costs.uthread_switch)
             self.lock.take(self.index, now + spent + costs.uthread_switch)
@@ -273,11 +294,11 @@ class Kthread:
         self._runtime.took(self)
         self.lock.release(self.index)
         self._runtime.wrote(self.core, self.line, self.index)
-        if not self._teller.tells:
+        if not self.teller.tells:
             return self._run(uthread)
         self._state = _TELL
         left, self._left = self._left, None
-        return self._teller.tell(self.core, left, uthread) and self._told()
+        return self.teller.tell(self.core, left, uthread) and self._told()
 
     def _run(self, uthread: Uthread) -> bool:
         self._world.record(UTHREAD_START, uthread.number, self.core.index)
@@ -287,15 +308,15 @@ class Kthread:
 
     def _tell_leaving(self, spent: int) -> bool:
         """First tell that a uthread was left for none."""
-        self.core.spend(SCHEDULER, spent + self._teller.cost)
+        self.core.spend(SCHEDULER, spent + self.teller.cost)
         self._state = _TELL
         left, self._left = self._left, None
-        self._teller.prepare(self.core, left, None)
+        self.teller.prepare(self.core, left, None)
         return True
 
     def _told(self) -> bool:
         """A switch was told, and, if that is waited for, answered."""
-        uthread = self._teller.next
+        uthread = self.teller.next
         if uthread is not None:
             return self._run(uthread)
         return self._leave() if self._has_yielded else self._schedule()
@@ -398,7 +419,7 @@ class Kthread:
             self._world.record(UTHREAD_END, uthread.number, self.core.index)
             uthread.ended = RUNNABLE
             self.push(uthread)
-            if self._teller.tells:
+            if self.teller.tells:
                 self._left = uthread
         if self._left is not None:
             return self._tell_leaving(0)

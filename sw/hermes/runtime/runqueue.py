@@ -26,11 +26,15 @@ class Runqueue:
         self._overflow: deque[Uthread] = deque()
 
     def __len__(self) -> int:
-        return self.pushed - self.popped
+        return len(self._ring) + len(self._overflow)
 
     def count(self) -> int:
-        """Uthreads, as they stand there."""
-        return len(self._ring) + len(self._overflow)
+        """Uthreads that stand there."""
+        return len(self)
+
+    def uthreads(self) -> "list[Uthread]":
+        """Those that stand there, oldest first."""
+        return [*self._ring, *self._overflow]
 
     def longest_runnable(self) -> int:
         """Picoseconds: since when one of its uthreads, of which there are some, has been runnable.

@@ -11,10 +11,10 @@ from hermes.runtime.switching import Silent, Teller
 from hermes.runtime.timers import NEVER, Timers
 from hermes.runtime.uthread import Uthread
 from hermes.switches import Switches
-from hermes.world import Core, World
+from hermes.world import Core, End, World
 
 
-class Runtime:
+class Runtime(End):
     """As many kthreads as cores that it may use, each with a runqueue and a softIRQ queue.
 
     Parameters
@@ -55,6 +55,8 @@ class Runtime:
         Picoseconds for which each kthread that left a core had had it, the way there included.
     runqueue_insertions, steals, parkings, preemptions
         Uthreads made runnable, uthreads that moved to another kthread, cores given up, and taken away, so far.
+    creations
+        Messages about new uthreads so far.
     """
 
     def __init__(
@@ -83,7 +85,7 @@ class Runtime:
         self.with_work = 0
         self.timers = Timers(kthreads)
         self.deadline = NEVER
-        self.runqueue_insertions = self.steals = self.parkings = self.preemptions = 0
+        self.runqueue_insertions = self.steals = self.parkings = self.preemptions = self.creations = 0
         self.create_cost = 0 if creations is None else world.costs.message_send + world.costs.line_dirty
         self.run_lengths = array("q")
         self._began = [0] * kthreads
@@ -137,9 +139,15 @@ class Runtime:
         """Whether a new uthread can be told of, from a core."""
         return self._creations is None or not self._queue(self._creations, core).is_full()
 
+    def await_creation(self, core: Core) -> None:
+        """Have the core's kthread woken once it can."""
+        if self._creations is not None:
+            self._queue(self._creations, core).await_room()
+
     def create(self, uthread: Uthread, core: Core) -> None:
         """Who runs on a core made a uthread, which is runnable now."""
         if self._creations is not None:
+            self.creations += 1
             self._queue(self._creations, core).push((CREATE, uthread.number, self.number, 0, self._clock.now))
         self.wake(uthread, core)
 
@@ -191,10 +199,12 @@ class Runtime:
         return now - oldest
 
     def waits_for(self) -> list[str]:
-        """What its queues hold, a line for each kthread that has something."""
-        return [
-            f"kthread {kthread.index} of runtime {self.number} waits for {len(kthread.softirqs)} softIRQs and "
-            f"{len(kthread.runqueue)} uthreads to be run"
-            for kthread in self.kthreads
-            if kthread.softirqs or kthread.runqueue
-        ]
+        """What its kthreads wait for, and what their queues hold, a line for each that has something."""
+        lines = []
+        for kthread in self.kthreads:
+            parts = [kthread.waits_for()] if kthread.waits_for() else []
+            if kthread.softirqs or kthread.runqueue:
+                parts.append(f"{len(kthread.softirqs)} softIRQs and {len(kthread.runqueue)} uthreads to be run")
+            if parts:
+                lines.append(f"kthread {kthread.index} of runtime {self.number} waits for {' and '.join(parts)}")
+        return lines

@@ -91,7 +91,7 @@ class Server(Uthread):
         self._sends_each = switches.send == "packet"
         self._prefetches = switches.prefetch
         self._locks_device = waits == UNDER_LOCK and switches.completion == "reap"
-        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL)
+        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
         self._mask = device.notifications.slots - 1
         self._state = _RECEIVE
         self._again: Callable[[Core], int] = self._receive  # once there is room, or the lock is free
@@ -164,6 +164,8 @@ class Server(Uthread):
 
     def waits_for(self) -> str:
         """See the base class."""
+        if self.is_closed:
+            return ""
         if self._state == _NO_ROOM:
             return "room in its core's message queue"
         if self.device.unsent:
@@ -171,6 +173,11 @@ class Server(Uthread):
         if self._pipe.available():
             return f"room in its TX ring, to send {self._pipe.available()} flits"
         return ""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is ending, or has ended, and the NIC forgets its pipe."""
+        return self._state == _CLOSE
 
     def has_packets(self) -> bool:
         """Whether packets are known to lie in its pipe."""
@@ -330,6 +337,7 @@ class Server(Uthread):
         self._state = _NO_ROOM
         self._room = room
         self._again = again
+        self.device.backend.await_room(core, room)
         core.walk(self._room_walk)
         return SPINNING
 

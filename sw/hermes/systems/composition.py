@@ -14,12 +14,13 @@ from hermes.enso.tx_pipe import TxPipe
 from hermes.iokernel.clients import Record, Shared
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, ToKthreads, ToUthreads
-from hermes.iokernel.iokernel import Detector, IOKernel
+from hermes.iokernel.detector import Detector
+from hermes.iokernel.iokernel import IOKernel
 from hermes.iokernel.mailbox import Mailbox
 from hermes.iokernel.pending import Pending
 from hermes.iokernel.routing import Routing
 from hermes.iokernel.scan import Scan
-from hermes.messages import NAMES
+from hermes.messages import NAMES, PIPE_RX_HEAD
 from hermes.queues import SpscQueue
 from hermes.runtime.kthread import Kthread
 from hermes.runtime.runtime import Runtime
@@ -97,6 +98,7 @@ class Hermes:
         self.servers: list[Server] = []
         self._pipes: list[RxTxPipe] = []
         self._mains: list[Script] = []
+        self._endless: list[Uthread] = []  # the batch application's
         self._first_queue = 3 * queue_count + 1
         for number, its_kthreads in enumerate(kthreads):
             self._add_runtime(number, its_kthreads)
@@ -120,7 +122,7 @@ class Hermes:
             delivery = ToUthreads(world, self._routing, iokernel.overflow, pending)
         self._detector: Detector = pending or Scan(world, cores, switches, iokernel.registered, iokernel.overflow)
         answers = self._answers if switches.answer_wait else []
-        mailbox = Mailbox(world, iokernel, device, delivery, pending, answers, switches)
+        mailbox = Mailbox(world, iokernel.directory, device, delivery, pending, answers, switches)
         iokernel.compose(cores, delivery, self._detector, mailbox)
 
     def _add_runtime(self, number: int, kthreads: int) -> None:
@@ -208,7 +210,7 @@ class Hermes:
             if runtime.number < workload.applications:
                 its = [*self.servers[runtime.number :: workload.applications]]
             else:
-                its = [
+                its = self._endless = [
                     Script(self._world, runtime, number + 1 + index, endless(), BATCH) for index in range(runtime.count)
                 ]
             main = Script(self._world, runtime, number, spawn_all(its))
@@ -306,6 +308,20 @@ class Hermes:
         ]
         return lines
 
+    def has_closed(self) -> bool:
+        """See hermes.systems.system.System."""
+        return any(server.is_closed for server in self.servers)
+
+    def heads(self) -> Mapping[int, int]:
+        """See hermes.systems.system.System."""
+        untold = {item[1] for queue in self.queues for item in queue.items() if item[0] == PIPE_RX_HEAD}
+        return {
+            pipe.number: pipe.rx_head
+            for server, pipe in zip(self.servers, self._pipes, strict=True)
+            if not (server.is_closed or server.device.freed() or pipe.number in untold)
+        }
+
     def balances(self) -> Sequence[Balance]:
         """See hermes.systems.system.System."""
-        return balances(self.iokernel, self.runtimes, self.servers, [*self.queues, *self._answers])
+        made = [*self.servers, *self._endless] if self.is_started() else []
+        return balances(self.iokernel, self.runtimes, self.servers, self._answers, made)

@@ -106,5 +106,14 @@ class System(Protocol):
     def waiting(self) -> Sequence[str]:
         """Who waits for what, a line each."""
 
+    def has_closed(self) -> bool:
+        """Whether a pipe was closed, with what may have lain in it."""
+
+    def heads(self) -> Mapping[int, int]:
+        """By open pipe: the head in flits that the NIC must have once all writes are there.
+
+        Without pipes of which space was freed, and the write that tells so has not been made yet.
+        """
+
     def balances(self) -> Sequence[Balance]:
         """Of every queue and ring; each must hold."""
