@@ -101,15 +101,6 @@ def test_a_bursting_runtime_loses_cores_down_to_its_guarantee_and_waits_for_othe
     assert other.active == [0, 1]
 
 
-def test_a_runtime_takes_no_core_from_itself() -> None:
-    allocation = Allocation(2, 0, kthreads=3)
-    (record,) = allocation.records
-    allocation.spread(record, 2)
-    record.runtime.guaranteed = 3
-    allocation.cores.congested(record)
-    assert allocation.decided() == []
-
-
 @pytest.mark.parametrize(("overloaded", "order"), [("oldest", [1, 2]), ("newest", [2, 1])])
 def test_of_those_that_wait_the_oldest_gets_a_core_first(
     overloaded: Literal["oldest", "newest"], order: list[int]
@@ -322,7 +313,7 @@ def test_a_timer_of_a_runtime_that_has_a_core_again_gets_it_none() -> None:
     assert allocation.decided() == []
 
 
-@pytest.mark.parametrize("waits_as", ["softirq", "uthread"])
+@pytest.mark.parametrize("waits_as", ["softirq", "uthread", "uthread behind one that waits for less"])
 def test_a_detection_is_true_if_something_has_waited_longer_than_the_limit(waits_as: str) -> None:
     allocation = Allocation(1, 1)
     (record,) = allocation.records
@@ -331,6 +322,8 @@ def test_a_detection_is_true_if_something_has_waited_longer_than_the_limit(waits
     if waits_as == "softirq":
         record.kthread(0).softirqs.push(ready_softirq(0, -1, 2 * US))
     else:
+        if waits_as != "uthread":
+            record.kthread(0).push(Idler(1), 3 * US)
         record.kthread(0).push(Idler(0), 2 * US)
     for time, counts in ((2 * US + LIMIT, (0, 1)), (2 * US + LIMIT + 1, (1, 1))):
         allocation.host.engine.now = time

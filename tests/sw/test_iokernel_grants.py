@@ -109,15 +109,19 @@ def test_congestion_is_acted_upon_at_the_end_of_the_scan_and_granted_in_the_next
     assert spent(host, DETECTION) == 2 * clean + dirty
 
 
-def test_a_timer_of_a_runtime_without_a_core_gets_it_one() -> None:
+def test_a_timer_of_a_runtime_without_a_core_gets_it_one_and_nothing_is_detected_then() -> None:
     host = alone()
+    host.softirq_queue(0).push(rx_softirq(0, 0, 1, 0, 0))
     begin = host.begin()
-    host.run(begin + US)
-    deadline = host.record().runtime.deadline = begin + 3 * US
+    host.run(begin + 12 * US)
+    assert (host.cores.true_detections, host.cores.false_detections) == (1, 0), "at the second scan"
+    host.softirq_queue(0).pop()
+    deadline = host.record().runtime.deadline = begin + 14 * US
     host.ksched._changed(1)
-    host.run(begin + 4 * US)
+    host.run(begin + 15 * US)
     ((granted, *_),) = host.happened(CORE_GRANT)
     assert deadline < granted <= deadline + 2 * lap(1) + C.line_dirty
+    assert (host.cores.true_detections, host.cores.false_detections) == (1, 0)
 
 
 def test_the_iokernel_is_never_interrupted() -> None:

@@ -9,7 +9,7 @@ from hermes.enso.device import Device
 from hermes.enso.notification_buffer import NotificationBuffer
 from hermes.enso.registers import RX_HEAD, TX_TAIL, notification_buffer_register, pipe_register
 from hermes.errors import ContractError
-from hermes.iokernel.clients import Client, Record
+from hermes.iokernel.clients import Client, Directory
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Overflow, ToUthreads
 from hermes.iokernel.mailbox import Mailbox
@@ -40,11 +40,13 @@ class Messages:
         self.own = NotificationBuffer(world.memory, SMALL, "the IOKernel")
         self.own.number = 0
         record = idle_record(self.host)
-        self.clients = [client_of(self.host, record, uthread) for uthread in range(2)]
+        directory = Directory()
+        self.clients, self.records = directory.clients, directory.records
+        self.records.append(record)
+        self.clients += [client_of(self.host, record, uthread) for uthread in range(2)]
         self.client, self.buffer = self.clients[0], self.clients[0].buffer
-        self.client_of_uthread = dict(enumerate(self.clients))
-        self.records: list[Record] = [record]
-        self.runtime_of = {0: 0, 1: 0, 9: 0}
+        directory.client_of_uthread.update(enumerate(self.clients))
+        directory.runtime_of.update({0: 0, 1: 0, 9: 0})
         cores = Cores(world, switches, 1)
         cores.register(record)
         self.host.engine.now = 2000
@@ -52,7 +54,7 @@ class Messages:
         delivery = ToUthreads(world, Routing(cores, switches), Overflow(), self.pending)
         device = Device(Direct(C), self.own)
         self.answers = [SpscQueue(world, 50 + queue) for queue in range(2)] if answers else []
-        self.mailbox = Mailbox(world, self, device, delivery, self.pending, self.answers, switches)
+        self.mailbox = Mailbox(world, directory, device, delivery, self.pending, self.answers, switches)
         self.mailbox.requesters = [(self.client, 0)] * self.own.slots
         self.row = world.stamps.send(0, 0, 0)
 

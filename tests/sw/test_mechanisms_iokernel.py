@@ -64,6 +64,7 @@ def test_m14_notification_buffers_are_counted_and_no_number_comes_twice() -> Non
     assert [server.device.notifications.number for server in host.system.servers] == [0, 1, 2]
     client = Client(host.machine.clock, host.own.number)
     host.carry_out(client.close_notification_buffer(host.system.servers[1].device.notifications), host.tell)
+    assert sorted(host.iokernel.client_of_uthread) == [0, 2]
     host.carry_out(client.open_notification_buffer(host.system.servers[1].device.notifications, 1), host.tell)
     assert host.system.servers[1].device.notifications.number == 3
 

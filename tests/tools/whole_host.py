@@ -71,7 +71,7 @@ class WholeHost(Host):
         self.ksched = NobodyRuns(self.engine, self.machine.costs, self.machine.cores)
         self.ksched.granted = []
         if alone:
-            self.machine.ksched = self.ksched
+            self.machine._ksched = self.ksched
         workload = Workload(
             application=lambda: Echo(service_ps),
             uthreads=uthreads,

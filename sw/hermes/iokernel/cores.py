@@ -146,13 +146,14 @@ class Cores:
         last = record.cores[record.parked[-1]]
         if self._idle:
             return last if last in self._idle else self._idle[0]
-        if last and self._may_take(last, record):
+        if last and self._may_take(last):
             return last
-        return next((core for core in range(1, len(self._current)) if self._may_take(core, record)), 0)
+        return next((core for core in range(1, len(self._current)) if self._may_take(core)), 0)
 
-    def _may_take(self, core: int, record: Record) -> bool:
+    def _may_take(self, core: int) -> bool:
+        """From another runtime: who bursts has more than it may take from others."""
         held = self._current[core]
-        return held is not None and self._next[core] is None and held[0] is not record and held[0].is_bursting
+        return held is not None and self._next[core] is None and held[0].is_bursting
 
     def _grant(self, record: Record, core: int) -> None:
         self._give(record, self._choose_kthread(record, core), core)

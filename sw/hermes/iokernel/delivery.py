@@ -169,7 +169,7 @@ class ToUthreads(Delivery):
         """See Delivery."""
         client = self._client
         if self._is_park:
-            client.waiting = self._kthread < 0
+            client.waiting = True
         elif self._row >= 0:
             client.notified += 1
             client.buffer.deliver(self._pipe, self._value, self._row)
