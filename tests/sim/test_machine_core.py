@@ -14,13 +14,14 @@ from hermes.world import APPLICATION, POLL, RX, SWITCH, Walk
 from hermes.world import Core as AnyCore
 from tests.tools.host import SMALL, at
 from tests.tools.reference_nic import ReferenceNic
+from tests.tools.software import Bare
 
 WALK = Walk((10, 20, 30), ((0, 1, 2), (0, 2, 1)), POLL)
 LAP = 60
 WORK = 100
 
 
-class Toy:
+class Toy(Bare):
     """Polls three sources; each item there takes 100 ps. Of alarms it only notes the looks that it was called for."""
 
     def __init__(self) -> None:
@@ -35,9 +36,6 @@ class Toy:
 
     def begin(self, core: AnyCore) -> None:
         core.walk(WALK)
-
-    def interrupt(self) -> bool:
-        raise AssertionError("nobody interrupts it")
 
     def step(self) -> bool:
         if self.begins_again:

@@ -7,12 +7,13 @@ import pytest
 from hermes.world import APPLICATION, IDLE, POLL, SWITCH, Core, Walk
 from tests.tools.host import COSTS as C
 from tests.tools.host import NS, Host, at
+from tests.tools.software import Bare
 
 US = 1_000 * NS
 IOKERNEL_ORDER = 1
 
 
-class Program:
+class Program(Bare):
     """Computes for so long, then parks; interrupted, it does so 100 ns later."""
 
     def __init__(self, host: Host, duration: int = 1_000 * US) -> None:
@@ -50,12 +51,6 @@ class Program:
             return False
         self.core.spend(APPLICATION, self._duration)
         return True
-
-    def poll(self, source: int) -> bool:
-        raise AssertionError("it never polls")
-
-    def ready(self) -> int:
-        raise AssertionError("it never polls")
 
 
 def grant(host: Host, time: int, core: int, program: Program) -> None:
@@ -178,19 +173,13 @@ def test_a_core_that_switches_cannot_be_granted_again() -> None:
 
 
 def test_who_leaves_wakes_the_walk_that_watches_the_words() -> None:
-    class Watcher:
+    class Watcher(Bare):
         def __init__(self) -> None:
             self.seen: list[tuple[int, int]] = []
 
         def begin(self, core: Core) -> None:
             self.core = core
             core.walk(Walk((10, 10, 10), ((0, 1, 2),), POLL))
-
-        def interrupt(self) -> bool:
-            raise AssertionError
-
-        def step(self) -> bool:
-            return False
 
         def ready(self) -> int:
             return host.machine.ksched.left  # core c is source c

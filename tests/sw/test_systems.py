@@ -11,27 +11,16 @@ from hermes.systems.priority import Priority
 from hermes.systems.semi_direct import SemiDirect
 from hermes.world import POLL, Control, Core, Message, Software, Walk, World
 from tests.tools.host import SMALL, Host
+from tests.tools.software import Bare
 
 WORKLOAD = Workload(application=Echo, uthreads=2, rings=SMALL)
 
 
-class Poller:
+class Poller(Bare):
     """The toy's IOKernel: it polls, and nothing comes."""
 
     def begin(self, core: Core) -> None:
         core.walk(Walk((1_000,), ((0,),), POLL))
-
-    def interrupt(self) -> bool:
-        return False
-
-    def step(self) -> bool:
-        return False
-
-    def poll(self, source: int) -> bool:
-        raise AssertionError("there is nothing to be found")
-
-    def ready(self) -> int:
-        return 0
 
 
 class Toy:

@@ -61,7 +61,7 @@ def test_systems_differ_in_who_finds_waiting_uthreads_what_is_congestion_and_wha
     assert isinstance(runtime.handler, handler)
     assert {server._waits for server in hermes.servers} == {waits}
     assert isinstance(hermes.iokernel.detector, detector)
-    assert {kthread._teller.tells for kthread in runtime.kthreads} == {tells}
+    assert {kthread.teller.tells for kthread in runtime.kthreads} == {tells}
     assert bool(runtime.create_cost) == tells
 
 
