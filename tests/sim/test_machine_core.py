@@ -167,7 +167,8 @@ def test_an_alarm_makes_the_first_look_from_its_time_and_lap_on_worth_it(
     assert next(seen for seen in toy.looks if seen[0] >= time and seen[2] >= laps) == look
 
 
-def test_what_is_not_due_yet_is_no_look_of_the_softwares() -> None:
+@pytest.mark.parametrize(("time", "laps"), [(605, 12), (12 * LAP, 0), (0, 12)])
+def test_what_is_not_due_yet_is_no_look_of_the_softwares(time: int, laps: int) -> None:
     toy = make(is_naive=False)
     polls: list[int] = []
     inner = toy.poll
@@ -177,7 +178,7 @@ def test_what_is_not_due_yet_is_no_look_of_the_softwares() -> None:
         return inner(source)
 
     toy.poll = poll  # type: ignore[method-assign]
-    at(toy.engine, 5, 0, partial(toy.alarm, 1, 605, 12))
+    at(toy.engine, 5, 0, partial(toy.alarm, 1, time, laps))
     at(toy.engine, 100, 0, partial(toy.core.wake, 1))  # for nothing
     at(toy.engine, 640, 0, partial(toy.core.wake, 1))  # after its time, before its lap
     toy.engine.run(12 * LAP + 10)
@@ -282,6 +283,62 @@ def test_looks_at_lines_that_others_wrote_cost_more_and_both_ways_the_same() -> 
         assert (toy.found[0][0] - dear) % (2 * LAP) in (0, LAP)
     assert ways[0].found == ways[1].found
     assert ways[0].core.times_at(21_000) == ways[1].core.times_at(21_000)
+
+
+class Waiter(Bare):
+    """Waits for one thing, then works for 100 ps, and waits again."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.is_there = False
+        self.steps: list[int] = []
+        self.core: Core
+        self.engine: Engine
+
+    def begin(self, core: AnyCore) -> None:
+        core.walk(self.walk)
+
+    def step(self) -> bool:
+        self.steps.append(self.engine.now)
+        self.core.walk(self.walk)
+        return False
+
+    def ready(self) -> int:
+        return int(self.is_there)
+
+    def poll(self, source: int) -> bool:
+        if self.is_there:
+            self.is_there = False
+            self.core.spend(RX, WORK)
+            return True
+        self.core.spend(POLL, 8)
+        return False
+
+
+def test_what_is_certain_to_be_found_needs_no_event_for_its_look_and_gives_the_same() -> None:
+    ways = []
+    for is_certain, is_naive in [(True, False), (False, False), (True, True)]:
+        nic = ReferenceNic(1 << 16, SMALL)
+        waiter, engine = Waiter(Walk((8,), ((0,),), POLL, is_certain=is_certain)), Engine(nic)
+        waiter.engine = engine
+        waiter.core = Core(0, engine, nic, Effects(engine), CacheLines(60, 1), is_naive=is_naive)
+        waiter.core.start(waiter, 3)
+
+        def come(waiter: Waiter = waiter) -> None:
+            waiter.is_there = True
+            waiter.core.wake(0)
+
+        for time in (1_001, 2_222):
+            at(engine, time, 0, come)
+        times = []
+        for end in range(3, 3_000, 5):
+            engine.run(end)
+            times.append(waiter.core.times_at(end))
+        ways.append((waiter.steps, times, engine.events))
+    assert ways[0][:2] == ways[1][:2] == ways[2][:2]
+    first, second = 1_003, 1_003 + WORK + 1_120
+    assert ways[0][0] == [3, first + WORK, second + WORK]
+    assert ways[0][2] == ways[1][2] - 2
 
 
 # --- what must not happen ---------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from hermes.runtime.softirq import NotificationHandler, ReadyHandler
 from hermes.switches import Switches
 from hermes.systems import SYSTEMS, Workload, build
 from hermes.systems.composition import Hermes
-from hermes.world import BATCH, CORE_GRANT, QUEUE_POP, UTHREAD_END, UTHREAD_START
+from hermes.world import BATCH, CORE_GRANT, QUEUE_FULL, QUEUE_POP, QUEUE_PUSH, UTHREAD_END, UTHREAD_START
 from tests.tools.host import NS, SMALL, Host, udp_frame
 from tests.tools.whole_host import WholeHost
 
@@ -88,7 +88,8 @@ def test_uthread_i_has_pipe_i_and_belongs_to_application_i_modulo_their_number()
     host = WholeHost(cores=2, uthreads=5, applications=2)
     assert [server.number for server in host.system.servers] == list(range(5))
     assert [list(server.device.pipes) for server in host.system.servers] == [[number] for number in range(5)]
-    assert [host.iokernel.runtime_of[number] for number in range(5)] == [0, 1, 0, 1, 0]
+    for number in range(5):
+        assert host.iokernel.runtime_of[number] == host.iokernel.shared[number].runtime == number % 2
 
 
 def test_fallback_covers_the_largest_power_of_two_of_the_pipes() -> None:
@@ -135,6 +136,37 @@ def test_there_is_a_message_queue_for_each_core_or_for_each_kthread(system: str,
     host.require_balance()
 
 
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_with_a_queue_for_each_kthread_messages_come_through_those_of_their_own_runtime(system: str) -> None:
+    host = WholeHost(system, cores=2, uthreads=4, applications=2, message_queue="kthread")
+    begin = host.start()
+    host.frames([udp_frame(number % 4) for number in range(40)], [begin + 3 * US * number for number in range(40)])
+    host.run(begin + 300 * US)
+    heads = [(queue, value >> 32) for _, queue, value in host.happened(QUEUE_PUSH) if queue < 4 and value >= 0]
+    assert len(heads) >= 2 * 40
+    assert all(queue // 2 == uthread % 2 for queue, uthread in heads)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_kthreads_that_find_their_queue_full_go_on_when_there_is_room(
+    system: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hermes.queues.CAPACITY", 3)
+    host = WholeHost(system, cores=2, uthreads=4, send="packet")
+    begin = host.start()
+    host.frames([udp_frame(number % 4) for number in range(120)], [begin + 200 * NS * number for number in range(120)])
+    host.run(begin + 400 * US)
+    assert len(host.nic.sent) == 120
+    assert sum(core.times_at(host.time)[QUEUE_FULL] for core in host.machine.cores[1:]) > 0
+    assert host.system.waiting() == []
+
+
+@pytest.mark.parametrize(("system", "limit"), [("indirect", 3), ("semi-direct", 3), ("priority", 7)])
+def test_a_detection_is_false_below_the_limit_of_its_own_way_of_detecting(system: str, limit: int) -> None:
+    switches = Switches(scan_ps=3, congestion_ps=7)
+    assert compose(system, switches=switches).iokernel.cores._limit == limit
+
+
 def test_no_two_queues_have_one_number() -> None:
     for system in SYSTEMS:
         for switches in (Switches(message_queue="core"), Switches(message_queue="kthread")):
@@ -159,6 +191,7 @@ def test_answers_go_out_in_place_unless_they_are_others_or_the_space_must_be_fre
 def test_messages_that_are_answered_in_the_set_up_are_not_counted_as_traffic() -> None:
     host = WholeHost("priority")
     assert set(host.system.messages().values()) == {0}
+    assert set(host.system.messages()) == {"rx_head", "tx_tail", "pipe_rx_head", "park", "switch", "create"}
     host.start()
     told = {kind: count for kind, count in host.system.messages().items() if count}
     assert set(told) == {"switch", "create"}
