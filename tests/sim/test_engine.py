@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.engine import LAST_ORDER, NIC_ORDER, Engine
+from cosim.engine import FIRST_CORE_ORDER, LAST_ORDER, NIC_ORDER, Engine
 from cosim.nic.base import NEVER
 from tests.tools.host import SMALL
 from tests.tools.reference_nic import ReferenceNic
@@ -47,6 +47,41 @@ def test_what_an_event_causes_at_its_own_time_is_handled_too() -> None:
     engine.schedule(7, 3, kind, 3, 4)
     engine.run(7)
     assert log == [(7, 3, 4), (7, 1, 2)]
+
+
+def test_a_core_has_one_event_and_setting_its_time_replaces_it() -> None:
+    engine, log, _ = make()
+    for core in range(2):
+        engine.add_core(lambda core=core: log.append((engine.now, core, engine.order)))  # type: ignore[misc]
+    engine.core_times[1] = 9
+    engine.core_times[0] = 7
+    engine.core_times[1] = 5
+    assert engine.next_time == 5
+    assert engine.run(100) == NEVER
+    assert log == [(5, 1, FIRST_CORE_ORDER + 1), (7, 0, FIRST_CORE_ORDER)]
+
+
+def test_at_equal_time_the_nic_comes_first_then_each_core_and_what_has_its_order() -> None:
+    engine, log, kind = make()
+    for core in range(2):
+        engine.add_core(lambda core=core: log.append((engine.now, core, -1)))  # type: ignore[misc]
+        engine.core_times[core] = 7
+    for order in (LAST_ORDER, FIRST_CORE_ORDER + 1, FIRST_CORE_ORDER, NIC_ORDER):
+        engine.schedule(7, order, kind, order, 0)
+    engine.run(7)
+    expected = [(NIC_ORDER, 0), (0, -1), (FIRST_CORE_ORDER, 0), (1, -1), (FIRST_CORE_ORDER + 1, 0), (LAST_ORDER, 0)]
+    assert log == [(7, *entry) for entry in expected]
+    assert engine.events == 6
+
+
+def test_a_cores_event_in_the_past_is_an_error() -> None:
+    engine, _, kind = make()
+    engine.add_core(lambda: None)
+    engine.schedule(7, 0, kind, 0, 0)
+    engine.run(7)
+    engine.core_times[0] = 6
+    with pytest.raises(ValueError, match=r"^event of core 0 at 6 ps lies before the present, 7 ps$"):
+        engine.run(8)
 
 
 def test_an_event_in_the_past_is_an_error() -> None:

@@ -14,13 +14,14 @@ from hermes.world import APPLICATION, POLL, RX, SWITCH, Walk
 from hermes.world import Core as AnyCore
 from tests.tools.host import SMALL, at
 from tests.tools.reference_nic import ReferenceNic
+from tests.tools.software import Bare
 
 WALK = Walk((10, 20, 30), ((0, 1, 2), (0, 2, 1)), POLL)
 LAP = 60
 WORK = 100
 
 
-class Toy:
+class Toy(Bare):
     """Polls three sources; each item there takes 100 ps. Of alarms it only notes the looks that it was called for."""
 
     def __init__(self) -> None:
@@ -35,9 +36,6 @@ class Toy:
 
     def begin(self, core: AnyCore) -> None:
         core.walk(WALK)
-
-    def interrupt(self) -> bool:
-        raise AssertionError("nobody interrupts it")
 
     def step(self) -> bool:
         if self.begins_again:
@@ -108,7 +106,7 @@ def test_two_items_at_one_source_take_two_laps(toy: Toy) -> None:
     assert toy.found == [(30, 2), (30 + WORK + 10, 2)], "in the odd lap, source 2 comes second"
 
 
-@pytest.mark.parametrize(("order", "seen"), [(0, 10), (2, LAP + 40)])
+@pytest.mark.parametrize(("order", "seen"), [(0, 10), (1, LAP + 40), (2, LAP + 40)])
 def test_at_the_very_time_of_a_look_the_lower_order_comes_first(toy: Toy, order: int, seen: int) -> None:
     put(toy, 10, order, 1)
     toy.engine.run(1_000)
@@ -167,6 +165,25 @@ def test_an_alarm_makes_the_first_look_from_its_time_and_lap_on_worth_it(
     at(toy.engine, is_set, 0, lambda: toy.alarm(1, time, laps))
     toy.engine.run(1_000)
     assert next(seen for seen in toy.looks if seen[0] >= time and seen[2] >= laps) == look
+
+
+@pytest.mark.parametrize(("time", "laps"), [(605, 12), (12 * LAP, 0), (0, 12)])
+def test_what_is_not_due_yet_is_no_look_of_the_softwares(time: int, laps: int) -> None:
+    toy = make(is_naive=False)
+    polls: list[int] = []
+    inner = toy.poll
+
+    def poll(source: int) -> bool:
+        polls.append(toy.engine.now)
+        return inner(source)
+
+    toy.poll = poll  # type: ignore[method-assign]
+    at(toy.engine, 5, 0, partial(toy.alarm, 1, time, laps))
+    at(toy.engine, 100, 0, partial(toy.core.wake, 1))  # for nothing
+    at(toy.engine, 640, 0, partial(toy.core.wake, 1))  # after its time, before its lap
+    toy.engine.run(12 * LAP + 10)
+    assert polls == [12 * LAP + 10]
+    assert toy.engine.events < 10
 
 
 def test_an_alarm_replaces_the_last_one_of_its_source() -> None:
@@ -266,6 +283,62 @@ def test_looks_at_lines_that_others_wrote_cost_more_and_both_ways_the_same() -> 
         assert (toy.found[0][0] - dear) % (2 * LAP) in (0, LAP)
     assert ways[0].found == ways[1].found
     assert ways[0].core.times_at(21_000) == ways[1].core.times_at(21_000)
+
+
+class Waiter(Bare):
+    """Waits for one thing, then works for 100 ps, and waits again."""
+
+    def __init__(self, walk: Walk) -> None:
+        self.walk = walk
+        self.is_there = False
+        self.steps: list[int] = []
+        self.core: Core
+        self.engine: Engine
+
+    def begin(self, core: AnyCore) -> None:
+        core.walk(self.walk)
+
+    def step(self) -> bool:
+        self.steps.append(self.engine.now)
+        self.core.walk(self.walk)
+        return False
+
+    def ready(self) -> int:
+        return int(self.is_there)
+
+    def poll(self, source: int) -> bool:
+        if self.is_there:
+            self.is_there = False
+            self.core.spend(RX, WORK)
+            return True
+        self.core.spend(POLL, 8)
+        return False
+
+
+def test_what_is_certain_to_be_found_needs_no_event_for_its_look_and_gives_the_same() -> None:
+    ways = []
+    for is_certain, is_naive in [(True, False), (False, False), (True, True)]:
+        nic = ReferenceNic(1 << 16, SMALL)
+        waiter, engine = Waiter(Walk((8,), ((0,),), POLL, is_certain=is_certain)), Engine(nic)
+        waiter.engine = engine
+        waiter.core = Core(0, engine, nic, Effects(engine), CacheLines(60, 1), is_naive=is_naive)
+        waiter.core.start(waiter, 3)
+
+        def come(waiter: Waiter = waiter) -> None:
+            waiter.is_there = True
+            waiter.core.wake(0)
+
+        for time in (1_001, 2_222):
+            at(engine, time, 0, come)
+        times = []
+        for end in range(3, 3_000, 5):
+            engine.run(end)
+            times.append(waiter.core.times_at(end))
+        ways.append((waiter.steps, times, engine.events))
+    assert ways[0][:2] == ways[1][:2] == ways[2][:2]
+    first, second = 1_003, 1_003 + WORK + 1_120
+    assert ways[0][0] == [3, first + WORK, second + WORK]
+    assert ways[0][2] == ways[1][2] - 2
 
 
 # --- what must not happen ---------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from cosim.machine.core import Core
 from cosim.machine.effects import Effects
 from hermes.enso.registers import RX_HEAD, pipe_register
 from hermes.world import APPLICATION, BATCH, ENDLESS, IDLE, RX, SWITCH
-from hermes.world import Core as AnyCore
 from tests.tools.host import SMALL, at
 from tests.tools.reference_nic import ReferenceNic
+from tests.tools.software import Bare
 
 
-class Worker:
+class Worker(Bare):
     """Takes one action after the other; an interrupt cuts the one under way, if it may, and 7 ps later it leaves."""
 
     def __init__(self, *actions: list[tuple[int, int]], can_be_cut: bool = True) -> None:
@@ -24,9 +24,6 @@ class Worker:
         self.is_leaving = False
         self.core: Core
         self.engine: Engine
-
-    def begin(self, core: AnyCore) -> None:
-        """Nothing to prepare."""
 
     def interrupt(self) -> bool:
         if self.can_be_cut:
@@ -43,12 +40,6 @@ class Worker:
         for activity, duration in self.actions.pop(0):
             self.core.spend(activity, duration)
         return True
-
-    def poll(self, source: int) -> bool:
-        raise AssertionError("it never polls")
-
-    def ready(self) -> int:
-        raise AssertionError("it never polls")
 
 
 def work(*actions: list[tuple[int, int]], can_be_cut: bool = True) -> Worker:

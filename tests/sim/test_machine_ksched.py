@@ -7,12 +7,13 @@ import pytest
 from hermes.world import APPLICATION, IDLE, POLL, SWITCH, Core, Walk
 from tests.tools.host import COSTS as C
 from tests.tools.host import NS, Host, at
+from tests.tools.software import Bare
 
 US = 1_000 * NS
 IOKERNEL_ORDER = 1
 
 
-class Program:
+class Program(Bare):
     """Computes for so long, then parks; interrupted, it does so 100 ns later."""
 
     def __init__(self, host: Host, duration: int = 1_000 * US) -> None:
@@ -50,12 +51,6 @@ class Program:
             return False
         self.core.spend(APPLICATION, self._duration)
         return True
-
-    def poll(self, source: int) -> bool:
-        raise AssertionError("it never polls")
-
-    def ready(self) -> int:
-        raise AssertionError("it never polls")
 
 
 def grant(host: Host, time: int, core: int, program: Program) -> None:
@@ -114,6 +109,19 @@ def test_a_busy_core_is_interrupted_and_switches() -> None:
     assert host.machine.ksched.take(1) == 1
 
 
+def test_a_wake_after_a_switch_changes_no_word() -> None:
+    host = Host()
+    programs = [Program(host), Program(host, 5 * US), Program(host)]
+    grant(host, 0, 1, programs[0])
+    grant(host, 10 * US, 1, programs[1])
+    host.run(30 * US)
+    assert host.machine.ksched.take(1) == 2, "one was interrupted, one left"
+    grant(host, 40 * US, 1, programs[2])
+    host.run(50 * US)
+    assert programs[2].arrived == [40 * US + C.ksched_idle_wake]
+    assert word(host, 1) == 0
+
+
 @pytest.mark.parametrize("early", [1, 500 * NS])
 def test_a_victim_that_leaves_first_switches_at_once_and_its_interrupt_finds_nothing_to_do(early: int) -> None:
     host = Host()
@@ -165,19 +173,13 @@ def test_a_core_that_switches_cannot_be_granted_again() -> None:
 
 
 def test_who_leaves_wakes_the_walk_that_watches_the_words() -> None:
-    class Watcher:
+    class Watcher(Bare):
         def __init__(self) -> None:
             self.seen: list[tuple[int, int]] = []
 
         def begin(self, core: Core) -> None:
             self.core = core
             core.walk(Walk((10, 10, 10), ((0, 1, 2),), POLL))
-
-        def interrupt(self) -> bool:
-            raise AssertionError
-
-        def step(self) -> bool:
-            return False
 
         def ready(self) -> int:
             return host.machine.ksched.left  # core c is source c

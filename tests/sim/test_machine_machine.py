@@ -5,11 +5,12 @@ import pytest
 from cosim.engine import NIC_ORDER
 from hermes.world import IDLE, NIC_WRITE, POLL, Core, Walk
 from tests.tools.host import NS, Host
+from tests.tools.software import Bare
 
 WALK = Walk((100, 100), ((0, 1),), POLL)
 
 
-class Idler:
+class Idler(Bare):
     """Polls two sources, and notes when it was told of something."""
 
     def __init__(self) -> None:
@@ -20,12 +21,6 @@ class Idler:
     def begin(self, core: Core) -> None:
         self.core = core
         core.walk(WALK)
-
-    def interrupt(self) -> bool:
-        raise AssertionError("nobody interrupts it")
-
-    def step(self) -> bool:
-        return False
 
     def ready(self) -> int:
         return self.words

@@ -1,19 +1,24 @@
 """A whole simulation on a NIC: what comes back, that nothing but the configuration decides it, and what goes wrong."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cosim.nic.base import NEVER
-from cosim.simulation import DeadlockError, Options, Report, Simulation, memory_bytes
+from cosim.simulation import DEFAULT_COSTS, DeadlockError, Options, Simulation, memory_bytes
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests, poisson_arrivals_ps
 from cosim.traffic.steering import steer
+from hermes import stamps
 from hermes.enso.registers import RX_MEM_LOW, RingSizes, pipe_register
 from hermes.errors import ContractError
+from hermes.switches import Switches
+from hermes.systems import SYSTEMS
 from tests.tools.host import SMALL
 from tests.tools.reference_nic import ReferenceNic
 
@@ -62,8 +67,16 @@ class Run:
     def require_progress(self, outstanding: int) -> None:
         asyncio.run(self.simulation.require_progress(outstanding))
 
-    def outcome(self) -> tuple[Report, list[tuple[int, bytes]]]:
-        return self.report, self.nic.sent
+    def outcome(self) -> tuple[object, list[tuple[int, bytes]]]:
+        """All that came out, up to the end, arrays as lists; the NIC may have run on for a while."""
+        end = self.simulation.time - US
+        return plain(vars(self.report)), [(time, frame) for time, frame in self.nic.sent if time <= end]
+
+
+def plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return {name: plain(part) for name, part in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -100,22 +113,28 @@ def test_in_header_mode_every_frame_comes_back_over_all_rings_ends(seed: int) ->
         {"cores": 4, "rate": 20_000_000},
         {"cores": 6, "uthreads": 2, "rate": 1_000_000, "service_ps": 2 * US},
         {"cores": 2, "uthreads": 9, "connections": 30, "rate": 5_000_000, "rings": SMALL},
+        {"cores": 3, "uthreads": 4, "rate": 1_000_000, "service_ps": US, "batch": True},
+        {"cores": 4, "uthreads": 6, "rate": 2_000_000, "service_ps": US, "applications": 3, "batch": True},
+        {"cores": 2, "rate": 4_000_000, "switches": Switches(parking=False, send="packet", doorbell="iteration")},
     ],
     ids=str,
 )
-def test_polling_by_arithmetic_and_look_by_look_are_the_same(options: dict[str, int]) -> None:
-    arithmetic = Run(120, **options, drain_ps=20 * US)  # type: ignore[arg-type]
-    naive = Run(120, **options, drain_ps=20 * US, polling="naive")  # type: ignore[arg-type]
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_polling_by_arithmetic_and_look_by_look_are_the_same(system: str, options: dict[str, int]) -> None:
+    """DESIGN 6, point 1: a naive mode that executes every poll gives the same."""
+    arithmetic = Run(120, **options, system=system, drain_ps=20 * US)  # type: ignore[arg-type]
+    naive = Run(120, **options, system=system, drain_ps=20 * US, polling="naive")  # type: ignore[arg-type]
     assert arithmetic.outcome() == naive.outcome()
     assert arithmetic.simulation.engine.events < naive.simulation.engine.events
 
 
-def test_how_far_the_nic_looks_ahead_and_in_how_many_pieces_it_runs_change_nothing() -> None:
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_how_far_the_nic_looks_ahead_and_in_how_many_pieces_it_runs_change_nothing(system: str) -> None:
     runs = [
-        Run(100, 1_000_000),
-        Run(100, 1_000_000, lookahead_ps=4_000),
-        Run(100, 1_000_000, pieces=37),
-        Run(100, 1_000_000, pieces=11, lookahead_ps=50_000, polling="naive"),
+        Run(100, 1_000_000, system=system),
+        Run(100, 1_000_000, system=system, lookahead_ps=4_000),
+        Run(100, 1_000_000, system=system, pieces=37),
+        Run(100, 1_000_000, system=system, pieces=11, lookahead_ps=50_000, polling="naive"),
     ]
     assert runs[0].nic.runs < runs[1].nic.runs
     for run in runs[1:]:
@@ -123,30 +142,80 @@ def test_how_far_the_nic_looks_ahead_and_in_how_many_pieces_it_runs_change_nothi
 
 
 def test_seeds_and_loads_tell_runs_apart() -> None:
-    hashes = {Run(50, 1_000_000, seed=seed, cores=cores).report.event_hash for seed in (1, 2) for cores in (1, 2)}
-    assert len(hashes) == 4
-    assert Run(50, 1_000_000).report == Run(50, 1_000_000).report
+    hashes = {
+        Run(50, 1_000_000, seed=seed, cores=cores, system=system).report.event_hash
+        for seed in (1, 2)
+        for cores in (1, 2)
+        for system in SYSTEMS
+    }
+    assert len(hashes) == 12
+    assert Run(50, 1_000_000).outcome() == Run(50, 1_000_000).outcome()
 
 
-def test_the_time_of_every_core_is_split_without_rest() -> None:
-    report = Run(200, 2_000_000, cores=3, service_ps=3 * US).report
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_the_time_of_every_core_is_split_without_rest(system: str) -> None:
+    """DESIGN 6, point 4: the sum of all activities is the time that passed, to the picosecond."""
+    report = Run(200, 2_000_000, system=system, cores=3, service_ps=3 * US).report
     assert list(report.iokernel_ps) == ["rx", "tx_completion", "message", "cores", "detection", "grant", "poll"]
-    assert next(iter(report.core_ps)) == "application"
+    application, driver, *others = report.core_ps
+    assert (application, driver) == ("application", "driver")
+    assert others == ["scheduler", "softirq", "steal", "switch", "answer", "queue_full", "idle", "batch"]
     assert sum(report.iokernel_ps.values()) == report.window_ps
     assert sum(report.core_ps.values()) == 3 * report.window_ps
     assert report.core_ps["application"] > 0.5 * sum(report.core_ps.values())
-    assert report.iokernel_ps["cores"] == report.core_ps["idle"] == 0
+    assert report.core_ps["batch"] == 0
+    assert (report.core_ps["answer"] > 0) == (system == "priority")
 
 
-def test_counts_agree_with_each_other() -> None:
-    report = Run(300, 3_000_000).report
+def test_useful_is_what_applications_compute_and_no_more() -> None:
+    """DESIGN 6, point 4: 200 requests, of 3 us and of finding and reading each."""
+    run = Run(200, 100_000, service_ps=3 * US, drain_ps=0)
+    own = DEFAULT_COSTS.line_dma + DEFAULT_COSTS.packet_parse
+    last = int(run.report.packet_rows[-1, stamps.DONE])
+    assert run.report.core_ps["application"] == pytest.approx(200 * (3 * US + own), abs=2 * (3 * US + own))
+    assert last > run.ready
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_counts_agree_with_each_other(system: str) -> None:
+    report = Run(300, 3_000_000, system=system).report
     assert report.packets == 300
     assert report.completions >= report.batches == report.messages["tx_tail"], "a send at a ring's end is two requests"
-    assert report.messages["rx_head"] == report.notifications
+    assert report.messages["rx_head"] <= report.notifications
     assert report.packets_per_notification == 300 / report.notifications > 1
-    assert report.runqueue_insertions >= report.notifications
-    assert report.request_errors == report.false_detections == 0
-    assert Simulation(ReferenceNic(memory_bytes(Options())), Options()).report().packets_per_notification is None
+    assert report.request_errors == 0
+    assert len(report.notification_rows) == report.notifications
+    assert len(report.packet_rows) == report.packets
+    assert len(report.send_rows) == report.batches
+    if system == "indirect":
+        assert report.runqueue_insertions <= report.notifications + report.completions + 1 + 4
+    for balance in report.balances:
+        assert balance.came == balance.left + balance.there, balance
+
+
+def test_before_anything_came_there_is_no_mean() -> None:
+    simulation = Simulation(ReferenceNic(memory_bytes(Options())), Options())
+    ready = asyncio.run(simulation.prepare())
+    asyncio.run(simulation.run(ready + US, ready + US))
+    report = simulation.report()
+    assert (report.packets, report.notifications, report.packets_per_notification) == (0, 0, None)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_an_overloaded_iokernel_batches_before_it_diverges(system: str) -> None:
+    """DESIGN 6, point 4: it is a server of finite capacity; what it cannot take waits, and comes in larger batches."""
+    batches, polls = [], []
+    for rate in (200_000, 1_000_000, 4_000_000, 16_000_000):
+        rings = RingSizes(pipe_flits=4096, notification_slots=1024)
+        run = Run(1_000, rate, system=system, cores=8, connections=32, uthreads=8, rings=rings, drain_ps=500 * US)
+        report = run.report
+        assert report.packets == 1_000
+        batches.append(report.packets / report.notifications)
+        polls.append(report.iokernel_ps["poll"] / report.window_ps)
+    assert batches == sorted(batches)
+    assert batches[-1] > 10 * batches[0]
+    assert polls[0] == max(polls) > 0.7, "where it has time it looks for work"
+    assert min(polls) > 0
 
 
 def test_more_than_the_cores_can_do_waits_and_is_dropped_when_a_pipe_is_full() -> None:
@@ -208,10 +277,11 @@ def test_a_register_that_is_never_answered_is_an_error_after_10_ms() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"application": "ech"}, "application is 'ech'; accepted are echo"),
+        ({"application": "ech"}, "application is 'ech'; accepted are echo, spin, kv"),
         ({"cores": 0}, "cores is 0; accepted are 1 and more beside the IOKernel's"),
         ({"polling": "lazy"}, "polling is 'lazy'; accepted are arithmetic and naive"),
-        ({"system": "linux"}, "system is 'linux'; accepted are indirect"),
+        ({"system": "linux"}, "system is 'linux'; accepted are indirect, semi-direct, priority"),
+        ({"applications": 9}, "applications is 9; accepted are 1 to 8, one per uthread"),
         ({"uthreads": 0}, "uthreads is 0; accepted are 1 and more"),
         ({"flows": (((1, 2, 3, 4), 8),)}, r"flow \(1, 2, 3, 4\) goes to uthread 8; accepted are 0 to 7"),
         ({"header_pipes": frozenset({8})}, "header_pipes has pipe 8; accepted are 0 to 7"),
@@ -224,9 +294,12 @@ def test_options_that_cannot_work_are_refused(options: dict[str, object], messag
 
 
 @pytest.mark.parametrize("uthreads", [1, 3, 8])
-def test_memory_is_enough_and_not_twice_what_is_needed(uthreads: int) -> None:
-    options = Options(uthreads=uthreads)
-    nic = ReferenceNic(memory_bytes(options))
-    Simulation(nic, options)
-    assert memory_bytes(options) % 4096 == 0
-    assert memory_bytes(options) <= (uthreads + 2) * (6 << 20)
+@pytest.mark.parametrize(
+    ("options", "pipes"), [({}, 1), ({"application": "kv"}, 2), ({"switches": Switches(free_rx="processing")}, 2)]
+)
+def test_memory_is_enough_and_not_twice_what_is_needed(uthreads: int, options: dict[str, Any], pipes: int) -> None:
+    settings = Options(uthreads=uthreads, **options)
+    nic = ReferenceNic(memory_bytes(settings))
+    Simulation(nic, settings)
+    assert memory_bytes(settings) % 4096 == 0
+    assert memory_bytes(settings) <= (uthreads + 2) * (2 + 4 * pipes) * (1 << 20)

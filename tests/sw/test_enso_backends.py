@@ -6,10 +6,11 @@ from hermes.enso.backends import Backend, Direct, Hybrid, Software
 from hermes.enso.registers import RX_HEAD, RX_MEM_LOW, TX_TAIL, notification_buffer_register, pipe_register
 from hermes.messages import PARK, PIPE_RX_HEAD
 from hermes.queues import CAPACITY, SpscQueue
+from hermes.world import End
 from tests.tools.host import COSTS, Host
 
 
-class Listener:
+class Listener(End):
     def queue_changed(self, queue: int) -> None:
         """Nobody has to act."""
 

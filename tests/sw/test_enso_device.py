@@ -11,11 +11,12 @@ from hermes.enso.registers import BATCH, RX_HEAD, TX_TAIL, RingSizes, notificati
 from hermes.enso.tx_pipe import TxPipe
 from hermes.messages import PARK
 from hermes.queues import SpscQueue
+from hermes.world import End
 from tests.tools.driver import DriverHost
 from tests.tools.host import COSTS, SMALL, Host, udp_frame
 
 
-class Listener:
+class Listener(End):
     def queue_changed(self, queue: int) -> None:
         """Nobody has to act."""
 

@@ -3,11 +3,11 @@
 import pytest
 
 from hermes.queues import CAPACITY, SpscQueue
-from hermes.world import QUEUE_POP, QUEUE_PUSH
+from hermes.world import QUEUE_POP, QUEUE_PUSH, End
 from tests.tools.host import Host
 
 
-class End:
+class Told(End):
     def __init__(self) -> None:
         self.told: list[int] = []
 
@@ -17,7 +17,7 @@ class End:
 
 def test_items_come_out_in_order_and_each_is_an_effect() -> None:
     host = Host()
-    queue = SpscQueue(host.machine, 7, End())
+    queue = SpscQueue(host.machine, 7, Told())
     queue.push((0, 1, 2, 3, 9))
     queue.push((4, 5, 6, 7, 9))
     assert (len(queue), queue[0], queue[1]) == (2, (0, 1, 2, 3, 9), (4, 5, 6, 7, 9))
@@ -50,7 +50,7 @@ def test_who_never_waits_need_not_be_told() -> None:
 
 
 def test_the_consumer_is_told_of_each_item() -> None:
-    consumer = End()
+    consumer = Told()
     queue = SpscQueue(Host().machine, 3, consumer)
     queue.push((0, 0, 0, 0, 0))
     queue.push((0, 0, 0, 0, 0))
@@ -59,8 +59,8 @@ def test_the_consumer_is_told_of_each_item() -> None:
 
 @pytest.mark.parametrize("room", [1, 2, 3])
 def test_whoever_waits_for_room_is_told_of_the_item_that_makes_it(room: int) -> None:
-    producer = End()
-    queue = SpscQueue(Host().machine, 3, End())
+    producer = Told()
+    queue = SpscQueue(Host().machine, 3, Told())
     queue.producer = producer
     for _ in range(CAPACITY - room + 1):
         assert len(queue) + room <= queue.capacity
@@ -73,8 +73,8 @@ def test_whoever_waits_for_room_is_told_of_the_item_that_makes_it(room: int) -> 
 
 
 def test_who_does_not_wait_for_room_is_told_nothing() -> None:
-    producer = End()
-    queue = SpscQueue(Host().machine, 3, End(), producer)
+    producer = Told()
+    queue = SpscQueue(Host().machine, 3, Told(), producer)
     queue.capacity = 5
     for _ in range(2):
         queue.push((0, 0, 0, 0, 0))

@@ -158,6 +158,18 @@ def test_softirqs_take_effect_one_by_one_and_only_the_call_pays_for_the_queues_l
     assert host.runtime.runqueue_insertions == 3
 
 
+def test_a_uthread_that_a_softirq_wakes_counts_as_runnable_since_the_softirq_was_pushed() -> None:
+    host = RuntimeHost()
+    workers = host.workers(2, 1 * US)
+    host.engine.now = 300
+    ready(host, 0, 1)
+    host.push(0, workers[0])
+    host.run(host.grant(1, 0, 5 * US) + 5 * US)
+    assert host.starts() == [(0, 1), (1, 1)]
+    assert (workers[0].since, workers[1].since) == (300, 300)
+    assert host.times(UTHREAD_START)[1] > 5 * US
+
+
 def test_what_it_took_and_did_not_act_upon_yet_is_in_its_hand() -> None:
     host = RuntimeHost()
     host.workers(3, 1 * US)

@@ -110,6 +110,15 @@ def test_who_was_woken_before_it_parks_does_not_wait_but_once() -> None:
     assert len(scene.host.times(UTHREAD_START)) == 2
 
 
+def test_who_is_woken_twice_before_it_runs_is_runnable_once_and_awake_at_its_next_park() -> None:
+    scene = Scene()
+    sleeper = scene.script("sleeper", Park(), Compute(1), Park(), Compute(1), Park())
+    waker = scene.script("waker", Wake(sleeper), Wake(sleeper))
+    assert scene.run(sleeper, waker) == ["waker"] * 2 + ["sleeper"] * 4
+    assert len(scene.host.times(UTHREAD_START)) == 3
+    assert scene.host.runtime.runqueue_insertions == 3
+
+
 def test_a_wake_of_who_waits_for_something_else_does_not_end_that() -> None:
     scene = Scene()
     sleeper = scene.script("sleeper", Sleep(50 * US), Park(), Compute(1))

@@ -138,10 +138,11 @@ def test_without_work_it_looks_and_waits() -> None:
     assert stage.served.waits_for() == ""
 
 
-def test_without_room_in_the_tx_ring_it_waits_for_a_completion() -> None:
+@pytest.mark.parametrize("posted", [14, 15])
+def test_without_room_in_the_tx_ring_for_a_send_that_is_cut_it_waits_for_a_completion(posted: int) -> None:
     stage = Stage([60])
     buffer = stage.served.device.notifications
-    for _ in range(15):
+    for _ in range(posted):
         buffer.post(0x1000, 64)
     stage.run(stage.start + 5 * US)
     assert (stage.served.packets, stage.served.waiting) == (0, True)
@@ -172,6 +173,24 @@ def test_what_comes_while_it_serves_is_found_by_the_second_look(waits: int, is_c
     assert len(stage.times(UTHREAD_START)) == len(stage.times(UTHREAD_END)) == 1
     assert stage.served.packets == (1 if is_completion else 2)
     assert stage.served.device.notifications.reaped == is_completion
+
+
+@pytest.mark.parametrize("waits", [UNDER_LOCK, BY_MESSAGE, BY_SWITCH])
+def test_a_look_that_finds_something_tells_nothing(waits: int) -> None:
+    stage = Stage([60], waits=waits, service_ps=5 * US)
+    stage.at(stage.start + 1 * US, lambda: notify(stage, stage.served, [60]))
+    batch = RECEIVE + 5 * US + PACKET + POST
+    look = LOOK + (C.lock if waits == UNDER_LOCK else 0)
+    lock_line = C.line_dirty if waits == UNDER_LOCK else 0
+    end = stage.start + 2 * (batch + look) + lock_line + (MESSAGE if waits == BY_MESSAGE else 0)
+    waiting = []
+    for time in range(stage.start, end, 1 * US):
+        stage.run(time)
+        waiting.append(stage.served.waiting)
+    stage.run(end)
+    assert stage.times(UTHREAD_END) == [end]
+    assert not any(waiting)
+    assert stage.served.waiting == (waits == UNDER_LOCK)
 
 
 def test_under_the_lock_it_waits_by_its_flag_and_tells_nobody() -> None:
@@ -280,6 +299,19 @@ def test_sending_per_packet_is_a_request_and_a_message_for_each_without_a_look_i
     assert stage.told() == [(RX_HEAD, 0, 1), (TX_TAIL, 0, 1), (TX_TAIL, 0, 2), (TX_TAIL, 0, 3)]
     assert stage.times(QUEUE_PUSH)[1:] == sent
     assert (stage.served.packets, stage.served.batches) == (3, 3)
+
+
+def test_each_of_many_sends_needs_room_for_its_message() -> None:
+    stage = Stage([60] * 3, switches=Switches(send="packet"))
+    queue = stage.queue(1)
+    queue.capacity = 3
+    stage.run(stage.start + 10 * US)
+    assert [message[0] for message in stage.told()] == [RX_HEAD, TX_TAIL]
+    assert stage.times(UTHREAD_END) == []
+    stage.at(stage.start + 11 * US, queue.pop)
+    stage.at(stage.start + 12 * US, queue.pop)
+    stage.run(stage.start + 20 * US)
+    assert stage.told() == [(TX_TAIL, 0, 2), (TX_TAIL, 0, 3)]
 
 
 def test_with_a_tx_pipe_answers_are_copied_there_and_rx_space_is_free_at_once() -> None:

@@ -10,7 +10,7 @@ from hermes.runtime.script import Body, Compute, Park, Spawn, Yield
 from hermes.runtime.softirq import ready_softirq
 from hermes.runtime.switching import Silent
 from hermes.switches import Switches
-from hermes.world import ANSWER, CORE_LEFT, QUEUE_FULL, QUEUE_PUSH, UTHREAD_END, UTHREAD_START
+from hermes.world import ANSWER, CORE_LEFT, QUEUE_FULL, QUEUE_PUSH, UTHREAD_END, UTHREAD_START, End
 from tests.tools.host import COSTS as C
 from tests.tools.host import NS
 from tests.tools.runtimes import ANSWERS, RuntimeHost
@@ -32,7 +32,7 @@ def answering(host: RuntimeHost, core: int = 1, after: int = 500 * NS) -> list[I
     queue = host.queue(core)
     told: list[Item] = []
 
-    class IOKernel:
+    class IOKernel(End):
         def queue_changed(self, number: int) -> None:
             told.append(queue[len(queue) - 1])
             host.at(host.engine.now + after, lambda: host.answer(core))

@@ -1,90 +1,93 @@
-"""Hermes Indirect as a whole: the way of one packet, step by step, each at its time."""
+"""Hermes Indirect: the way of one packet, step by step, and what comes back of many."""
+
+import pytest
 
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.steering import FlowKey
-from hermes.enso.pipe import RxTxPipe
-from hermes.enso.registers import RX_HEAD, TX_TAIL
-from hermes.world import (
-    CORE_GRANT,
-    NIC_WRITE,
-    QUEUE_POP,
-    QUEUE_PUSH,
-    UTHREAD_END,
-    UTHREAD_START,
-)
+from hermes.enso.registers import RX_HEAD, TX_TAIL, notification_buffer_register, pipe_register
+from hermes.runtime.softirq import rx_softirq
+from hermes.systems.indirect import Indirect
+from hermes.world import MMIO_WRITE, QUEUE_POP, QUEUE_PUSH, UTHREAD_END, UTHREAD_START
 from tests.tools.host import COSTS as C
-from tests.tools.host import NS, IndirectHost, udp_frame
+from tests.tools.host import NS, udp_frame
 from tests.tools.look_alikes import not_sound_ipv4
+from tests.tools.way import (
+    ARRIVAL,
+    CALLED,
+    COMPLETED,
+    COMPLETION,
+    FORWARDED,
+    MESSAGE,
+    MESSAGES,
+    OWN,
+    PACKET,
+    PUSHED,
+    ROUTED,
+    SOFTIRQS,
+    SWITCHED,
+    TOLD,
+    first,
+    follow,
+    one_packet,
+)
+from tests.tools.whole_host import WholeHost, lap
 
-MESSAGES, SOFTIRQS = 0, 1  # numbers of the queues with one core
-LAP = C.iok_loop + 3 * C.poll_clean
+LAP = lap(1)
+READ = 2 * C.line_dirty
+"""The lines of a kthread's queues, which the last scan looked at."""
+ITEM = C.softirq_item + C.lock + C.line_dirty
+"""To handle a softIRQ about a uthread whose lock, but not the slot, this core had last."""
+US = 1_000 * NS
 
 
 def test_the_way_of_one_packet_step_by_step() -> None:
-    host = IndirectHost()
-    begin = host.start()
-    host.frames([udp_frame(0)], [begin + 5_000 * NS])
-    host.run(begin + 50_000 * NS)
-    frame, (arrived, *_) = udp_frame(0), host.times(NIC_WRITE)
-
-    # the IOKernel sees the notification when its walk gets there, and routes it
-    look = first_look(begin + C.iok_loop, LAP, arrived)
-    softirq = look + C.line_dma + C.notification_route + C.softirq_push + C.line_dirty
-    # the kthread, which searches alone, sees it in its next lap and calls the handler, ...
-    own = 2 * C.poll_clean
-    found = first_look(begin + own + C.line_dirty, own, softirq)
-    handler = own + C.softirq_call + C.lock + C.line_dirty + C.softirq_item + C.lock + 2 * C.line_dirty
-    handled = found + handler
-    # ... which makes the uthread runnable; so it runs
-    started = handled + C.scheduler_entry + own + C.lock + C.uthread_switch
-    # RECEIVE: nothing to reap, one notification, from the ring that this core wrote, one message
-    received = started + 3 * C.poll_clean + C.message_send + C.line_dirty
-    # SEND: one packet, one request in a slot that was the IOKernel's at set-up, one message
-    handled_packet = received + C.line_dma + C.packet_parse
-    sent = handled_packet + C.packet_send + C.message_send + 2 * C.line_dirty
-    # LOOK: nothing there, so it waits
-    parked = sent + C.lock + 2 * C.poll_clean
-    happened = [effect[:3] for effect in host.effects if effect[0] <= parked and effect[1] != QUEUE_POP]
-    assert happened == [
-        (arrived, NIC_WRITE, 0),
-        (softirq, QUEUE_PUSH, SOFTIRQS),
-        (started, UTHREAD_START, 0),
-        (received, QUEUE_PUSH, MESSAGES),
-        (sent, QUEUE_PUSH, MESSAGES),
-        (parked, UTHREAD_END, 0),
+    """DESIGN 6, points 1 and 2: every step waits for a look at most, and its effects land at its end."""
+    host, before = one_packet("indirect")
+    assert isinstance(host.system, Indirect)
+    kthread = [
+        ARRIVAL,
+        (QUEUE_PUSH, SOFTIRQS, ROUTED + PUSHED, LAP),
+        (QUEUE_POP, SOFTIRQS, CALLED + READ + ITEM, OWN),
+        (UTHREAD_START, 0, SWITCHED, 0),
+        (QUEUE_PUSH, MESSAGES, 3 * C.poll_clean + MESSAGE, 0),  # this core wrote the slot
+        (QUEUE_PUSH, MESSAGES, PACKET + MESSAGE, 0),
+        (UTHREAD_END, 0, OWN + C.lock, 0),
     ]
-    assert host.times(QUEUE_POP)[0] == handled
-    assert [frame for _, frame in host.nic.sent] == [expected_echo(frame)]
+    times = follow(host, before, kthread)
+    follow(host, times[4] - 1, [first(QUEUE_PUSH, MESSAGES), (QUEUE_POP, MESSAGES, TOLD, LAP)])
+    follow(host, times[5] - 1, [first(QUEUE_PUSH, MESSAGES), (QUEUE_POP, MESSAGES, FORWARDED, LAP)])
+    assert [frame for _, frame in host.nic.sent] == [expected_echo(udp_frame(0))]
 
 
-def first_look(start: int, lap: int, at: int) -> int:
-    """First of the looks at start, start + lap, ... that is not before ``at``."""
-    return start + max(0, -(-(at - start) // lap)) * lap
-
-
-def test_the_second_half_reaps_and_frees() -> None:
-    host = IndirectHost()
-    begin = host.start()
-    host.frames([udp_frame(0, 200)], [begin + 5_000 * NS])
-    host.run(begin + 50_000 * NS)
-    assert len(host.times(UTHREAD_START)) == len(host.times(UTHREAD_END)) == 2, "once to serve, once to reap"
-    pipe = host.system.uthreads[0].device.pipes[0]
-    assert pipe.rx_head == pipe.rx_tail == pipe.notified_tail == 4
+def test_its_completion_brings_it_back_to_reap() -> None:
+    host, before = one_packet("indirect")
+    kthread = [
+        COMPLETION,
+        (QUEUE_PUSH, SOFTIRQS, COMPLETED + PUSHED, LAP),
+        (QUEUE_POP, SOFTIRQS, CALLED + ITEM, OWN),
+        (UTHREAD_START, 0, SWITCHED, 0),
+        (UTHREAD_END, 0, OWN + C.completion_reap + C.mmio_issue + OWN + C.lock, 0),
+    ]
+    follow(host, before, kthread)
+    (server,) = host.system.servers
+    pipe = server.device.pipes[0]
+    assert pipe.rx_head == pipe.rx_tail == pipe.notified_tail == 1
     assert host.system.counts()["completions"] == host.system.counts()["notifications"] == 1
-    assert host.system.messages() == {"rx_head": 1, "tx_tail": 1}
+    assert {kind: count for kind, count in host.system.messages().items() if count} == {"rx_head": 1, "tx_tail": 1}
     assert host.system.waiting() == []
+    host.require_balance()
 
 
 def test_a_pipe_in_header_mode_takes_what_others_refuse_and_brings_it_back_whole() -> None:
-    host = IndirectHost(cores=2, uthreads=2, header_pipes={1})
+    host = WholeHost(cores=2, uthreads=2, header_pipes={1})
     host.nic.fallback = 0
     begin = host.start()
     trailer = b"what follows the packet" * 5
     some = [udp_frame(0) + trailer, udp_frame(1) + trailer]
     frames = [*some, *not_sound_ipv4()]
     host.nic.flows.update({FlowKey(0, 0, 0, 0): 1})
-    host.frames(frames * 10, [begin + 5_000 * NS + 2_000 * NS * i for i in range(10 * len(frames))])
-    host.run(begin + 500_000 * NS)
+    host.frames(frames * 10, [begin + 5 * US + 2 * US * i for i in range(10 * len(frames))])
+    host.run(begin + 500 * US)
     back = [frame for _, frame in host.nic.sent]
     assert [frame for frame in back if frame == expected_echo(some[0])] == [expected_echo(some[0])] * 10
     others = [expected_echo(frame, in_header_mode=True) for frame in frames[1:]] * 10
@@ -96,30 +99,32 @@ def test_a_pipe_in_header_mode_takes_what_others_refuse_and_brings_it_back_whole
 def test_a_packet_behind_a_header_line_costs_one_more_line_to_read() -> None:
     times = []
     for header_pipes in (set(), {0}):
-        host = IndirectHost(header_pipes=header_pipes)
+        host = WholeHost(header_pipes=header_pipes)
         begin = host.start()
-        host.frames([udp_frame(0)], [begin + 5_000 * NS])
-        host.run(begin + 50_000 * NS)
-        received, sent = host.times(QUEUE_PUSH)[1:3]
+        host.frames([udp_frame(0)], [begin + 5 * US])
+        host.run(begin + 50 * US)
+        received, sent = (time for time, queue, _ in host.happened(QUEUE_PUSH) if queue == MESSAGES)
         times.append(sent - received)
     assert times[1] == times[0] + C.line_dma
 
 
-def test_hundreds_of_packets_over_all_rings_ends_come_back_in_order() -> None:
-    host = IndirectHost(cores=2, uthreads=3)
+@pytest.mark.parametrize("system", ["indirect", "semi-direct", "priority"])
+def test_hundreds_of_packets_over_all_rings_ends_come_back_in_order(system: str) -> None:
+    host = WholeHost(system, cores=2, uthreads=3)
     begin = host.start()
     frames = [udp_frame(i % 3, 60 + 7 * i % 600) for i in range(300)]
-    host.frames(frames, [begin + 2_000 * NS * i for i in range(300)])
-    host.run(begin + 700_000 * NS)
+    host.frames(frames, [begin + 2 * US * i for i in range(300)])
+    host.run(begin + 700 * US)
     for port in range(3):
         back = [frame for _, frame in host.nic.sent if frame[34:36] == port.to_bytes(2, "big")]
         assert back == [expected_echo(frame) for frame in frames if frame[37] == port]
     assert host.nic.drops == {}
     assert host.machine.is_quiet
+    host.require_balance()
 
 
 def test_register_writes_are_those_of_a_batch_and_no_more() -> None:
-    host = IndirectHost()
+    host = WholeHost(parking=False)
     begin = host.start()
     written: list[int] = []
     inner = host.nic.mmio_write
@@ -129,34 +134,24 @@ def test_register_writes_are_those_of_a_batch_and_no_more() -> None:
         inner(now, address, value, size)
 
     host.nic.mmio_write = note  # type: ignore[method-assign]
-    host.frames([udp_frame(0)] * 5, [begin + 5_000 * NS + 10 * NS * i for i in range(5)])
-    host.run(begin + 50_000 * NS)
-    own = 8192 * 4096
-    assert written[:2] == [own + RX_HEAD, own + TX_TAIL]
-    assert set(written) == {own + RX_HEAD, own + TX_TAIL, RX_HEAD}
+    host.frames([udp_frame(0)] * 5, [begin + 5 * US + 10 * NS * i for i in range(5)])
+    host.run(begin + 50 * US)
+    own_head, own_tail = (notification_buffer_register(0, register) for register in (RX_HEAD, TX_TAIL))
+    assert written[:2] == [own_head, own_tail]
+    assert set(written) == {own_head, own_tail, pipe_register(0, RX_HEAD)}
     assert len(written) == 3 * host.system.counts()["batches"]
-
-
-def test_cores_are_granted_at_start() -> None:
-    host = IndirectHost(cores=3)
-    assert host.system.counts()["grants"] == 3
-    other = IndirectHost(cores=2)
-    other.effects.clear()
-    other.carry_out(other.system.set_up(), other.system.control)
-    assert [effect[1:] for effect in other.effects if effect[1] == CORE_GRANT] == [
-        (CORE_GRANT, 1, 0),
-        (CORE_GRANT, 2, 1),
-    ]
+    assert MMIO_WRITE not in {kind for _, kind, _, _ in host.effects}
 
 
 def test_who_waits_for_what_is_told() -> None:
-    host = IndirectHost(cores=2, uthreads=2)
-    runtime = host.system.runtime
-    runtime.kthreads[1].softirqs.push(host.put_packet(1))
-    pipe = host.system.uthreads[0].device.pipes[0]
-    assert isinstance(pipe, RxTxPipe)
-    host.system.uthreads[0].device.send(pipe, 1)
+    host = WholeHost(cores=2, uthreads=2)
+    host.system.runtimes[0].kthreads[1].softirqs.push(rx_softirq(1, 1, 1, 0, 0))
+    host.post(0, 1)
+    pipe = host.system.servers[0].device.pipes[0]
+    pipe.notified_tail = 1
+    host.system.servers[0].device._sent.append((pipe, 1))  # type: ignore[arg-type]
     assert host.system.waiting() == [
-        "kthread 1 waits for 1 softIRQs and 0 uthreads to be run",
+        "message queue 0 waits for 1 messages to be taken",
+        "kthread 1 of runtime 0 waits for 1 softIRQs and 0 uthreads to be run",
         "uthread 0 waits for 1 completions",
     ]

@@ -47,7 +47,7 @@ class Host:
         self.memory = self.nic.memory
         self.time = 0
         self.effects: list[tuple[int, int, int, int]] = []
-        self.machine.record = self._record
+        self.machine.record = self._record  # type: ignore[method-assign]
 
     def _record(self, kind: int, subject: int, value: int) -> None:
         self.effects.append((self.engine.now, kind, subject, value))

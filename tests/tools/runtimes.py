@@ -22,13 +22,14 @@ from hermes.runtime.uthread import Uthread
 from hermes.switches import Switches
 from hermes.world import APPLICATION, UTHREAD_START, Core
 from tests.tools.host import COSTS, SMALL, Host, at, udp_frame
+from tests.tools.software import Bare
 
 ANSWERS, SOFTIRQS = 50, 100
 """Numbers of the first answer queue, of core 1, and of kthread 0's softIRQ queue; message queue c is that of core c."""
 IOKERNEL_ORDER = 1
 
 
-class Intruder:
+class Intruder(Bare):
     """What another runtime has on a core: it computes, 1 ms at a time, and leaves when it is interrupted.
 
     Attributes
@@ -60,12 +61,6 @@ class Intruder:
             self._host.machine.ksched.arrived(self._core.index)
         self._core.spend(APPLICATION, 1_000_000_000)
         return True
-
-    def poll(self, source: int) -> bool:
-        raise AssertionError("it never polls")
-
-    def ready(self) -> int:
-        raise AssertionError("it never polls")
 
 
 class RuntimeHost(Host):

@@ -1,6 +1,6 @@
 """A whole small host: a system of three on the reference NIC, or its IOKernel alone, with kthreads that never run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ class WholeHost(Host):
         guaranteed: int | None = None,
         batch: bool = False,
         service_ps: int = 0,
+        header_pipes: Collection[int] = (),
         alone: bool = False,
         is_naive: bool = False,
         **switches: Any,
@@ -78,6 +79,7 @@ class WholeHost(Host):
             guaranteed=guaranteed,
             batch=batch,
             flows=[(FlowKey(port, 0, DESTINATION, 0), port) for port in range(uthreads)],
+            header_pipes=header_pipes,
             rings=SMALL,
             switches=Switches(**{**switches, **OVERRIDES}),
         )
