@@ -276,25 +276,31 @@ class World(ABC):
         The simulated time.
     costs
         What steps cost.
-    cores
-        Core 0 is the IOKernel's, the others run applications.
-    lines
-        The shared cache lines.
     memory
         Host memory.
-    ksched
-        Who runs on the cores.
     stamps
         When what happened to requests.
     """
 
     clock: Clock
     costs: Costs
-    cores: Sequence[Core]
-    lines: CacheLines
     memory: Memory
-    ksched: Ksched
     stamps: Stamps
+
+    @property
+    @abstractmethod
+    def cores(self) -> Sequence[Core]:
+        """Core 0 is the IOKernel's, the others run applications."""
+
+    @property
+    @abstractmethod
+    def lines(self) -> CacheLines:
+        """The shared cache lines."""
+
+    @property
+    @abstractmethod
+    def ksched(self) -> Ksched:
+        """Who runs on the cores."""
 
     @abstractmethod
     def record(self, kind: int, subject: int, value: int) -> None:

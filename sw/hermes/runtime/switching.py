@@ -49,9 +49,11 @@ class Teller(ABC):
     def ready(self) -> int:
         """1 if a look would find something."""
 
+    @abstractmethod
     def uthreads(self) -> list[Uthread]:
         """Of the switch that is being told: who is entered, and, if that is not told yet, who parked."""
 
+    @abstractmethod
     def waits_for(self) -> str:
         """What telling waits for."""
 
