@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.measure.result import Outcome, measured
-from cosim.pcie.bridge import Bridge, SentFrames
+from cosim.pcie.bridge import Bridge
+from cosim.pcie.frame_blocks import SentFrames
 from cosim.pcie.link import LinkParameters
 from cosim.run import simulate
 from cosim.simulation import Options, memory_bytes
@@ -61,6 +62,16 @@ class CountingNic(ReferenceNic):
     def frames_sent(self) -> int:
         """As of the last run."""
         return bisect_right(self.sent, self.time, key=lambda sent: sent[0])
+
+    @property
+    def frames_delivered(self) -> int:
+        """As of the last run."""
+        return int((self._times <= self.time).sum())
+
+    def sent_up_to(self, time_ps: int) -> tuple[int, int]:
+        """How many of those of the last run there are, and when the last of these left."""
+        count = bisect_right(self.sent, min(time_ps, self.time), key=lambda sent: sent[0])
+        return count, self.sent[count - 1][0] if count else -1
 
     def sent_frames(self) -> SentFrames:
         """All so far."""
