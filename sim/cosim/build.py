@@ -113,7 +113,7 @@ def cached(name: str, key: str, make: Callable[[Path], None]) -> Path:
     return folder
 
 
-def _run(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> None:
+def run_step(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> None:
     """Run one build step; its output goes to ``build.log`` in ``folder``.
 
     Raises
@@ -207,13 +207,13 @@ def _verilate(files: Sequence[Path], top: str, flags: Sequence[str], objects: Pa
     verilator = find_verilator()
     command: list[str | Path] = [verilator.executable, "--cc", "--exe", "-Mdir", objects, "--top-module", top]
     command += ["--prefix", "Vtop", "-O3", "-Wno-fatal", "-CFLAGS", "-std=c++20", *flags]
-    _run([*command, *(path.absolute() for path in files)], objects.parent, verilator.environment())
+    run_step([*command, *(path.absolute() for path in files)], objects.parent, verilator.environment())
 
 
 def _make(objects: Path, *targets: str) -> None:
     verilator = find_verilator()
     command: list[str | Path] = ["make", f"-j{os.cpu_count() or 1}", "-C", objects, "-f", "Vtop.mk"]
-    _run([*command, *verilator.make_variables(), *targets], objects.parent, verilator.environment())
+    run_step([*command, *verilator.make_variables(), *targets], objects.parent, verilator.environment())
 
 
 def cocotb_model(

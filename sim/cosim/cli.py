@@ -101,7 +101,9 @@ def run_command(
 def _offered(config: RunConfig) -> str:
     """What comes, and how fast."""
     source = config.pcap or f"{config.requests:,} requests of {config.flows} flows"
-    if config.rate is None:
+    if config.clients is not None:
+        return f"{source}, each of {config.clients:,} clients waiting for its answers"
+    if config.arrivals is not None and config.rate is None:
         return f"{source}, arrivals {config.arrivals.kind}"
     return f"{source} at line rate" if config.rate == "line" else f"{source} at {config.rate:,} per second"
 

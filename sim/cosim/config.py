@@ -34,11 +34,11 @@ GENERATED_REQUESTS = 20_000
 """Where neither a number nor a capture is given."""
 DEFAULT_RATE = 10**6
 
-_HOW = frozenset({"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file"})
+_HOW = frozenset({"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file", "compiled"})
 """Settings that change how a run is carried out, and no result."""
 _PLAIN = (
-    "applications", "arrivals", "drain", "frame_bytes", "guaranteed", "idle_skip", "lookahead", "polling",
-    "requests_file", "series",
+    "applications", "arrivals", "clients", "compiled", "drain", "frame_bytes", "guaranteed", "idle_skip", "lookahead",
+    "polling", "requests_file", "series", "think",
 )  # fmt: skip
 SET: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in _PLAIN},
@@ -75,7 +75,9 @@ class RunConfig(Frozen):
     """One run. Each field's description says what is accepted; times are integer picoseconds.
 
     Flags and ``--set`` use the aliases; files use the names. What a run does not have is None: a capture brings its own
-    ``flows``, ``requests`` and ``frame_bytes``, and some ``arrivals`` their own ``rate``.
+    ``flows``, ``requests`` and ``frame_bytes``, and some ``arrivals`` their own ``rate``. With ``clients`` there is
+    neither: connection i belongs to client i modulo ``clients``, and each client has one request outstanding and sends
+    its next one ``think_ps`` after the answer.
     """
 
     system: Annotated[str, AfterValidator(_known_system)] = Field("indirect", description=", ".join(SYSTEMS))
@@ -93,7 +95,13 @@ class RunConfig(Frozen):
     batch: bool = Field(False, description="on or off")
     switches: SwitchSettings = Field(Switches(), description="the fields of hermes.switches.Switches")
     pcap: Path | None = Field(None, description="a capture (pcap or pcapng)")
-    arrivals: Arrivals = Field(Poisson(), description=arrival_forms.FORMS)
+    clients: int | None = Field(None, ge=1, description="1 or more clients, no more than flows, without a capture")
+    think_ps: Duration | None = Field(
+        default_factory=lambda settled: None if settled.get("clients") is None else 0,
+        alias="think",
+        description="a time with a unit, such as 10us, with clients",
+    )
+    arrivals: Arrivals | None = Field(Poisson(), description=f"{arrival_forms.FORMS}; none with clients")
     rate: Annotated[Rate, Field(ge=1)] | Literal["line"] | None = Field(
         DEFAULT_RATE, description="1 or more frames per second, such as 2500, 100k or 1.5M, or line"
     )
@@ -131,6 +139,7 @@ class RunConfig(Frozen):
     idle_skip: bool = Field(True, description="on or off")
     lookahead: Literal["max"] | Annotated[int, Field(ge=1)] = Field("max", description="max, or 1 or more cycles")
     polling: Literal["arithmetic", "naive"] = Field("arithmetic", description="arithmetic or naive")
+    compiled: bool = Field(True, description="on or off")
     waves: bool = Field(False, description="on or off")
     trace: Literal[False] = Field(False, description="no trace: it comes with the stages")
 
@@ -145,6 +154,8 @@ class RunConfig(Frozen):
         if not isinstance(data, dict):
             return data
         settings = dict(data)
+        if settings.get("clients") is not None:
+            return {"arrivals": None, "rate": None, **settings}
         if "arrivals" not in settings:
             is_even = settings.get("rate") == "line" or settings.get("pcap") is not None
             settings["arrivals"] = Deterministic() if is_even else Poisson()
@@ -167,7 +178,10 @@ class RunConfig(Frozen):
                 self._require(getattr(self, field) is None, field)
             self._require(self.workload != "kv", "workload", "echo or spin with a capture")
         self._require_kinds()
-        self._require_rate()
+        if self.clients is not None:
+            self._require_closed_loop(self.clients)
+        else:
+            self._require_rate()
         return self
 
     def _require_kinds(self) -> None:
@@ -183,9 +197,17 @@ class RunConfig(Frozen):
         if (self.kv is None) == (self.workload == "kv"):
             raise ConfigError(f"workload is {self.workload}; accepted with kv settings is kv")
 
+    def _require_closed_loop(self, clients: int) -> None:
+        self._require(self.flows is not None and clients <= self.flows, "clients", "at most flows, without a capture")
+        self._require(self.think_ps is not None, "think_ps")
+        for field in ("arrivals", "rate"):
+            self._require(getattr(self, field) is None, field, "none with clients, which wait for their answers")
+
     def _require_rate(self) -> None:
         """The rate agrees with the arrivals."""
-        kind = self.arrivals.kind
+        self._require(self.think_ps is None, "think_ps")
+        self._require(self.arrivals is not None, "arrivals")
+        kind = self.arrivals.kind if self.arrivals else ""
         self._require(kind != "capture" or self.pcap is not None, "arrivals")
         if _has_own_rate(self.arrivals):
             self._require(self.rate is None, "rate", f"none with arrivals {kind}, which has its own")
@@ -197,8 +219,9 @@ class RunConfig(Frozen):
     def _require(self, fine: bool, field: str, accepted: str | None = None) -> None:
         if not fine:
             value = getattr(self, field)
+            name = field.removesuffix("_ps")
             accepted = accepted or type(self).model_fields[field].description
-            raise ConfigError(f"{field} is {getattr(value, 'kind', value)}; accepted is {accepted}")
+            raise ConfigError(f"{name} is {getattr(value, 'kind', value)}; accepted is {accepted}")
 
     @classmethod
     def from_flags(cls, flags: Mapping[str, object], assignments: Iterable[str] = ()) -> Self:

@@ -1,8 +1,10 @@
-"""The discrete-event kernel: a heap of events in the order of time, handled by kind.
+"""The discrete-event kernel: what happens next, at the host.
 
-An event is (time, order, kind, a, b), five integers. ``order`` decides at equal time: the NIC's effects come first,
-then the cores by number. A sequence number would not do: it would depend on how many events were polls that found
-nothing.
+A core has one event at a time, the end of an action or a look that may find something; setting its time replaces what
+was set before. Everything else is in a heap: (time, order, kind, a, b), five integers, handled by kind.
+
+``order`` decides at equal time: the NIC's effects come first, then the cores by number. A sequence number would not do:
+it would depend on how many events were polls that found nothing.
 """
 
 from collections.abc import Callable
@@ -10,14 +12,16 @@ from heapq import heappop, heappush
 from typing import Final
 
 from cosim.nic.base import NEVER, Nic
+from hermes.world import Clock
 
 NIC_ORDER: Final = 0
+FIRST_CORE_ORDER: Final = 1
 LAST_ORDER: Final = 1 << 30
 
 Handler = Callable[[int, int], None]
 
 
-class Engine:
+class Engine(Clock):
     """Handles events, each when host memory is what it is at that time.
 
     Attributes
@@ -26,17 +30,26 @@ class Engine:
         Time in picoseconds and order of the event that is being handled, or was last.
     events
         Handled so far.
+    core_times
+        By core: when its next event is; NEVER if it has none. Cores set theirs.
     """
 
-    __slots__ = ("_handlers", "_heap", "_nic", "events", "now", "order")
+    __slots__ = ("_cores", "_handlers", "_heap", "_nic", "core_times", "events", "now", "order")
 
     def __init__(self, nic: Nic) -> None:
         self.now = 0
         self.order = NIC_ORDER
         self.events = 0
+        self.core_times = [NEVER]  # one more than there are cores, so that there is always a first one
+        self._cores: list[Callable[[], None]] = []
         self._nic = nic
         self._heap: list[tuple[int, int, int, int, int]] = []
         self._handlers: list[Handler] = []
+
+    def add_core(self, event: Callable[[], None]) -> None:
+        """The next core: its events are handled by ``event()``."""
+        self._cores.append(event)
+        self.core_times.append(NEVER)
 
     def kind(self, handler: Handler) -> int:
         """A new kind of events, handled by ``handler(a, b)``."""
@@ -44,30 +57,44 @@ class Engine:
         return len(self._handlers) - 1
 
     def schedule(self, time: int, order: int, kind: int, a: int, b: int) -> None:
-        """An event to come, not before ``now``."""
+        """An event to come, not before ``now``; at equal time and order behind that of the core."""
         heappush(self._heap, (time, order, kind, a, b))
 
     @property
     def next_time(self) -> int:
         """Time of the next event; NEVER if there is none."""
-        return self._heap[0][0] if self._heap else NEVER
+        first = min(self.core_times)
+        return min(first, self._heap[0][0]) if self._heap else first
 
     def run(self, safe: int) -> int:
         """Handle all events with time <= ``safe``; the time of the next one after that."""
-        heap, handlers, nic = self._heap, self._handlers, self._nic
-        now, count = self.now, 0
-        while heap:
-            time, order, kind, a, b = heappop(heap)
+        heap, times, nic, cores = self._heap, self.core_times, self._nic, self._cores
+        change = nic.next_change  # nothing that software does here brings it forward: the NIC is too far away
+        count = 0
+        while True:
+            time = min(times)
+            order = times.index(time) + FIRST_CORE_ORDER
+            is_of_core = True
+            if heap:
+                first = heap[0]
+                if first[0] < time or (first[0] == time and first[1] < order):
+                    time, order, is_of_core = first[0], first[1], False
             if time > safe:
-                heappush(heap, (time, order, kind, a, b))
                 break
-            if time < now:
-                raise ValueError(f"event {(time, order, kind, a, b)} lies before the present, {now} ps")
-            self.now = now = time
+            if time < self.now:
+                what = f"core {order - FIRST_CORE_ORDER}" if is_of_core else str(heap[0])
+                raise ValueError(f"event of {what} at {time} ps lies before the present, {self.now} ps")
+            self.now = time
             self.order = order
             count += 1
-            if nic.next_change <= time:
+            if change <= time:
                 nic.advance(time)
-            handlers[kind](a, b)
+                change = nic.next_change
+            if is_of_core:
+                times[order - FIRST_CORE_ORDER] = NEVER
+                cores[order - FIRST_CORE_ORDER]()
+            else:
+                _, _, kind, a, b = heappop(heap)
+                self._handlers[kind](a, b)
         self.events += count
-        return heap[0][0] if heap else NEVER
+        return time

@@ -1,9 +1,11 @@
 """One run: from its configuration, through a simulator in a process of its own, to its files."""
 
+import gc
 import importlib.metadata
 import os
 import pickle
 import platform
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,30 +16,42 @@ from typing import Any
 
 import numpy as np
 from cocotb.handle import HierarchyObject
+from numpy.typing import NDArray
 
+from cosim.compiled import compiled_packages
 from cosim.config import RunConfig
 from cosim.measure.conservation import check_balances
 from cosim.measure.errors import MeasureError
 from cosim.measure.files import staged, write_json
+from cosim.measure.latency import order_of_arrival
 from cosim.measure.requests_file import require_parquet
 from cosim.measure.result import Outcome, measure
 from cosim.nic.rtl import LOG, SimulatorError, nic_model
 from cosim.nic.rtl import simulate as simulate_in_child
 from cosim.pcie.bridge import Bridge, BridgeError
+from cosim.pcie.frame_blocks import ClientTimes
 from cosim.pcie.link import NIC_CYCLE_PS
 from cosim.simulation import Options, Simulation, memory_bytes
 from cosim.toolchain import ToolError, find_verilator
 from cosim.traffic.frames import Frames
 from cosim.traffic.load import Load, load
 from cosim.traffic.pcap import write_capture
+from cosim.traffic.wire import MAC_PS
 from enso_nic.registers import COUNTERS, DROP_CAUSES, extension_register
 
 Tell = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, and how much there is (0: not known)."""
 
+Told = Callable[[int, int], None]
+"""Told how many requests are answered, and how many there are."""
+
 _LOOKS = 200
 """How often progress is told of."""
 _DRAIN_STEP_PS = 20_000_000
+_SETTLED_PS = 1_000_000
+"""After so long a frame that came is counted."""
+_NO_LAST_PS = 1 << 59
+"""Behind all times: it is not known when the last request comes, so the time of the cores is split to the end."""
 
 
 _TASK, _OUTCOME = "task.pickle", "outcome.pickle"
@@ -89,7 +103,8 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
         if config.requests_file:
             measurement.write_requests(folder / "requests.parquet")
         write_json(folder / "run-info.json", run_info)
-        write_capture(folder / "sent.pcap", requests.requests, outcome.arrivals_ps.tolist())
+        came = order_of_arrival(outcome.arrivals_ps)
+        write_capture(folder / "sent.pcap", requests.requests.taken(came), outcome.arrivals_ps[came].tolist())
         write_capture(folder / "echo.pcap", outcome.returned, outcome.returned_ps.tolist())
     return {**result, "run": run_info}
 
@@ -98,6 +113,10 @@ def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tup
     """Simulate in a child process that works in ``folder``; also tells wall time and what the bridge counted."""
     tell("building the simulator, once", 0, 0)
     model = nic_model(waves=config.waves)
+    packages = None
+    if config.compiled:
+        packages = compiled_packages(lambda: tell("compiling the software, once", 0, 0))
+    environment = {"PYTHONPATH": os.pathsep.join([str(packages), *filter(None, sys.path)])} if packages else {}
     (folder / _TASK).write_bytes(pickle.dumps(_Task(config, requests)))
 
     def hear(line: str) -> None:
@@ -105,9 +124,12 @@ def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tup
         tell("simulating", done, total)
 
     tell("starting", 0, 0)
-    simulate_in_child("cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model)
-    outcome: tuple[Outcome, dict[str, Any]] = pickle.loads((folder / _OUTCOME).read_bytes())
-    return outcome
+    simulate_in_child(
+        "cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model, environment=environment
+    )
+    outcome: Outcome
+    outcome, how_it_went = pickle.loads((folder / _OUTCOME).read_bytes())
+    return outcome, {"compiled": packages is not None, **how_it_went}
 
 
 def _kept(log: Path) -> str:
@@ -120,6 +142,7 @@ def _kept(log: Path) -> str:
 
 async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], None]) -> None:
     """The child's side of ``_outcome``."""
+    gc.disable()  # a simulation makes no cycles, and millions of small objects
     task: _Task = pickle.loads(task_file.read_bytes())
     config = task.config
     settings = options(config, task.requests)
@@ -159,9 +182,7 @@ def options(config: RunConfig, requests: Load) -> Options:
     )
 
 
-async def simulate(
-    nic: Bridge, settings: Options, requests: Load, drain_ps: int, tell: Callable[[int, int], None]
-) -> Outcome:
+async def simulate(nic: Bridge, settings: Options, requests: Load, drain_ps: int, tell: Told) -> Outcome:
     """Send the requests through software on this NIC until all came back, or the time to drain is over.
 
     All that is decided here depends on simulated time alone, never on how far the RTL has run ahead.
@@ -169,19 +190,11 @@ async def simulate(
     simulation = Simulation(nic, settings)
     # by then the RTL may be ahead of the software by the way down
     start = await simulation.prepare() + max(nic.link.propagation_down_ps, NIC_CYCLE_PS)
-    times = requests.deliver_ps + start
-    frames = requests.requests
-    arrivals = nic.load_frames(frames.blob, frames.offsets, frames.lengths, times)
-    last, expected = int(times[-1]), int(requests.is_admitted.sum())
-
-    now, end = start, last + drain_ps
-    step = max(1, -(-(last - start) // _LOOKS))
-    while now < end:
-        now = min(now + step, last) if now < last else min(now + _DRAIN_STEP_PS, end)
-        await simulation.run(last, now)
-        tell(nic.frames_sent, expected)
-        if now >= last and _sent_by(nic, now) == expected:
-            break
+    arrivals = _load_frames(nic, requests, start)
+    if requests.clients is None:
+        now = await _send_all(nic, simulation, requests, start, drain_ps, tell)
+    else:
+        now = await _answer_clients(nic, simulation, requests, start, drain_ps, tell)
     counters = {name: await simulation.read_register(extension_register(name)) for name in COUNTERS}
 
     sent = nic.sent_frames()
@@ -191,14 +204,58 @@ async def simulate(
     outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, report, pipe_flits)
     check_balances(report.balances)  # what was lost says more than who waits for it
     dropped = sum(counters[cause] for cause in DROP_CAUSES)
-    await simulation.require_progress(max(0, len(frames) - nic.frames_sent - dropped))
+    await simulation.require_progress(max(0, nic.frames_delivered - nic.frames_sent - dropped))
     await simulation.require_heads()
     return outcome
 
 
-def _sent_by(nic: Bridge, host_time: int) -> int:
-    """Frames that left the NIC by the time that the host sees at ``host_time``."""
-    return int(np.searchsorted(nic.sent_frames().times_ps, host_time - nic.link.propagation_up_ps, side="right"))
+def _load_frames(nic: Bridge, requests: Load, start: int) -> NDArray[np.int64]:
+    """Let the requests come from ``start`` on; gives the times at which they do, as they become known."""
+    frames = requests.requests
+    if requests.clients is None:
+        return nic.load_frames(frames.blob, frames.offsets, frames.lengths, requests.deliver_ps + start)
+    times = ClientTimes(start_ps=start, think_ps=requests.think_ps, mac_ps=MAC_PS)
+    return nic.load_clients(frames.blob, frames.offsets, frames.lengths, requests.client, requests.ports, times)
+
+
+async def _send_all(nic: Bridge, simulation: Simulation, requests: Load, start: int, drain_ps: int, tell: Told) -> int:
+    """Simulate until all answers left, or ``drain_ps`` after the last request came; gives the host time then."""
+    last, expected = int(requests.deliver_ps[-1]) + start, int(requests.is_admitted.sum())
+    now, end = start, last + drain_ps
+    step = max(1, -(-(last - start) // _LOOKS))
+    while now < end:
+        now = min(now + step, last) if now < last else min(now + _DRAIN_STEP_PS, end)
+        await simulation.run(last, now)
+        tell(nic.frames_sent, expected)
+        if now >= last and _sent_by(nic, now)[0] == expected:
+            break
+    return now
+
+
+async def _answer_clients(
+    nic: Bridge, simulation: Simulation, requests: Load, start: int, drain_ps: int, tell: Told
+) -> int:
+    """Simulate until all answers left, or for ``drain_ps`` no more requests came; gives the host time then."""
+    expected = len(requests.requests)
+    now, end = start, start + drain_ps
+    while now < end:
+        now = min(now + _DRAIN_STEP_PS, end)
+        await simulation.run(_NO_LAST_PS, now)
+        tell(nic.frames_sent, expected)
+        sent, latest = _sent_by(nic, now)
+        if sent == expected:
+            return now
+        end = max(end, latest + requests.think_ps + drain_ps)
+    # nothing may come while the counters are read; the RTL may be ahead of the software by the way down
+    last = now + max(nic.link.propagation_down_ps, NIC_CYCLE_PS)
+    nic.end_frames(last)
+    await simulation.run(_NO_LAST_PS, last + _SETTLED_PS)
+    return last + _SETTLED_PS
+
+
+def _sent_by(nic: Bridge, host_time: int) -> tuple[int, int]:
+    """Frames that left the NIC by the time that the host sees at ``host_time``, and when the last of these did."""
+    return nic.sent_up_to(host_time - nic.link.propagation_up_ps)
 
 
 def _host() -> dict[str, str]:

@@ -47,6 +47,7 @@ from hermes.apps.spin import Spin
 from hermes.costs import Costs
 from hermes.enso.control import FlowKey
 from hermes.enso.registers import FLIT_BYTES, RX_TAIL, SLOT_BYTES, UPSTREAM, RingSizes, pipe_register
+from hermes.errors import ContractError
 from hermes.switches import Switches
 from hermes.systems import Balance, Workload, build
 from hermes.world import (
@@ -54,7 +55,6 @@ from hermes.world import (
     CORE_ACTIVITIES,
     IOKERNEL_ACTIVITIES,
     AwaitZero,
-    ContractError,
     Control,
     ReadRegister,
     Tell,

@@ -1,22 +1,14 @@
 """Queues of cache lines in shared memory, one item a line, between one producer and one consumer at a time."""
 
 from collections import deque
-from typing import Protocol
 
-from hermes.world import QUEUE_POP, QUEUE_PUSH, World
+from hermes.world import QUEUE_POP, QUEUE_PUSH, End, World
 
 CAPACITY = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
 Item = tuple[int, int, int, int, int]
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds)."""
-
-
-class End(Protocol):
-    """Who is told at an end of a queue."""
-
-    def queue_changed(self, queue: int) -> None:
-        """The consumer: an item arrived. The producer: there is room again."""
 
 
 class SpscQueue:
@@ -30,12 +22,12 @@ class SpscQueue:
     number
         Identifies it in the hash of effects and to both ends.
     consumer, producer
-        Told of each item, and of room in a queue that was full; who never waits need not be told.
+        Told of each item, and of room that was waited for.
     pushed, popped
         Items so far.
     """
 
-    __slots__ = ("_items", "_world", "capacity", "consumer", "number", "popped", "producer", "pushed")
+    __slots__ = ("_items", "_wanted", "_world", "capacity", "consumer", "number", "popped", "producer", "pushed")
 
     def __init__(self, world: World, number: int, consumer: End | None = None, producer: End | None = None) -> None:
         self.number = number
@@ -44,6 +36,7 @@ class SpscQueue:
         self.capacity = CAPACITY
         self.pushed = self.popped = 0
         self._world = world
+        self._wanted = 0
         self._items: deque[Item] = deque()
 
     def __len__(self) -> int:
@@ -52,6 +45,10 @@ class SpscQueue:
     def is_full(self) -> bool:
         """Whether there is no room for an item."""
         return len(self._items) >= self.capacity
+
+    def await_room(self, count: int = 1) -> None:
+        """The producer waits until there is room for ``count`` items, which there is not now, and is told then."""
+        self._wanted = count
 
     def __getitem__(self, index: int) -> Item:
         """Item 0 is the oldest."""
@@ -71,10 +68,11 @@ class SpscQueue:
 
     def pop(self) -> Item:
         """The oldest item leaves the queue."""
-        was_full = len(self._items) >= self.capacity
         item = self._items.popleft()
         self.popped += 1
         self._world.record(QUEUE_POP, self.number, item[1] << 32 | item[2])
-        if was_full and self.producer is not None:
-            self.producer.queue_changed(self.number)
+        if self._wanted and len(self._items) + self._wanted <= self.capacity:
+            self._wanted = 0
+            if self.producer is not None:
+                self.producer.queue_changed(self.number)
         return item

@@ -8,6 +8,7 @@ a cyclic walk; a look that found nothing costs time and has no effect, so the wo
 Times are integer picoseconds, addresses are bytes in the NIC's and the host's one address space.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
@@ -56,10 +57,6 @@ CORE_LEFT: Final = 7  # subject: core; value: as of CORE_GRANT
 DROP: Final = 8  # subject: runtime; value: what was dropped
 
 
-class ContractError(RuntimeError):
-    """Software or its NIC broke a rule on which the other relies; the message is one line that says where."""
-
-
 @dataclass(frozen=True)
 class Walk:
     """How a core that found nothing looks at its sources, lap after lap.
@@ -74,26 +71,40 @@ class Walk:
         What the time goes to.
     lines
         Each look at source s begins with a read of the polled lines ``first + s`` for each ``first`` of these.
+    is_certain
+        What makes its one source ready stays until it is found: nobody else takes it, and an interrupt cuts nothing.
     """
 
     costs: tuple[int, ...]
     orders: tuple[tuple[int, ...], ...]
     activity: int
     lines: tuple[int, ...] = ()
+    is_certain: bool = False
 
 
-class Software(Protocol):
+class End(ABC):
+    """Who is told at an end of a queue."""
+
+    @abstractmethod
+    def queue_changed(self, queue: int) -> None:
+        """The consumer: an item arrived. The producer: there is the room that it waits for."""
+
+
+class Software(End):
     """What runs on a core."""
 
+    @abstractmethod
     def begin(self, core: "Core") -> None:
         """It gets this core; its first ``step`` follows once it is there."""
 
+    @abstractmethod
     def interrupt(self) -> bool:
         """An interrupt lands, now: leave the core (``Ksched.park``) as soon as what must not be cut is done.
 
         True: what was under way was cut, and the next action began.
         """
 
+    @abstractmethod
     def step(self) -> bool:
         """The last action ended, now: let its effects land and go on.
 
@@ -101,9 +112,11 @@ class Software(Protocol):
         polled last, or, after ``Core.walk``, begins.
         """
 
+    @abstractmethod
     def poll(self, source: int) -> bool:
         """Look at a source of the walk, now, and spend what that takes. As ``step``."""
 
+    @abstractmethod
     def ready(self) -> int:
         """Bit s is 1 if a look at source s, now, might find something, or cost more than walk and polled lines say.
 
@@ -111,7 +124,7 @@ class Software(Protocol):
         """
 
 
-class Core(Protocol):
+class Core(ABC):
     """A core, as its software sees it.
 
     Attributes
@@ -125,29 +138,35 @@ class Core(Protocol):
     index: int
     laps: int
 
+    @abstractmethod
     def spend(self, activity: int, duration: int) -> None:
         """The next ``duration`` picoseconds go to ``activity``."""
 
+    @abstractmethod
     def walk(self, walk: Walk) -> None:
         """From what is spent on, poll in this walk, from the start of its first lap."""
 
+    @abstractmethod
     def wake(self, source: int) -> None:
         """Something changed at a source of the walk, now. The walk sees it when it gets there."""
 
+    @abstractmethod
     def alarm(self, source: int, time: int, laps: int = 0) -> None:
         """From ``time`` on, and ``laps`` laps into the walk, a look at this source is worth it.
 
         Replaces the source's last alarm; ``walk`` ends all.
         """
 
+    @abstractmethod
     def cut(self) -> int:
         """End the action that is under way, now, and begin the next; picoseconds of it that were left."""
 
+    @abstractmethod
     def mmio_write(self, address: int, value: int) -> None:
         """A posted write of a 32-bit register, now; its cost is spent by the caller."""
 
 
-class Ksched(Protocol):
+class Ksched(ABC):
     """The kernel's part of giving cores to kthreads: idle wake, pre-emption, park and switch.
 
     Attributes
@@ -158,23 +177,28 @@ class Ksched(Protocol):
 
     left: int
 
+    @abstractmethod
     def grant(self, core: int, program: Software) -> None:
         """A core is to run this program: an idle one wakes; a busy one is interrupted, and switches once it is left."""
 
+    @abstractmethod
     def park(self, core: int) -> None:
         """The program on a core leaves it, now."""
 
+    @abstractmethod
     def arrived(self, core: int) -> None:
         """The program that a core was granted to takes its first step."""
 
+    @abstractmethod
     def watch(self, core: int, first_source: int) -> None:
         """Who leaves core c wakes source ``first_source + c - 1`` of the walk of ``core``, the IOKernel's."""
 
+    @abstractmethod
     def take(self, core: int) -> int:
         """Read the word of a core: programs that left it since; an interrupted one counts once the next is there."""
 
 
-class Clock(Protocol):
+class Clock(ABC):
     """``now``: picoseconds."""
 
     now: int
@@ -207,69 +231,82 @@ class Memory(Protocol):
         """
 
 
-class CacheLines(Protocol):
+class CacheLines(ABC):
     """Where the copies of shared lines are: who has none pays for it, who writes takes it from the others.
 
     Slots of rings have one owner at a time. Lines that many cores poll are named apart, because a write to one wakes
     those who had a copy. Cores are meant by their index.
     """
 
+    @abstractmethod
     def allocate(self, count: int) -> int:
         """First of ``count`` consecutive fresh slots; core 0 owns them."""
 
+    @abstractmethod
     def take(self, core: int, slot: int) -> int:
         """Become the owner of a slot, to read or write it; picoseconds that it costs: 0 for the owner."""
 
+    @abstractmethod
     def allocate_polled(self, count: int) -> int:
         """First of ``count`` consecutive fresh polled lines, of which nobody has a copy."""
 
+    @abstractmethod
     def read(self, core: int, line: int) -> int:
         """Take a copy of a polled line; picoseconds that it costs: 0 if the core has one."""
 
+    @abstractmethod
     def stale_lines(self, core: int, first: int, count: int) -> int:
         """Of ``count`` polled lines from ``first`` on, those of which a core has no copy, a bit each."""
 
+    @abstractmethod
     def write_cost(self, core: int, line: int) -> int:
         """Picoseconds that a write of a polled line would cost: 0 if no other core has a copy."""
 
+    @abstractmethod
     def write(self, core: int, line: int) -> int:
         """A write of a polled line lands: only the writer has a copy now. The cores that lost theirs, a bit each."""
 
 
-class World(Protocol):
-    """All of it."""
+class World(ABC):
+    """All of it.
+
+    Attributes
+    ----------
+    clock
+        The simulated time.
+    costs
+        What steps cost.
+    memory
+        Host memory.
+    stamps
+        When what happened to requests.
+    """
+
+    clock: Clock
+    costs: Costs
+    memory: Memory
+    stamps: Stamps
 
     @property
-    def clock(self) -> Clock:
-        """The simulated time."""
-
-    @property
-    def costs(self) -> Costs:
-        """What steps cost."""
-
-    @property
+    @abstractmethod
     def cores(self) -> Sequence[Core]:
         """Core 0 is the IOKernel's, the others run applications."""
 
     @property
+    @abstractmethod
     def lines(self) -> CacheLines:
         """The shared cache lines."""
 
     @property
-    def memory(self) -> Memory:
-        """Host memory."""
-
-    @property
+    @abstractmethod
     def ksched(self) -> Ksched:
         """Who runs on the cores."""
 
-    @property
-    def stamps(self) -> Stamps:
-        """When what happened to requests."""
-
+    @abstractmethod
     def record(self, kind: int, subject: int, value: int) -> None:
         """An effect lands, now."""
 
+    @abstractmethod
     def watch(self, address: int, length: int, core: int, source: int) -> None:
         """A NIC write to this range wakes a source of a core's walk."""
 

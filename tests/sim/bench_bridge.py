@@ -17,6 +17,7 @@ import pytest
 
 from cosim.nic.base import NEVER, Effect
 from cosim.pcie.bridge import LATEST, Bridge, BridgeError
+from cosim.pcie.frame_blocks import ClientTimes
 from cosim.pcie.link import LinkParameters
 from tests.sim.mirror import ALARM, BURST, LINE, READ, SIZES
 
@@ -110,6 +111,146 @@ async def a_frame_is_there_at_the_first_edge_after_its_last_bit(top: Any) -> Non
     lines = [bridge.memory.bytes[PAGE + 64 * i + 16 : PAGE + 64 * i + 64].tolist() for i in range(4)]
     # the last beats hold 60, 8, 1 and 64 bytes
     assert lines == [data[16:60] + [0] * 4, [0] * 48, [0] * 48, data[-48:]]
+
+
+@cocotb.test()
+async def clients_send_when_they_have_thought_about_their_answers(top: Any) -> None:
+    """A line that is read leaves as a frame: it is the answer to the client whose port it holds."""
+    cycles = int(os.environ.get("LOOKAHEAD", "0"))
+    bridge = Bridge(top, memory_bytes=MEMORY, lookahead=cycles or "max", skip_idle=os.environ["SKIP"] == "1")
+    answers = bridge.memory.base + 8 * PAGE
+    for line, port in enumerate((1024, 1025, 1026, 9)):
+        at = 8 * PAGE + 64 * line + 34
+        bridge.memory.bytes[at : at + 2] = port.to_bytes(2)
+    await until(bridge, 1000)
+    bridge.mmio_write(1000, LINE, bridge.memory.base, 8)
+
+    lengths = np.array([60, 200, 64, 60, 60])
+    clients, ports = np.array([0, 1, 0, 1, 1]), np.array([1024, 1025, 1024, 1026, 1025])
+    offsets = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+    times = ClientTimes(start_ps=10_000_000, think_ps=50_000, mac_ps=200_000)
+    delivered = bridge.load_clients(np.zeros(sum(lengths), np.uint8), offsets, lengths, clients, ports, times)
+
+    async def answer(line: int, flits: int = 1) -> list[int]:
+        """The lines from ``line`` on leave; when."""
+        before = len(bridge.sent_frames())
+        now = bridge.cycle * 4000 + 2_000_000
+        await until(bridge, now)
+        bridge.mmio_write(now, READ, command(answers + 64 * line, flits), 8)
+        await until(bridge, now + 3_000_000)
+        return bridge.sent_frames().times_ps.tolist()[before:]
+
+    def edge(time: int) -> int:
+        return -(-time // 4000) * 4000
+
+    # the wire takes the first ones after each other: 84 and 224 bytes
+    await until(bridge, 12_000_000)
+    first = [edge(10_000_000 + 6_720 + 200_000), edge(10_000_000 + 6_720 + 17_920 + 200_000)]
+    assert delivered.tolist() == [*first, -1, -1, -1]
+
+    # an answer to nobody, then one to client 1
+    await answer(3)
+    assert delivered.tolist() == [*first, -1, -1, -1]
+    (left,) = await answer(1)
+    second = edge(left + 200_000 + 50_000 + 6_720 + 200_000)
+    assert delivered.tolist() == [*first, -1, second, -1]
+
+    # to both, 4 ns apart: on the wire, 88 bytes of one are before the other
+    both = await answer(0, flits=2)
+    assert both[1] - both[0] == 4000
+    last = both[0] + 200_000 + 50_000 + 7_040 + 200_000
+    assert delivered.tolist() == [*first, edge(last), second, edge(last + 6_720)]
+
+    # they have no more
+    await answer(0, flits=3)
+    assert bridge.frames_delivered == 5
+    sent = bridge.sent_frames().times_ps.tolist()
+    assert bridge.sent_up_to(sent[0] - 1) == (0, -1)
+    assert bridge.sent_up_to(sent[2]) == (3, sent[2])
+    assert bridge.sent_up_to(LATEST) == (7, sent[6])
+
+
+@cocotb.test()
+async def no_frame_begins_behind_the_end(top: Any) -> None:
+    bridge = bridge_of(top)
+    await until(bridge, 1000)
+    delivered = frames_at(bridge, [8_016_000, 10_000_000, 10_000_000], [250, 60, 60])
+    await until(bridge, 2_000_000)
+    bridge.end_frames(10_004_000)
+    await until(bridge, 20_000_000)
+    assert delivered.tolist() == [8_016_000, 10_000_000, -1]
+    later = frames_at(bridge, [30_000_000], [60])
+    await until(bridge, 40_000_000)
+    assert later.tolist() == [-1]
+    with pytest.raises(BridgeError, match=r"an end of frames at 1000 ps; accepted are times behind \d+ ps"):
+        bridge.end_frames(1000)
+
+
+@cocotb.test()
+async def a_frame_that_began_before_the_end_is_whole(top: Any) -> None:
+    bridge = bridge_of(top)
+    await until(bridge, 1000)
+    delivered = frames_at(bridge, [8_016_000, 8_020_000], [250, 60])
+    await until(bridge, 2_000_000)
+    bridge.end_frames(8_008_000)
+    await until(bridge, 20_000_000)
+    assert delivered.tolist() == [8_016_000, -1]
+
+
+@cocotb.test()
+async def a_frame_some_beats_of_which_have_come_is_whole(top: Any) -> None:
+    bridge = Bridge(top, memory_bytes=MEMORY, lookahead=1)
+    await until(bridge, 1000)
+    delivered = frames_at(bridge, [8_016_000, 8_020_000], [250, 60])  # beats in cycles 2001 to 2004
+    while bridge.cycle < 2002:
+        await bridge.run(20_000_000)
+    bridge.end_frames(8_012_000)
+    await until(bridge, 20_000_000)
+    assert delivered.tolist() == [8_016_000, -1]
+
+
+@cocotb.test()
+async def a_frame_that_waits_for_its_time_may_still_be_ended(top: Any) -> None:
+    bridge = bridge_of(top)
+    await until(bridge, 1000)
+    delivered = frames_at(bridge, [8_016_000], [250])
+    await until(bridge, 2_000_000)
+    bridge.end_frames(8_004_000)
+    await until(bridge, 20_000_000)
+    assert delivered.tolist() == [-1]
+
+
+@cocotb.test()
+async def clients_that_cannot_be_are_refused(top: Any) -> None:
+    bridge = bridge_of(top)
+    data, offsets = np.zeros(3000, np.uint8), np.array([0, 60])
+    clients, ports = np.array([0, 1]), np.array([1024, 1025])
+    times = ClientTimes(start_ps=10_000_000, think_ps=0, mac_ps=200_000)
+
+    def load(lengths: list[int], of: npt.NDArray[np.int64] = clients, times: ClientTimes = times, **other: Any) -> None:
+        bridge.load_clients(data, offsets, np.array(lengths), of, other.get("ports", ports), times)
+
+    with pytest.raises(ValueError, match="a client's frame of 1515 bytes; accepted are 1514 at most"):
+        load([60, 1515])
+    with pytest.raises(ValueError, match="a port of two clients; accepted is one client for each"):
+        load([60, 60], ports=np.array([7, 7]))
+    with pytest.raises(ValueError, match=r"arrays of frames of lengths \[2, 2, 3, 2\]; accepted is one length for all"):
+        load([60, 60], np.array([0, 1, 0]))
+    with pytest.raises(ValueError, match="a frame beyond the 3000 bytes of data, or without any byte"):
+        load([60, 0])
+    load([60, 60])
+    with pytest.raises(ValueError, match="clients beside other frames; accepted are either, and clients once"):
+        load([60, 60])
+
+
+@cocotb.test()
+async def clients_that_come_too_late_are_refused(top: Any) -> None:
+    bridge = bridge_of(top)
+    await until(bridge, 10_000_000)
+    times = ClientTimes(start_ps=1_000_000, think_ps=0, mac_ps=200_000)
+    one = np.array([0])
+    with pytest.raises(BridgeError, match=r"a frame's first beat in cycle \d+ \(delivered whole at 1200000 ps\)"):
+        bridge.load_clients(np.zeros(60, np.uint8), one, np.array([60]), one, one, times)
 
 
 @cocotb.test()

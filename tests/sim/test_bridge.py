@@ -32,6 +32,11 @@ def test_without_skipping_each_cycle_runs(tmp_path: Path) -> None:
     play("the_clock_jumps_to_the_deadline_and_not_beyond", tmp_path, SKIP="0")
 
 
+@pytest.mark.parametrize(("skip", "lookahead"), [("0", "1"), ("0", "0"), ("1", "7")])
+def test_clients_send_at_the_same_times_however_the_rtl_runs(skip: str, lookahead: str, tmp_path: Path) -> None:
+    play("clients_send_when_they_have_thought_about_their_answers", tmp_path, SKIP=skip, LOOKAHEAD=lookahead)
+
+
 @pytest.mark.parametrize("seed", ["1", "2", "3"])
 def test_other_cuts_and_delays(seed: str, tmp_path: Path) -> None:
     play("completions_are_cut_and_change_places_but_not_within_a_read", tmp_path, SEED=seed)

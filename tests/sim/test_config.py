@@ -101,6 +101,33 @@ def test_arrivals_and_rate_follow_each_other() -> None:
     assert (steps.arrivals, steps.rate) == (Steps(phases=phases), None)
 
 
+def test_clients_wait_for_their_answers_so_that_there_is_no_rate() -> None:
+    assert (RunConfig().clients, RunConfig().think_ps) == (None, None)
+    config = RunConfig.from_flags({"uthreads": "16"}, ["clients=16"])
+    assert (config.clients, config.think_ps, config.arrivals, config.rate) == (16, 0, None, None)
+    thinking = RunConfig.from_flags({}, ["clients=1", "think=5us"])
+    assert thinking.think_ps == 5_000_000
+    assert RunConfig.model_validate_json(thinking.model_dump_json()) == thinking
+
+
+@pytest.mark.parametrize(
+    ("flags", "assignments", "message"),
+    [
+        ({}, ["clients=0"], "clients is '0'; accepted is 1 or more clients"),
+        ({"flows": "4"}, ["clients=5"], "clients is 5; accepted is at most flows, without a capture"),
+        ({"pcap": "x"}, ["clients=5"], "clients is 5; accepted is at most flows, without a capture"),
+        ({"rate": "1M"}, ["clients=5"], "rate is 1000000; accepted is none with clients, which wait for their answers"),
+        ({}, ["clients=5", "arrivals=poisson"], "arrivals is poisson; accepted is none with clients"),
+        ({}, ["think=5us"], "think is 5000000; accepted is a time with a unit, such as 10us, with clients"),
+        ({}, ["clients=5", "think=5"], "think is '5'; accepted is a time with a unit, such as 10us, with clients"),
+    ],
+)
+def test_what_clients_cannot_have_is_said_in_one_line(
+    flags: dict[str, object], assignments: list[str], message: str
+) -> None:
+    assert refused(flags, *assignments).startswith(message)
+
+
 def test_the_series_is_off_or_has_a_width() -> None:
     assert RunConfig().series_ps is None
     assert RunConfig.from_flags({}, ["series=off"]).series_ps is None
@@ -211,7 +238,7 @@ def test_what_is_not_accepted_is_said_in_one_line(flags: dict[str, object], mess
         ("polling=often", "polling is 'often'; accepted is arithmetic or naive"),
         ("idle_skip=perhaps", "idle_skip is 'perhaps'; accepted is on or off"),
         ("drain=10", "drain is '10'; accepted is a time with a unit"),
-        ("seed=3", "set is 'seed=3'; accepted is KEY=VALUE with KEY one of applications, arrivals, drain, "),
+        ("seed=3", "set is 'seed=3'; accepted is KEY=VALUE with KEY one of applications, arrivals, clients, "),
         ("drain", "set is 'drain'; accepted is KEY=VALUE"),
         ("link.max_payload_bytes=100", "link.max_payload_bytes is 100; accepted is 128 or 256 or 512"),
         ("link.memory_read_ps=soon", "link.memory_read_ps is 'soon'; accepted is a whole number"),

@@ -1,4 +1,4 @@
-"""Cache lines: a transfer is paid when a line changes hands, by whoever takes it, and never otherwise."""
+"""Cache lines: a transfer is paid when a line changes hands, by whoever takes it, and never otherwise (DESIGN 6, 3)."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,3 +46,6 @@ def test_any_sequence_costs_what_it_would_with_a_set_of_holders_per_line(accesse
         for other in range(CORES):
             stale = [line for line in range(3) if lines.stale[other] >> first + line & 1]
             assert stale == [line for line in range(3) if other not in holders[line]]
+            for begin, count in [(0, 3), (1, 2), (2, 1)]:
+                bits = lines.stale_lines(other, first + begin, count)
+                assert bits == sum(1 << line - begin for line in stale if begin <= line < begin + count)

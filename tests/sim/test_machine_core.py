@@ -1,14 +1,18 @@
 """A core: actions, polling by arithmetic and step by step, and every picosecond accounted for."""
 
+from functools import partial
+
 import pytest
 
 from cosim.engine import Engine
 from cosim.machine.cache import CacheLines
-from cosim.machine.core import AccountingError, Core
+from cosim.machine.core import Core
 from cosim.machine.effects import Effects
-from hermes.enso.registers import RX_HEAD, pipe_register
-from hermes.world import APPLICATION, POLL, RX, Walk
-from tests.tools.host import SMALL
+from cosim.machine.errors import AccountingError
+from cosim.nic.base import NEVER
+from hermes.world import APPLICATION, POLL, RX, SWITCH, Walk
+from hermes.world import Core as AnyCore
+from tests.tools.host import SMALL, at
 from tests.tools.reference_nic import ReferenceNic
 
 WALK = Walk((10, 20, 30), ((0, 1, 2), (0, 2, 1)), POLL)
@@ -17,20 +21,37 @@ WORK = 100
 
 
 class Toy:
-    """Polls three sources; each item there takes 100 ps."""
+    """Polls three sources; each item there takes 100 ps. Of alarms it only notes the looks that it was called for."""
 
     def __init__(self) -> None:
         self.items = [0, 0, 0]
         self.found: list[tuple[int, int]] = []
+        self.looks: list[tuple[int, int, int]] = []  # (time, source, laps) of those at sources with a due alarm
+        self.due = [NEVER, NEVER, NEVER]  # when the alarm of each source is
         self.core: Core
         self.engine: Engine
         self.dishonest = 0  # bits of sources that it keeps quiet about
+        self.begins_again = False  # the walk, at the end of each action
+
+    def begin(self, core: AnyCore) -> None:
+        core.walk(WALK)
+
+    def interrupt(self) -> bool:
+        raise AssertionError("nobody interrupts it")
 
     def step(self) -> bool:
+        if self.begins_again:
+            self.core.walk(WALK)
         return False
+
+    def alarm(self, source: int, time: int, laps: int = 0) -> None:
+        self.due[source] = time
+        self.core.alarm(source, time, laps)
 
     def poll(self, source: int) -> bool:
         if not self.items[source]:
+            if self.due[source] <= self.engine.now:
+                self.looks.append((self.engine.now, source, self.core.laps))
             self.core.spend(POLL, WALK.costs[source])
             return False
         self.items[source] -= 1
@@ -47,19 +68,18 @@ def make(*, is_naive: bool, start: int = 0) -> Toy:
     toy, engine = Toy(), Engine(nic)
     lines = CacheLines(60, 1)
     toy.engine, toy.core = engine, Core(0, engine, nic, Effects(engine), lines, is_naive=is_naive)
-    toy.core.walk(WALK)
     toy.core.start(toy, start)
     return toy
 
 
 def put(toy: Toy, time: int, order: int, source: int) -> None:
-    """An item arrives; what has the lower order comes first at equal time."""
+    """An item arrives."""
 
-    def arrive(a: int, b: int) -> None:
+    def arrive() -> None:
         toy.items[source] += 1
         toy.core.wake(source)
 
-    toy.engine.schedule(time, order, toy.engine.kind(arrive), 0, 0)
+    at(toy.engine, time, order, arrive)
 
 
 @pytest.fixture(params=[False, True], ids=["arithmetic", "naive"])
@@ -126,6 +146,131 @@ def test_both_ways_cut_the_same() -> None:
     assert ways[0].engine.events < ways[1].engine.events
 
 
+# --- alarms -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("time", "laps", "look"),
+    [
+        (605, 0, (610, 1, 10)),
+        (610, 0, (610, 1, 10)),
+        (611, 0, (11 * LAP + 40, 1, 11)),
+        (0, 5, (5 * LAP + 40, 1, 5)),
+        (605, 5, (610, 1, 10)),
+        (5 * LAP + 41, 5, (6 * LAP + 10, 1, 6)),
+    ],
+)
+@pytest.mark.parametrize("is_set", [0, 95, 100])
+def test_an_alarm_makes_the_first_look_from_its_time_and_lap_on_worth_it(
+    toy: Toy, time: int, laps: int, look: tuple[int, int, int], is_set: int
+) -> None:
+    at(toy.engine, is_set, 0, lambda: toy.alarm(1, time, laps))
+    toy.engine.run(1_000)
+    assert next(seen for seen in toy.looks if seen[0] >= time and seen[2] >= laps) == look
+
+
+def test_an_alarm_replaces_the_last_one_of_its_source() -> None:
+    toy = make(is_naive=False)
+    at(toy.engine, 5, 0, lambda: toy.alarm(1, 100))
+    at(toy.engine, 6, 0, lambda: toy.alarm(2, 200))
+    at(toy.engine, 7, 0, lambda: toy.alarm(1, 600))
+    toy.engine.run(620)
+    assert [look for look in toy.looks if look[1] == 1] == [(610, 1, 10)]
+    assert toy.looks[0] == (270, 2, 4), "that of another source stays"
+
+
+@pytest.mark.parametrize("begins_again", [False, True])
+def test_a_walk_that_begins_ends_all_alarms(begins_again: bool) -> None:
+    toy = make(is_naive=False)
+    toy.begins_again = begins_again
+    at(toy.engine, 5, 0, lambda: toy.alarm(1, 700))
+    put(toy, 400, 0, 0)
+    toy.engine.run(1_000)
+    assert bool(toy.looks) != begins_again
+
+
+def test_alarms_by_arithmetic_and_look_by_look_are_the_same_whenever_they_are_set() -> None:
+    """DESIGN 6, point 1: naive polling gives the same."""
+    for moment in range(0, 2 * LAP + 1, 3):
+        ways = [make(is_naive=False), make(is_naive=True)]
+        for toy in ways:
+            at(toy.engine, moment, moment % 3, partial(toy.alarm, 1, 300, 2))
+            at(toy.engine, moment + 7, 0, partial(toy.alarm, 2, 20, 9))
+            put(toy, 433, 0, 0)
+            toy.engine.run(1_000)
+        for source, time, laps in [(1, 300, 2), (2, 20, 9)]:
+            first, second = ([x for x in toy.looks if x[1] == source and x[2] >= laps and x[0] >= time] for toy in ways)
+            assert first == second
+            assert first
+        assert ways[0].found == ways[1].found
+        assert ways[0].core.times_at(1_000) == ways[1].core.times_at(1_000)
+
+
+@pytest.mark.parametrize("is_naive", [False, True])
+@pytest.mark.parametrize("moment", [1, 60, 95, 100, 101])
+def test_a_search_is_cut_wherever_it_is(moment: int, is_naive: bool) -> None:
+    toy = make(is_naive=is_naive)
+
+    def interrupt() -> None:
+        toy.core.cut()
+        toy.core.spend(SWITCH, 7)
+        toy.core.leave()
+
+    at(toy.engine, moment, 9, interrupt)
+    toy.engine.run(500)
+    put(toy, 501, 0, 1)
+    toy.engine.run(1_000)
+    times = toy.core.times_at(500)
+    assert (times[POLL], times[SWITCH], sum(times)) == (moment, 7, 500)
+    assert toy.found == [], "nobody looks any more"
+
+
+def test_looks_at_lines_that_others_wrote_cost_more_and_both_ways_the_same() -> None:
+    """DESIGN 6, point 3: an empty look at an unchanged line is a hit; only a change of owner costs."""
+
+    class Reader(Toy):
+        walk: Walk
+        lines: CacheLines
+
+        def begin(self, core: AnyCore) -> None:
+            core.walk(self.walk)
+
+        def poll(self, source: int) -> bool:
+            if self.items[source]:
+                return super().poll(source)
+            self.core.spend(POLL, WALK.costs[source] + self.lines.read(0, self.walk.lines[0] + source))
+            return False
+
+    ways = []
+    for is_naive in (False, True):
+        nic = ReferenceNic(1 << 16, SMALL)
+        toy, engine = Reader(), Engine(nic)
+        toy.lines = CacheLines(1_000, 2)
+        toy.walk = Walk(WALK.costs, WALK.orders, POLL, (toy.lines.allocate_polled(3),))
+        toy.engine, toy.core = engine, Core(0, engine, nic, Effects(engine), toy.lines, is_naive=is_naive)
+        toy.core.start(toy, 0)
+
+        def write(toy: Reader = toy) -> None:
+            toy.lines.write(1, toy.walk.lines[0] + 1)
+            toy.core.wake(1)
+
+        at(engine, 5_000, 2, write)
+        engine.run(20_000)
+        ways.append(toy)
+    for toy in ways:
+        assert not toy.lines.stale[0], "it read the line again"
+        put(toy, 20_001, 0, 0)
+        engine = toy.engine
+        engine.run(21_000)
+        dear = 4 * 1_000  # three looks at first, one at what was written
+        assert (toy.found[0][0] - dear) % (2 * LAP) in (0, LAP)
+    assert ways[0].found == ways[1].found
+    assert ways[0].core.times_at(21_000) == ways[1].core.times_at(21_000)
+
+
+# --- what must not happen ---------------------------------------------------------------------------------------------
+
+
 def test_software_that_keeps_quiet_about_a_source_is_caught() -> None:
     toy = make(is_naive=True)
     toy.dishonest = 2
@@ -160,17 +305,3 @@ def test_it_is_quiet_when_only_others_can_make_it_go_on(toy: Toy) -> None:
     assert not toy.core.is_quiet
     toy.engine.run(1_000)
     assert toy.core.is_quiet
-
-
-def test_register_writes_reach_the_nic_and_are_effects() -> None:
-    nic = ReferenceNic(1 << 16, SMALL)
-    engine = Engine(nic)
-    effects = Effects(engine)
-    before = effects.hexdigest()
-    core = Core(0, engine, nic, effects, CacheLines(60, 1), is_naive=False)
-    engine.now = 77
-    core.mmio_write(pipe_register(3, RX_HEAD), 5)
-    nic.settle()
-    assert nic.register(pipe_register(3, RX_HEAD)) == 5
-    assert effects.last_time == 77
-    assert effects.hexdigest() != before

@@ -13,7 +13,7 @@ from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests, poisson_arrivals_ps
 from cosim.traffic.steering import steer
 from hermes.enso.registers import RX_MEM_LOW, RingSizes, pipe_register
-from hermes.world import ContractError
+from hermes.errors import ContractError
 from tests.tools.host import SMALL
 from tests.tools.reference_nic import ReferenceNic
 

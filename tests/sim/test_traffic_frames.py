@@ -31,6 +31,11 @@ def test_a_field_is_big_endian_and_zero_behind_the_end_of_its_frame() -> None:
     assert frames.field(np.array([3, 0, 9]), 1).tolist() == [4, 5, 0]
 
 
+def test_frames_may_be_taken_in_another_order() -> None:
+    frames = Frames.pack([b"a", b"bb", b"ccc"])
+    assert list(frames.taken(np.array([2, 0, 2]))) == [b"ccc", b"a", b"ccc"]
+
+
 def test_parts_are_all_frames_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cosim.traffic.frames._PART", 3)
     listed = [bytes([number]) * (number % 3) for number in range(8)]

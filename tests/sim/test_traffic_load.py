@@ -91,6 +91,22 @@ def test_a_load_knows_its_connections_and_service_times() -> None:
     assert constant.service_ps.tolist() == [2 * 10**6] * 3
 
 
+def test_clients_own_connections_in_turn_and_send_their_first_requests_at_once() -> None:
+    config = RunConfig.from_flags({"workload": "spin", "requests": "300", "flows": "20"}, ["clients=3", "think=7us"])
+    requests = load(config)
+    assert (requests.clients, requests.think_ps) == (3, 7_000_000)
+    assert requests.client.tolist() == (requests.connections % 3).tolist()
+    assert requests.ports.tolist() == (requests.connections + 1024).tolist()
+    first = [requests.client.tolist().index(client) for client in range(3)]
+    times = dict(zip(first, (206_720, 213_440, 220_160), strict=True))  # one after the other on the wire
+    assert requests.deliver_ps.tolist() == [times.get(index, -1) for index in range(300)]
+
+
+def test_clients_without_a_request_send_none() -> None:
+    requests = load(RunConfig.from_flags({"requests": "2", "flows": "20"}, ["clients=20"]))
+    assert (requests.deliver_ps > 0).sum() == len(set(requests.client.tolist()))
+
+
 def test_connections_of_a_capture_are_its_flows(tmp_path: Path) -> None:
     udp = list({frame[36:38]: frame for frame in generate_requests(100, connections=3, seed=1)}.values())
     assert replayed(tmp_path, [udp[1], bytes(1515), udp[0], udp[1]], 8).connections.tolist() == [0, -1, 1, 0]

@@ -28,7 +28,8 @@ from hermes.enso.registers import (
     pipe_mode_register,
     pipe_register,
 )
-from hermes.world import AwaitZero, ContractError, ReadRegister, WriteRegister
+from hermes.errors import ContractError
+from hermes.world import AwaitZero, ReadRegister, WriteRegister
 from tests.tools.host import SMALL, Host
 
 KEY = FlowKey(80, 4000, 0x0A000001, 0x0A000002)

@@ -4,7 +4,7 @@ import pytest
 
 from hermes.enso.notification_buffer import NotificationBuffer
 from hermes.enso.registers import CONFIG_REQUEST, TX_REQUEST, UPSTREAM
-from hermes.world import ContractError
+from hermes.errors import ContractError
 from tests.tools.host import SMALL, Host
 
 

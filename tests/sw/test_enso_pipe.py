@@ -4,7 +4,7 @@ import pytest
 
 from hermes.enso.pipe import Header, RxPipe, RxTxPipe
 from hermes.enso.registers import RingSizes
-from hermes.world import ContractError
+from hermes.errors import ContractError
 from tests.tools.host import SMALL, Host
 
 

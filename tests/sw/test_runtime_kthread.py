@@ -1,215 +1,218 @@
-"""What a kthread does next: its order, its budget, its watchdog, and what it steals from others."""
+"""What a kthread does next: the order of its queues, its budget, its watchdog, and what each step takes."""
 
 import pytest
 
-from hermes.runtime.kthread import SOFTIRQ_BUDGET, WATCHDOG_PS
-from hermes.world import IDLE, QUEUE_POP, STEAL, UTHREAD_START
+from hermes.runtime.softirq import ready_softirq
+from hermes.switches import Switches
+from hermes.world import APPLICATION, QUEUE_POP, SCHEDULER, SOFTIRQ, STEAL, SWITCH, UTHREAD_END, UTHREAD_START
 from tests.tools.host import COSTS as C
-from tests.tools.host import NS, IndirectHost
+from tests.tools.host import NS
+from tests.tools.runtimes import RuntimeHost
 
+US = 1_000 * NS
 OWN = 2 * C.poll_clean
-PROBE = C.steal_probe + 2 * C.poll_clean
+NEW = 2 * C.line_dirty
+"""To read the lines of a kthread for the first time."""
+WATCHDOG = Switches().watchdog_ps
+LEAVE = C.lock
+"""What a worker's Park takes."""
 
 
-def started(host: IndirectHost) -> list[tuple[int, int]]:
-    """(uthread, core) of each start, in order."""
-    return [(effect[2], effect[3]) for effect in host.effects if effect[1] == UTHREAD_START]
-
-
-def make_runnable(host: IndirectHost, kthread: int, *uthreads: int) -> None:
-    for number in uthreads:
-        tail = host.put_packet(number)[2]
-        host.system.uthreads[number].device.pipes[number].notified(tail)
-        host.system.uthreads[number].waiting = False
-        host.system.runtime.kthreads[kthread].push(host.system.uthreads[number])
+def ready(host: RuntimeHost, kthread: int, *uthreads: int) -> None:
+    """SoftIRQs arrive, now."""
+    for uthread in uthreads:
+        host.kthreads[kthread].softirqs.push(ready_softirq(uthread, -1, host.engine.now))
 
 
 def test_the_runqueue_comes_before_the_softirq_queue_oldest_first() -> None:
-    host = IndirectHost(uthreads=4)
-    kthread = host.system.runtime.kthreads[0]
-    kthread.softirqs.push(host.put_packet(3))
-    make_runnable(host, 0, 2, 0, 1)
-    begin = host.start(1)
-    host.run(begin + 20_000 * NS)
-    assert started(host) == [(2, 1), (0, 1), (1, 1), (3, 1)]
+    host = RuntimeHost()
+    workers = host.workers(4, 1 * US)
+    ready(host, 0, 3)
+    host.push(0, workers[2], workers[0], workers[1])
+    host.run(host.grant(1, 0) + 20 * US)
+    assert host.starts() == [(2, 1), (0, 1), (1, 1), (3, 1)]
 
 
-@pytest.mark.parametrize(("service_ps", "is_late"), [(WATCHDOG_PS - 2_000 * NS, False), (WATCHDOG_PS, True)])
-def test_a_softirq_queue_not_looked_at_for_50_us_comes_first(service_ps: int, is_late: bool) -> None:
-    host = IndirectHost(uthreads=3, service_ps=service_ps)
-    kthread = host.system.runtime.kthreads[0]
-    make_runnable(host, 0, 0, 1)
-    begin = host.start(1)
-    host.run(begin + 1_000 * NS)
-    kthread.softirqs.push(host.put_packet(2))
-    host.run(begin + 200_000 * NS)
-    assert started(host) == [(0, 1), (1, 1), (2, 1)]
-    second_start = host.times(UTHREAD_START)[1]
-    assert (host.times(QUEUE_POP)[0] < second_start) == is_late
-
-
-def test_a_call_of_the_handler_takes_at_most_16() -> None:
-    host = IndirectHost(uthreads=1)
-    kthread = host.system.runtime.kthreads[0]
-    for _ in range(SOFTIRQ_BUDGET + 3):
-        kthread.softirqs.push(host.put_packet(0))
-    begin = host.start(1)
-    host.run(begin + 20_000 * NS)
-    pops = host.times(QUEUE_POP)
-    assert [pops.count(time) for time in sorted(set(pops))][:2] == [SOFTIRQ_BUDGET, 3]
-    first_start, *_ = host.times(UTHREAD_START)
-    assert pops[0] < first_start < pops[-1], "what became runnable runs before the next call"
-
-
-def test_a_thief_takes_half_of_a_runqueue_and_the_victim_keeps_the_rest() -> None:
-    host = IndirectHost(cores=2, uthreads=5, service_ps=30_000 * NS)
-    make_runnable(host, 0, 0, 1, 2, 3, 4)
-    begin = host.start(2)  # the victim's core does not run
-    host.run(begin + 1_000 * NS)
-    assert started(host) == [(0, 2)]
-    assert [len(kthread.runqueue) for kthread in host.system.runtime.kthreads] == [2, 2]
-    assert host.system.counts()["steals"] == 3
-
-
-def test_a_thief_pays_for_probe_lines_lock_and_taking() -> None:
-    host = IndirectHost(cores=2, uthreads=1)
-    make_runnable(host, 0, 0)
-    begin = host.start(2)
-    host.run(begin + 1_000 * NS)
-    found = begin + OWN + C.line_dirty  # the own line is new to it
-    stolen = found + PROBE + C.line_dirty + C.lock + C.steal_take + C.line_dirty
-    switched = stolen + C.scheduler_entry + OWN + C.lock + C.uthread_switch
-    assert host.times(UTHREAD_START) == [switched]
-
-
-def test_a_thief_pays_for_its_own_line_if_others_looked_at_it() -> None:
-    times = []
-    for has_looked in (False, True):
-        host = IndirectHost(cores=2, uthreads=1)
-        make_runnable(host, 0, 0)
-        if has_looked:
-            host.machine.lines.read(1, host.system.runtime.kthreads[1].line)
-        begin = host.start(2)
-        host.run(begin + 1_000 * NS)
-        times += host.times(UTHREAD_START)
-    assert times[1] - times[0] == C.line_dirty
-
-
-def test_a_search_looks_at_the_own_softirq_queue_all_the_time() -> None:
-    host = IndirectHost(cores=2, uthreads=2, service_ps=2_000 * NS)
-    begin = host.start(2)
-    host.run(begin + WATCHDOG_PS + 10_000 * NS)
-    host.engine.now = host.time
-    make_runnable(host, 0, 0)
-    host.run(host.time + 200 * NS)  # the thief is taking it
-    host.system.runtime.kthreads[1].softirqs.push(host.put_packet(1))
-    host.run(host.time + 10_000 * NS)
-    assert started(host) == [(0, 2), (1, 2)]
-    assert host.times(QUEUE_POP)[0] > host.times(UTHREAD_START)[0], "the watchdog is not due"
-
-
-def test_a_thief_handles_another_ones_softirqs_and_keeps_what_becomes_runnable() -> None:
-    host = IndirectHost(cores=3, uthreads=2)
-    host.system.runtime.kthreads[2].softirqs.push(host.put_packet(0))
-    host.system.runtime.kthreads[2].softirqs.push(host.put_packet(1))
-    begin = host.start(1)
-    host.run(begin + 10_000 * NS)
-    assert started(host) == [(0, 1), (1, 1)]
-
-
-@pytest.mark.parametrize("holder", ["nobody", "somebody"])
-def test_a_handler_pays_for_the_lines_that_it_writes(holder: str) -> None:
-    host = IndirectHost(cores=2, uthreads=2)
-    victim, thief = host.system.runtime.kthreads
-    for uthread in (0, 1):
-        victim.softirqs.push(host.put_packet(uthread))
-    more = 0
-    if holder == "somebody":
-        for line in (victim.line, thief.line):
-            host.machine.lines.read(1, line)
-        more = C.line_dirty
-    begin = host.start(2)
-    found = begin + OWN + C.line_dirty
-    item = C.softirq_item + C.lock + 2 * C.line_dirty
-    first = found + PROBE + C.line_dirty + C.softirq_call + C.lock + 2 * C.line_dirty + item + 2 * more
-    host.run(first)
-    assert host.times(QUEUE_POP) == [first, first]
-    second = first + item
-    host.run(second - 1)
-    assert len(thief.runqueue) == 1
+def test_each_step_takes_its_time_and_counts_as_what_it_is() -> None:
+    host = RuntimeHost()
+    workers = host.workers(2, 5 * US)
+    host.push(0, workers[0])
+    ready(host, 0, 1)
+    begin = host.grant(1, 0)
+    # the own lines are new to the core, and core 0 has a copy of one of them
+    took = OWN + NEW + C.lock + C.line_dirty
+    start = begin + took + C.uthread_switch
+    end = start + 5 * US + LEAVE
+    # now both lines are its own
+    handled = end + C.scheduler_entry + OWN + C.softirq_call + C.lock + C.line_dirty + C.softirq_item
+    second = handled + C.scheduler_entry + OWN + C.lock + C.uthread_switch
     host.run(second)
-    assert len(thief.runqueue) == 2
+    times = host.machine.cores[1].times_at(second)
+    host.run(begin + 20 * US)
+    assert host.times(UTHREAD_START) == [start, second]
+    assert host.times(UTHREAD_END) == [end, second + 5 * US + LEAVE]
+    assert host.times(QUEUE_POP) == [handled]
+    assert times[APPLICATION] == 5 * US
+    assert times[SWITCH] == C.ksched_idle_wake + 2 * C.uthread_switch
+    assert times[SOFTIRQ] == C.softirq_call + C.lock + C.line_dirty + C.softirq_item
+    assert times[SCHEDULER] == took + LEAVE + 2 * (C.scheduler_entry + OWN) + C.lock
+    assert times[STEAL] == 0
 
 
-def test_a_switch_writes_the_line_that_others_poll() -> None:
-    host = IndirectHost(cores=2, uthreads=1)
-    make_runnable(host, 0, 0)
-    line = host.system.runtime.kthreads[0].line
-    host.machine.lines.read(2, line)
-    begin = host.start(1)
-    host.run(begin + 50 * NS)
-    assert host.machine.lines.read_cost(2, line) == 0
-    host.run(begin + 300 * NS)
-    assert len(host.times(UTHREAD_START)) == 1
-    assert host.machine.lines.read_cost(2, line) == C.line_dirty
+# --- the watchdog -----------------------------------------------------------------------------------------------------
+
+FIRST_START = OWN + NEW + C.lock + C.line_dirty + C.uthread_switch
+"""From a kthread's first step to that of a uthread that stands in its runqueue."""
 
 
-def test_a_search_begins_after_the_own_index() -> None:
-    for thief, victim_first in [(0, 1), (1, 2), (2, 0)]:
-        host = IndirectHost(cores=3, uthreads=3, service_ps=20_000 * NS)
-        for victim in {0, 1, 2} - {thief}:
-            make_runnable(host, victim, victim)
-        begin = host.start(1 + thief)
-        host.run(begin + 2_000 * NS)
-        assert started(host) == [(victim_first, 1 + thief)]
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_softirq_queue_not_looked_at_for_50_us_comes_first(is_late: bool) -> None:
+    """DESIGN 6, point 5: a softIRQ waits behind a busy kthread, until the queue was not looked at for 50 us."""
+    host = RuntimeHost()
+    workers = [*host.workers(1, WATCHDOG - FIRST_START - LEAVE - (not is_late)), *host.workers(2, 1 * US)]
+    host.push(0, *workers[:2])
+    begin = host.grant(1, 0)
+    host.at(begin + 1 * US, lambda: ready(host, 0, 2))
+    host.run(begin + 100 * US)
+    assert host.starts() == [(0, 1), (1, 1), (2, 1)]
+    assert (host.times(QUEUE_POP)[0] < host.times(UTHREAD_START)[1]) == is_late
 
 
-def test_a_locked_victim_is_skipped() -> None:
-    host = IndirectHost(cores=2, uthreads=1)
-    victim = host.system.runtime.kthreads[0]
-    make_runnable(host, 0, 0)
-    begin = host.start(2)
-    victim.lock.take(0, begin + 5_000 * NS)
-    host.run(begin + 5_000 * NS)
-    assert started(host) == []
-    victim.lock.release(0)
-    host.run(begin + 6_000 * NS)
-    assert started(host) == [(0, 2)]
+def test_the_watchdog_is_no_timer() -> None:
+    """DESIGN 6, point 5: it is looked at when a kthread switches, and never before."""
+    host = RuntimeHost()
+    host.push(0, *host.workers(2, 300 * US)[:1])
+    begin = host.grant(1, 0)
+    host.at(begin + 1 * US, lambda: ready(host, 0, 1))
+    host.run(begin + 299 * US)
+    assert host.times(QUEUE_POP) == []
+    host.run(begin + 302 * US)
+    assert len(host.times(QUEUE_POP)) == 1
+
+
+def test_a_look_at_an_empty_softirq_queue_is_a_look() -> None:
+    host = RuntimeHost()
+    workers = host.workers(5, 30 * US)
+    host.push(0, *workers[:4])
+    begin = host.grant(1, 0)
+    host.at(begin + 70 * US, lambda: ready(host, 0, 4))  # the queue was looked at after 60 us
+    host.run(begin + 200 * US)
+    pop = host.times(QUEUE_POP)[0]
+    assert host.times(UTHREAD_START)[3] < pop < host.times(UTHREAD_START)[4]
+
+
+def test_the_handling_of_its_softirqs_is_a_look() -> None:
+    host = RuntimeHost()
+    workers = host.workers(4, 30 * US)
+    host.push(0, workers[0])
+    begin = host.grant(1, 0)
+    host.at(begin + 20 * US, lambda: ready(host, 0, 1))  # handled after 30 us
+    host.at(begin + 40 * US, lambda: host.push(0, workers[2]))
+    host.at(begin + 40 * US, lambda: ready(host, 0, 3))
+    host.run(begin + 200 * US)
+    assert host.times(UTHREAD_START)[2] < host.times(QUEUE_POP)[1] < host.times(UTHREAD_START)[3]
+
+
+def test_the_watchdogs_time_is_a_parameter() -> None:
+    host = RuntimeHost(switches=Switches(watchdog_ps=10 * US))
+    host.push(0, *host.workers(3, 12 * US)[:2])
+    begin = host.grant(1, 0)
+    host.at(begin + 1 * US, lambda: ready(host, 0, 2))
+    host.run(begin + 100 * US)
+    assert host.times(QUEUE_POP)[0] < host.times(UTHREAD_START)[1]
+
+
+# --- the handler ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("budget", [16, 3])
+def test_a_call_of_the_handler_takes_at_most_its_budget_and_what_is_runnable_then_runs_first(budget: int) -> None:
+    host = RuntimeHost(switches=Switches(softirq_budget=budget))
+    host.workers(budget + 2, 1 * US)
+    ready(host, 0, *range(budget + 2))
+    host.run(host.grant(1, 0) + 50 * US)
+    pops, starts = host.times(QUEUE_POP), host.times(UTHREAD_START)
+    assert [pops.count(time) for time in sorted(set(pops))] == [budget, 2]
+    assert pops[0] < starts[0] < starts[budget - 1] < pops[-1]
+    assert host.starts() == [(number, 1) for number in range(budget + 2)]
+
+
+def test_16_is_what_a_call_takes_unless_told_otherwise() -> None:
+    assert Switches().softirq_budget == 16
+
+
+def test_softirqs_take_effect_one_by_one_and_only_the_call_pays_for_the_queues_lines() -> None:
+    """DESIGN 6, point 2: effects land at the end of their sub-step."""
+    host = RuntimeHost()
+    host.workers(3, 1 * US)
+    ready(host, 0, 0, 1, 2)
+    begin = host.grant(1, 0)
+    first = begin + OWN + NEW + C.softirq_call + C.lock + 3 * C.line_dirty + C.softirq_item
+    for count in range(3):
+        host.run(first + count * C.softirq_item - 1)
+        assert len(host.kthreads[0].runqueue) == count
+        host.run(first + count * C.softirq_item)
+        assert len(host.kthreads[0].runqueue) == count + 1
+    assert host.times(QUEUE_POP) == [first] * 3
+    host.run(begin + 100 * US)
+    assert host.runtime.runqueue_insertions == 3
+
+
+def test_what_it_took_and_did_not_act_upon_yet_is_in_its_hand() -> None:
+    host = RuntimeHost()
+    host.workers(3, 1 * US)
+    ready(host, 0, 0, 1, 2)
+    begin = host.grant(1, 0)
+    first = begin + OWN + NEW + C.softirq_call + C.lock + 3 * C.line_dirty + C.softirq_item
+    for time, taken, queued in [(first - 1, [], 3), (first, [1, 2], 0), (first + C.softirq_item, [2], 0)]:
+        host.run(time)
+        assert [item[1] for item in host.kthreads[0].in_hand()] == taken
+        assert len(host.kthreads[0].softirqs) == queued
+    host.run(first + 2 * C.softirq_item)
+    assert host.kthreads[0].in_hand() == []
+
+
+# --- its lock ---------------------------------------------------------------------------------------------------------
 
 
 def test_an_owner_waits_for_a_thief_that_has_its_lock() -> None:
-    host = IndirectHost(cores=2, uthreads=2)
-    make_runnable(host, 0, 0, 1)
-    begin = host.start(1)
-    host.system.runtime.kthreads[0].lock.take(1, begin + 5_000 * NS)
-    host.run(begin + 4_000 * NS)
-    host.system.runtime.kthreads[0].lock.release(1)
-    host.run(begin + 10_000 * NS)
-    released = begin + 5_000 * NS + C.lock_contended
-    assert host.times(UTHREAD_START)[0] == released + OWN + C.lock + C.uthread_switch
+    host = RuntimeHost()
+    kthread = host.kthreads[0]
+    host.push(0, *host.workers(1, 1 * US))
+    begin = host.grant(1, 0)
+    released = begin + 5 * US
+    kthread.lock.take(1, released)
+    host.at(released, lambda: kthread.lock.release(1))
+    host.run(begin + 20 * US)
+    again = released + C.lock_contended
+    assert host.times(UTHREAD_START) == [again + OWN + C.lock + C.line_dirty + C.uthread_switch]
 
 
-def test_pushing_wakes_nobody_a_search_gets_there_in_time() -> None:
-    host = IndirectHost(cores=4, uthreads=1)
-    begin = host.start(1, 2, 3, 4)
-    host.run(begin + 50_000 * NS)
-    victim = host.system.runtime.kthreads[1]
-    for core in host.machine.cores[1:]:
-        assert core.is_quiet
-    pushed = host.engine.now = host.time
-    victim.softirqs.push(host.put_packet(0))
-    host.run(pushed + 10_000 * NS)
-    lap = OWN + 3 * PROBE
-    popped = host.times(QUEUE_POP)[0]
-    assert pushed < popped <= pushed + lap + PROBE + C.line_dirty + 1_000 * NS
+def test_an_owner_that_finds_its_queue_empty_after_a_wait_searches_on() -> None:
+    host = RuntimeHost()
+    kthread = host.kthreads[0]
+    host.push(0, *host.workers(1, 1 * US))
+    begin = host.grant(1, 0)
+    kthread.lock.take(1, begin + 5 * US)
+
+    def steal() -> None:
+        kthread.runqueue.steal(1)
+        host.runtime.took(kthread)
+        kthread.lock.release(1)
+
+    host.at(begin + 5 * US, steal)
+    host.run(begin + 6 * US)
+    assert kthread.is_searching
+    assert host.starts() == []
 
 
-@pytest.mark.parametrize("cores", [1, 2, 5])
-def test_all_time_of_a_search_is_the_searches(cores: int) -> None:
-    host = IndirectHost(cores=cores)
-    begin = host.start()
-    host.run(begin + 100_000 * NS)
-    for core in host.machine.cores[1:]:
-        times = core.times_at(host.time)
-        assert times[STEAL] == sum(times) == 100_000 * NS
-        assert times[IDLE] == 0
+def test_a_switch_holds_the_lock_to_its_end() -> None:
+    host = RuntimeHost()
+    lock = host.kthreads[0].lock
+    host.push(0, *host.workers(1, 1 * US))
+    begin = host.grant(1, 0)
+    start = begin + FIRST_START
+    for time, wait in [(begin, FIRST_START), (start - 1, 1), (start, 0)]:
+        host.run(time)
+        assert lock.wait(time, contended=0) == wait
+    assert not lock.held

@@ -33,3 +33,15 @@ def test_a_thief_takes_the_older_half_of_the_ring_rounded_up(count: int, stolen:
     assert queue.stealable() == stolen
     assert queue.steal(stolen) == uthreads[:stolen]
     assert [queue.pop() for _ in range(len(queue))] == uthreads[stolen:]
+
+
+def test_an_overflow_moves_up_as_thieves_take() -> None:
+    queue, uthreads = Runqueue(), [Named(i) for i in range(RING_SLOTS + 20)]
+    for uthread in uthreads:
+        queue.push(uthread)
+    assert queue.steal(queue.stealable()) == uthreads[:16]
+    assert queue.stealable() == 16, "the ring is full again"
+    assert queue.steal(16) == uthreads[16:32]
+    assert queue.stealable() == 10
+    assert (queue.pushed, queue.popped, len(queue), queue.count()) == (52, 32, 20, 20)
+    assert queue.oldest() is uthreads[32]

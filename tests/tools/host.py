@@ -1,23 +1,14 @@
 """A small simulated host for tests of software: real machine, reference NIC, rings that wrap quickly."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from typing import TypeVar
-
-import numpy as np
 
 from cosim.engine import NIC_ORDER, Engine
 from cosim.machine.machine import Machine
-from cosim.traffic.frames import Frames
 from cosim.traffic.generate import DESTINATION
-from hermes.apps.echo import Echo
-from hermes.costs import load
-from hermes.enso.control import FlowKey
+from hermes.costs import Costs, load
 from hermes.enso.registers import RingSizes
-from hermes.queues import Item
-from hermes.runtime.softirq import rx_softirq
-from hermes.systems import Workload
-from hermes.systems.indirect import Indirect
 from hermes.world import AwaitZero, Control, ReadRegister, Tell, WriteRegister
 from tests.tools.reference_nic import ReferenceNic
 
@@ -25,6 +16,15 @@ NS = 1000
 COSTS = load()
 SMALL = RingSizes(pipe_flits=64, notification_slots=16)
 T = TypeVar("T")
+
+
+def at(engine: Engine, time: int, order: int, do: Callable[[], object]) -> None:
+    """Something happens at a time; what has the lower order comes first at equal time."""
+
+    def happen(a: int, b: int) -> None:
+        do()
+
+    engine.schedule(time, order, engine.kind(happen), 0, 0)
 
 
 class Host:
@@ -38,10 +38,12 @@ class Host:
         (time, kind, subject, value) of each effect of software other than register writes, in order.
     """
 
-    def __init__(self, cores: int = 1, *, memory_bytes: int = 1 << 24, is_naive: bool = False) -> None:
+    def __init__(
+        self, cores: int = 1, *, memory_bytes: int = 1 << 24, is_naive: bool = False, costs: Costs = COSTS
+    ) -> None:
         self.nic = ReferenceNic(memory_bytes, SMALL)
         self.engine = Engine(self.nic)
-        self.machine = Machine(self.nic, self.engine, COSTS, cores, is_naive=is_naive)
+        self.machine = Machine(self.nic, self.engine, costs, cores, is_naive=is_naive)
         self.memory = self.nic.memory
         self.time = 0
         self.effects: list[tuple[int, int, int, int]] = []
@@ -83,56 +85,6 @@ class Host:
     def times(self, kind: int) -> list[int]:
         """When effects of a kind landed."""
         return [effect[0] for effect in self.effects if effect[1] == kind]
-
-
-class IndirectHost(Host):
-    """A host with Hermes Indirect set up on it; its cores are started by the test.
-
-    Attributes
-    ----------
-    system
-        With one flow per uthread: destination port = number of the uthread.
-    """
-
-    def __init__(
-        self,
-        cores: int = 1,
-        uthreads: int = 1,
-        *,
-        header_pipes: Collection[int] = (),
-        service_ps: int = 0,
-        is_naive: bool = False,
-    ) -> None:
-        super().__init__(cores, memory_bytes=(uthreads + 1) << 15, is_naive=is_naive)
-        flows = [(FlowKey(port, 0, DESTINATION, 0), port) for port in range(uthreads)]
-        application = Echo(service_ps)
-        workload = Workload(
-            application=application, uthreads=uthreads, flows=flows, header_pipes=header_pipes, rings=SMALL
-        )
-        self.system = Indirect(self.machine, workload)
-        self.carry_out(self.system.set_up(), self.system.control)
-        self.time = self.nic.time
-        self.effects.clear()
-
-    def start(self, *indices: int) -> int:
-        """Start the software of these cores, or of all, 10 us from now; the time."""
-        begin = self.time + 10_000 * NS
-        for core in self.machine.cores:
-            if core.index in indices or not indices:
-                core.start(self.system.software[core.index], begin)
-        return begin
-
-    def frames(self, frames: Sequence[bytes], times: Sequence[int]) -> None:
-        """Let these reach the NIC."""
-        packed = Frames.pack(frames)
-        self.nic.load_frames(packed.blob, packed.offsets, packed.lengths, np.array(times, dtype=np.int64))
-
-    def put_packet(self, uthread: int, length: int = 60) -> Item:
-        """A packet lies in the uthread's pipe; the softIRQ that tells of it."""
-        pipe = self.system.uthreads[uthread].device.pipes[uthread]
-        at = pipe.address - self.memory.base + pipe.notified_tail * 64
-        self.memory.bytes[at : at + length] = udp_frame(uthread, length)
-        return rx_softirq(uthread, uthread, (pipe.notified_tail + -(-length // 64)) % SMALL.pipe_flits, self.engine.now)
 
 
 def udp_frame(port: int, length: int = 60) -> bytes:

@@ -1,7 +1,9 @@
 """Cache lines that cores share: a copy costs when another core wrote the line since, and nothing otherwise."""
 
+from hermes import world
 
-class CacheLines:
+
+class CacheLines(world.CacheLines):
     """Owners of slots and holders of polled lines (hermes.world.CacheLines); a transfer costs ``line_dirty``.
 
     Attributes

@@ -1,22 +1,16 @@
 """A core: runs software action by action, polls for it, and accounts for every picosecond."""
 
-from typing import Final
-
-from cosim.engine import Engine
+from cosim.engine import FIRST_CORE_ORDER, Engine
 from cosim.machine.cache import CacheLines
 from cosim.machine.effects import Effects
+from cosim.machine.errors import AccountingError
 from cosim.machine.walk import Position, WalkTable
 from cosim.nic.base import NEVER, Nic
+from hermes import world
 from hermes.world import ACTIVITIES, ENDLESS, IDLE, MMIO_WRITE, Software, Walk
 
-FIRST_CORE_ORDER: Final = 1
 
-
-class AccountingError(RuntimeError):
-    """A core's time does not add up; the message says where and by how much."""
-
-
-class Core:
+class Core(world.Core):
     """One core, and the software that has it (hermes.world.Core); none at first.
 
     While its software finds nothing, the core polls: by arithmetic, it goes straight to the first look at a source that
@@ -39,19 +33,18 @@ class Core:
         "_began",
         "_effects",
         "_engine",
-        "_generation",
+        "_events",
+        "_has_left",
         "_is_naive",
         "_lines",
         "_nic",
         "_order",
-        "_poll_kind",
         "_poll_source",
         "_poll_time",
         "_position",
         "_software",
         "_spent",
         "_spinning",
-        "_step_kind",
         "_tables",
         "busy_until",
         "index",
@@ -73,9 +66,9 @@ class Core:
         self._lines = lines
         self._is_naive = is_naive
         self._order = FIRST_CORE_ORDER + index
-        self._step_kind = engine.kind(self._step)
-        self._poll_kind = engine.kind(self._poll)
-        self._generation = 0
+        self._events = engine.core_times
+        self._has_left = False  # during a step
+        engine.add_core(self._event)
         self._began = 0
         self._software: Software | None = None
         self._spent: list[tuple[int, int]] = []  # since the last event: what can still be under way
@@ -152,7 +145,8 @@ class Core:
             self.times[IDLE] += now - self.busy_until
             self.busy_until = now
             self._spent.clear()
-        self._stop()
+        self._spinning = False
+        self._has_left = True
         self._software = software
         software.begin(self)
         self.spend(activity, duration)
@@ -160,14 +154,15 @@ class Core:
 
     def leave(self) -> None:
         """Nobody has the core, from now on."""
-        self._stop()
+        self._spinning = False
+        self._has_left = True
         self._software = None
+        self._events[self.index] = NEVER
 
     def interrupt(self) -> None:
         """An interrupt lands, now."""
         assert self._software is not None
         if self._software.interrupt():
-            self._stop()
             self._act()
 
     @property
@@ -215,25 +210,25 @@ class Core:
             times[activity] -= part
             duration -= part
 
-    def _step(self, generation: int, _: int) -> None:
-        """Event: an action ended."""
-        if generation != self._generation:
+    def _event(self) -> None:
+        """A look begins, or an action ended."""
+        if self._spinning:
+            self._poll()
             return
         software = self._software
         assert software is not None
         self._spent.clear()
+        self._has_left = False
         goes_on = software.step()
-        if generation != self._generation:
-            return  # it left
+        if self._has_left:
+            return
         if goes_on:
             self._act()
         else:
             self._spin(software.ready())
 
-    def _poll(self, generation: int, _: int) -> None:
-        """Event: a look begins."""
-        if generation != self._generation:
-            return
+    def _poll(self) -> None:
+        """A look begins."""
         position, source, software = self._position, self._poll_source, self._software
         assert software is not None
         table = position.table
@@ -271,12 +266,7 @@ class Core:
         return alarm is not None and alarm[0] <= self._engine.now and alarm[1] <= self.laps
 
     def _act(self) -> None:
-        self._engine.schedule(self.busy_until, self._order, self._step_kind, self._generation, 0)
-
-    def _stop(self) -> None:
-        """No event that is scheduled counts any more."""
-        self._spinning = False
-        self._generation += 1
+        self._events[self.index] = self.busy_until
 
     def _spin(self, ready: int) -> None:
         """Nothing to do: poll, from the end of what was spent on; these sources are ready."""
@@ -299,7 +289,18 @@ class Core:
     def _look_at(self, source: int, earliest: int, laps: int) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""
         time, lap = self._position.visit(source, earliest, laps)
-        if time < self._poll_time:
+        if self._position.table.is_certain and not self._is_naive:
+            self._find(source, time)
+        elif time < self._poll_time:
             self._poll_time, self._poll_source, self.laps = time, source, lap
-            self._generation += 1
-            self._engine.schedule(time, self._order, self._poll_kind, self._generation, 0)
+            self._events[self.index] = time
+
+    def _find(self, source: int, time: int) -> None:
+        """A look at ``time`` is certain to find something: what it begins can begin without an event of its own."""
+        software = self._software
+        assert software is not None
+        self._spinning = False
+        self.spend(self._position.table.activity, time - self.busy_until)
+        if not software.poll(source):
+            raise AccountingError(f"core {self.index}: source {source} is certain, but found nothing at {time} ps")
+        self._act()

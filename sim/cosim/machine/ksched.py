@@ -9,13 +9,14 @@ A victim that leaves by itself before the interrupt lands switches at once; the 
 
 from collections.abc import Sequence
 
-from cosim.engine import Engine
-from cosim.machine.core import FIRST_CORE_ORDER, Core
+from cosim.engine import FIRST_CORE_ORDER, Engine
+from cosim.machine.core import Core
+from hermes import world
 from hermes.costs import Costs
 from hermes.world import SWITCH, Software
 
 
-class Ksched:
+class Ksched(world.Ksched):
     """Who runs on which core, and who is to. The IOKernel's core is not its business."""
 
     def __init__(self, engine: Engine, costs: Costs, cores: Sequence[Core]) -> None:

@@ -5,13 +5,13 @@ from cosim.machine.cache import CacheLines
 from cosim.machine.core import Core
 from cosim.machine.effects import Effects
 from cosim.machine.ksched import Ksched
-from cosim.nic.base import HostMemory, Nic
+from cosim.nic.base import Nic
 from hermes.costs import Costs
 from hermes.stamps import Stamps
-from hermes.world import NIC_WRITE, Software
+from hermes.world import NIC_WRITE, Software, World
 
 
-class Machine:
+class Machine(World):
     """A host with one core for the IOKernel and others for applications.
 
     Parameters
@@ -33,13 +33,13 @@ class Machine:
         self.clock = engine
         self.costs = costs
         self.effects = Effects(engine)
-        self.record = self.effects.record
-        self.lines = CacheLines(costs.line_dirty, application_cores + 1)
-        self.cores = [
-            Core(index, engine, nic, self.effects, self.lines, is_naive=is_naive)
+        self.memory = nic.memory
+        self._lines = CacheLines(costs.line_dirty, application_cores + 1)
+        self._cores = [
+            Core(index, engine, nic, self.effects, self._lines, is_naive=is_naive)
             for index in range(application_cores + 1)
         ]
-        self.ksched = Ksched(engine, costs, self.cores)
+        self._ksched = Ksched(engine, costs, self._cores)
         self.stamps = Stamps()
         self.marked: dict[int, list[list[int]]] = {}
         self._nic = nic
@@ -48,19 +48,33 @@ class Machine:
         self.nic_effect = engine.kind(self._nic_wrote)
         self._mark_kind = engine.kind(self._mark)
 
+    def record(self, kind: int, subject: int, value: int) -> None:
+        """See hermes.world.World."""
+        self.effects.record(kind, subject, value)
+
     @property
-    def memory(self) -> HostMemory:
-        """The NIC's."""
-        return self._nic.memory
+    def cores(self) -> list[Core]:
+        """See hermes.world.World."""
+        return self._cores
+
+    @property
+    def lines(self) -> CacheLines:
+        """See hermes.world.World."""
+        return self._lines
+
+    @property
+    def ksched(self) -> Ksched:
+        """See hermes.world.World."""
+        return self._ksched
 
     def watch(self, address: int, length: int, core: int, source: int) -> None:
         """See hermes.world.World."""
         self._nic.watch(address, length, len(self._watched))
-        self._watched.append((self.cores[core], source))
+        self._watched.append((self._cores[core], source))
 
     def start(self, iokernel: Software, time: int) -> None:
         """Run the IOKernel on core 0 from ``time`` on; the others idle until it grants them."""
-        for core in self.cores:
+        for core in self._cores:
             core.start(iokernel if core.index == 0 else None, time)
 
     def mark(self, time: int) -> None:
@@ -69,16 +83,16 @@ class Machine:
 
     def times_at(self, time: int) -> list[list[int]]:
         """The time of each core by activity, up to ``time``: the present or later."""
-        return [core.times_at(time) for core in self.cores]
+        return [core.times_at(time) for core in self._cores]
 
     def mmio_writes(self) -> int:
         """Register writes of all cores so far."""
-        return sum(core.mmio_writes for core in self.cores)
+        return sum(core.mmio_writes for core in self._cores)
 
     @property
     def is_quiet(self) -> bool:
         """Whether nothing goes on without the NIC."""
-        return all(core.is_quiet for core in self.cores)
+        return all(core.is_quiet for core in self._cores)
 
     def _nic_wrote(self, source: int, address: int) -> None:
         self.record(NIC_WRITE, source, address)

@@ -10,7 +10,7 @@ class WalkTable:
     ----------
     orders, offsets
         By ``lap % laps``: the sources in order, and by source the picoseconds from the start of the lap to the look.
-    costs, activity, lines
+    costs, activity, lines, is_certain
         As the walk has them.
     all
         A bit for each source.
@@ -20,7 +20,7 @@ class WalkTable:
         After so many the orders repeat.
     """
 
-    __slots__ = ("activity", "all", "costs", "laps", "length", "lines", "offsets", "orders", "walk")
+    __slots__ = ("activity", "all", "costs", "is_certain", "laps", "length", "lines", "offsets", "orders", "walk")
 
     def __init__(self, walk: Walk) -> None:
         self.walk = walk
@@ -28,6 +28,7 @@ class WalkTable:
         self.costs = walk.costs
         self.activity = walk.activity
         self.lines = walk.lines
+        self.is_certain = walk.is_certain
         self.length = sum(walk.costs)
         self.laps = len(walk.orders)
         self.all = (1 << len(walk.costs)) - 1

@@ -71,13 +71,37 @@ bool bridge_mmio_write(int64_t now, uint64_t address, uint64_t value, int size) 
 bool bridge_mmio_read(int64_t now, uint64_t address, int32_t source) { return bridge.mmio_read(now, address, source); }
 bool bridge_watch(uint64_t address, uint64_t bytes, int32_t source) { return bridge.watch(address, bytes, source); }
 bool bridge_advance(int64_t now) { return bridge.advance(now); }
-bool bridge_load_frames(const FrameBlock *block) { return bridge.load_frames(*block); }
+bool bridge_load_frames(const FrameBlock *block) {
+    if (block->count && !bridge.is_to_come(block->times[0], block->lengths[0])) return false;
+    bridge.source.add(*block);
+    return true;
+}
+bool bridge_load_clients(const ClientBlock *block) {
+    if (!bridge.is_to_come(block->start + block->mac, kLongestOfClient)) return false;
+    bridge.source.open(*block, bridge.link);
+    return true;
+}
 void bridge_fault(uint64_t read, int fault) { bridge.host.faults[read] = static_cast<ReadFault>(fault); }
 
 // Frames that the NIC sent: `bytes` of all, each frame's end in them, and its time.
 int64_t bridge_sent(const uint8_t **bytes, const int64_t **ends, const int64_t **times) {
     *bytes = bridge.sink.bytes.data(), *ends = bridge.sink.ends.data(), *times = bridge.sink.times.data();
     return static_cast<int64_t>(bridge.sink.times.size());
+}
+bool bridge_end_frames(int64_t time) {
+    if (time > bridge.cycle * kPeriod) {
+        bridge.source.end(time);
+        return true;
+    }
+    bridge.fail("an end of frames at %ld ps; accepted are times behind %ld ps", time, bridge.cycle * kPeriod);
+    return false;
+}
+
+// Frames that the NIC sent up to `time`, and when the last one of these left; -1 if none did.
+int64_t bridge_sent_up_to(int64_t time, int64_t *last) {
+    const int64_t count = bridge.sink.count_up_to(time);
+    *last = count ? bridge.sink.times[count - 1] : -1;
+    return count;
 }
 // In the order of the fields of Counters in bridge.py.
 void bridge_counters(int64_t *counters) {

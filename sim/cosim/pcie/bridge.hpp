@@ -158,7 +158,7 @@ struct Bridge {
         transfer(TransferHash::kEthernetTx, at, words, kEthernetWords);
         ethernet_tx_beats++;
         const EthernetTxPins beat{words};
-        sink.add(beat, cycle * kPeriod);
+        if (sink.add(beat, cycle * kPeriod)) source.answered(sink.last_frame(), sink.last_length(), cycle * kPeriod);
         const int64_t bytes = beat.bytes() + (beat.last() ? link.wire_overhead_bytes : 0);
         mac.serve(cycle * kPeriod, sending_time(bytes * 8, link.wire_bits_per_second));
     }
@@ -367,17 +367,13 @@ struct Bridge {
         return true;
     }
 
-    bool load_frames(const FrameBlock &block) {
-        if (block.count) {
-            const int64_t first = source.first_cycle_of(block.times[0], block.lengths[0]);
-            if (first <= cycle + 1) {
-                fail("a frame's first beat in cycle %ld (delivered whole at %ld ps); accepted are cycles from %ld on", first,
-                     block.times[0], cycle + 2);
-                return false;
-            }
-        }
-        source.add(block);
-        return true;
+    // Whether a frame of this length that is whole at the NIC at `time` can still be played.
+    bool is_to_come(Time time, int32_t length) {
+        const int64_t first = source.first_cycle_of(time, length);
+        if (first > cycle + 1) return true;
+        fail("a frame's first beat in cycle %ld (delivered whole at %ld ps); accepted are cycles from %ld on", first, time,
+             cycle + 2);
+        return false;
     }
 
     void record_pins() {

@@ -15,6 +15,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import ValueChange
 
 from cosim.nic.base import PAGE_BYTES, Effect, HostMemory
+from cosim.pcie.frame_blocks import Block, ClientTimes, SentFrames, client_block, frame_block
 from cosim.pcie.link import LinkParameters
 
 LATEST = 1 << 60
@@ -37,6 +38,9 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "watch": (ctypes.c_bool, [ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int32]),
     "advance": (ctypes.c_bool, [ctypes.c_int64]),
     "load_frames": (ctypes.c_bool, [ctypes.c_void_p]),
+    "load_clients": (ctypes.c_bool, [ctypes.c_void_p]),
+    "end_frames": (ctypes.c_bool, [ctypes.c_int64]),
+    "sent_up_to": (ctypes.c_int64, [ctypes.c_int64, ctypes.c_void_p]),
     "fault": (None, [ctypes.c_uint64, ctypes.c_int]),
     "sent": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
     "counters": (None, [ctypes.c_void_p]),
@@ -87,40 +91,6 @@ class Counters:
     ethernet_tx_beats: int
 
 
-@dataclass(frozen=True)
-class SentFrames:
-    """Frames that left the NIC, in order.
-
-    Attributes
-    ----------
-    data
-        uint8: the bytes of all frames.
-    offsets, lengths
-        int64: where in ``data`` each frame starts, and its bytes.
-    times_ps
-        int64: time of the edge at which the MAC took its last beat.
-    """
-
-    data: npt.NDArray[np.uint8]
-    offsets: npt.NDArray[np.int64]
-    lengths: npt.NDArray[np.int64]
-    times_ps: npt.NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.times_ps)
-
-    def frame(self, index: int) -> bytes:
-        """The bytes of one frame."""
-        start = int(self.offsets[index])
-        return self.data[start : start + int(self.lengths[index])].tobytes()
-
-
-class _FrameBlock(ctypes.Structure):
-    _fields_ = [
-        (name, ctypes.c_void_p) for name in ("data", "offsets", "lengths", "times", "errors", "delivered")
-    ] + [("count", ctypes.c_int64)]  # fmt: skip
-
-
 class Bridge:
     """The NIC behind its link (protocol: cosim.nic.base.Nic), and the wire.
 
@@ -167,7 +137,7 @@ class Bridge:
         self.memory = HostMemory(buffer, native.bridge_memory_file())
         self._status = _shared(native.bridge_status(), ctypes.c_int64, _STATUS_WORDS).cast("q")
         self._effect_words = _shared(native.bridge_effects(), ctypes.c_uint64, 3 * _EFFECT_CAPACITY).cast("Q")
-        self._blocks: list[tuple[npt.NDArray[Any], ...]] = []  # arrays that C++ reads and writes
+        self._blocks: list[Block] = []
         events: Any = top.events
         self._woken = ValueChange(events)
 
@@ -259,29 +229,50 @@ class Bridge:
         -------
         int64: time of the edge of each frame's last beat; -1 before it came. Filled while the RTL runs.
         """
-        count = len(times_ps)
-        block = (
-            np.ascontiguousarray(data, np.uint8),
-            np.ascontiguousarray(offsets, np.int64),
-            np.ascontiguousarray(lengths, np.int32),
-            np.ascontiguousarray(times_ps, np.int64),
-            np.zeros(count, np.uint8) if errors is None else np.ascontiguousarray(errors, np.uint8),
-            np.full(count, -1, np.int64),
-        )
-        if any(len(array) != count for array in block[1:]):
-            raise ValueError(
-                f"arrays of frames of lengths {[len(a) for a in block[1:]]}; accepted is one length for all"
-            )
-        if count:
-            ends = block[1] + block[2]
-            if block[1].min() < 0 or block[2].min() < 1 or ends.max() > len(block[0]):
-                raise ValueError(f"a frame beyond the {len(block[0])} bytes of data, or without any byte")
-            if (np.diff(block[3]) < 0).any():
-                raise ValueError("times of frames go back; accepted are those of one wire, in order")
+        block = frame_block(data, offsets, lengths, times_ps, errors)
         self._blocks.append(block)
-        pointers = _FrameBlock(*(array.ctypes.data for array in block), count)
-        self._check(self._native.bridge_load_frames(ctypes.byref(pointers)))
-        return block[5]
+        self._check(self._native.bridge_load_frames(ctypes.byref(block.native)))
+        return block.delivered
+
+    def load_clients(
+        self,
+        data: npt.NDArray[np.uint8],
+        offsets: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int32],
+        clients: npt.NDArray[np.int64],
+        ports: npt.NDArray[np.int64],
+        times: ClientTimes,
+    ) -> npt.NDArray[np.int64]:
+        """Frames of clients that wait for their answers, instead of frames whose times are known; once.
+
+        Each client hands its first frame to the wire at the start, and each later one when it has thought about the
+        answer to the one before. The wire takes one frame at a time, in the order in which it gets them.
+
+        Parameters
+        ----------
+        data, offsets, lengths
+            As ``load_frames`` takes them, of at most 1514 bytes each.
+        clients
+            Whose each frame is, from 0 up; one client's are sent in their order.
+        ports
+            Source port of the answer to each frame, UDP without IP options: each is one client's alone.
+        times
+            When they send.
+
+        Returns
+        -------
+        int64: time of the edge of each frame's last beat; -1 before it came. Filled while the RTL runs.
+        """
+        if self._blocks:
+            raise ValueError("clients beside other frames; accepted are either, and clients once")
+        block = client_block(data, offsets, lengths, clients, ports, times)
+        self._blocks.append(block)
+        self._check(self._native.bridge_load_clients(ctypes.byref(block.native)))
+        return block.delivered
+
+    def end_frames(self, time_ps: int) -> None:
+        """No frame begins at ``time_ps`` or later, whatever was loaded; a time that the RTL has not reached."""
+        self._check(self._native.bridge_end_frames(time_ps))
 
     @property
     def frames_delivered(self) -> int:
@@ -292,6 +283,12 @@ class Bridge:
     def frames_sent(self) -> int:
         """Frames that the NIC sent, as of the last run."""
         return self._status[_SENT]
+
+    def sent_up_to(self, time_ps: int) -> tuple[int, int]:
+        """How many frames the NIC sent up to ``time_ps``, and when the last one of these left; -1 if none did."""
+        last = ctypes.c_int64()
+        count: int = self._native.bridge_sent_up_to(time_ps, ctypes.byref(last))
+        return count, last.value
 
     def sent_frames(self) -> SentFrames:
         """A copy of all frames that the NIC sent so far."""

@@ -56,6 +56,10 @@ class Frames:
             some = slice(first, min(first + _PART, len(self)))
             yield some, Frames(self.blob, self.offsets[some], self.lengths[some])
 
+    def taken(self, indices: NDArray[np.int64]) -> "Frames":
+        """These frames, in this order."""
+        return Frames(self.blob, self.offsets[indices], self.lengths[indices])
+
     def field(self, offset: int | NDArray[np.int64], size: int) -> NDArray[np.int64]:
         """Of each frame the ``size`` bytes at ``offset``, one for all or one for each, big-endian; 0 behind its end."""
         value = np.zeros(len(self), dtype=np.int64)
@@ -72,7 +76,7 @@ class Frames:
             return self
         # the short ones move behind the others
         slots = np.empty((len(short), MINIMUM_FRAME), dtype=np.uint8)
-        moved = Frames(self.blob, self.offsets[short], self.lengths[short])
+        moved = self.taken(short)
         for place in range(MINIMUM_FRAME):
             slots[:, place] = moved.field(place, 1)
         offsets = self.offsets.copy()

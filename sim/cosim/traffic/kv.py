@@ -13,12 +13,11 @@ from pydantic import Field
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import draw_connections
 from cosim.traffic.streams import COMMANDS, KEYS, generator
-from cosim.traffic.udp import FIRST_PORT, PAYLOAD, frames_of
+from cosim.traffic.udp import ANSWER_PORT, FIRST_PORT, PAYLOAD, REQUEST_PORT, frames_of
 from cosim.values import Frozen
 
 _HEADER = 8
 _TEXT = PAYLOAD + _HEADER
-_REQUEST_PORT, _ANSWER_PORT = 36, 34
 
 
 class KvLoad(Frozen):
@@ -74,17 +73,17 @@ def expected_answers(requests: Frames, is_served: NDArray[np.bool_]) -> Frames:
     for request, serves in zip(requests, is_served.tolist(), strict=True):
         answer = request[PAYLOAD:_TEXT] + _served(request[_TEXT:], store) if serves else b""
         answers.append(answer)
-    return frames_of(answers, requests.field(_REQUEST_PORT, 2), is_answer=True).padded()
+    return frames_of(answers, requests.field(REQUEST_PORT, 2), is_answer=True).padded()
 
 
 def served(requests: Frames, returned: Frames) -> NDArray[np.bool_]:
     """Which requests these answers answer, by connection and request id: those of a connection come in order."""
     waiting: dict[int, deque[tuple[int, int]]] = {}
-    ports, ids = requests.field(_REQUEST_PORT, 2).tolist(), requests.field(PAYLOAD, 2).tolist()
+    ports, ids = requests.field(REQUEST_PORT, 2).tolist(), requests.field(PAYLOAD, 2).tolist()
     for index, (port, name) in enumerate(zip(ports, ids, strict=True)):
         waiting.setdefault(port, deque()).append((name, index))
     is_served = np.zeros(len(requests), dtype=np.bool_)
-    ports, ids = returned.field(_ANSWER_PORT, 2).tolist(), returned.field(PAYLOAD, 2).tolist()
+    ports, ids = returned.field(ANSWER_PORT, 2).tolist(), returned.field(PAYLOAD, 2).tolist()
     for port, name in zip(ports, ids, strict=True):
         queue = waiting.get(port, deque())
         while queue:

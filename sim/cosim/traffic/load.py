@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.config import RunConfig
+from cosim.pcie.link import LinkParameters
 from cosim.traffic.arrivals import Capture, Mmpp, Steps
 from cosim.traffic.echo import expected_echoes
 from cosim.traffic.frames import Frames
@@ -16,7 +17,7 @@ from cosim.traffic.kv import expected_answers, generate_kv_requests, served
 from cosim.traffic.pcap import LONGEST_PS, read_capture, read_timed_capture
 from cosim.traffic.spin import carried_ps
 from cosim.traffic.steering import FlowKey, Steering, steer
-from cosim.traffic.udp import FIRST_PORT
+from cosim.traffic.udp import FIRST_PORT, REQUEST_PORT
 from cosim.traffic.wire import PS_PER_S, deliver_ps, line_rate
 from cosim.values import LONGEST_PS as LONGEST_SERVICE_PS
 from cosim.values import ConfigError
@@ -34,7 +35,8 @@ class Load:
     requests
         At least 60 bytes each.
     deliver_ps
-        int64, when the last bit of each reaches the NIC, in ps from the start of the load.
+        int64, when the last bit of each reaches the NIC, in ps from the start of the load; of clients, the first of
+        each, and -1 of all others.
     steering
         What the NIC makes of them.
     uthreads
@@ -45,6 +47,10 @@ class Load:
         What the application computes for each, unless the request says it.
     is_generated
         They are, so that their flows have numbers.
+    clients
+        So many wait for their answers; None if the requests come at known times.
+    think_ps
+        From an answer to the client's next request.
     is_served
         Of each request, whether it is served; None: all that are admitted.
     """
@@ -56,6 +62,8 @@ class Load:
     workload: Literal["echo", "spin", "kv"] = "echo"
     constant_ps: int = 0
     is_generated: bool = False
+    clients: int | None = None
+    think_ps: int = 0
     is_served: NDArray[np.bool_] | None = None
 
     @property
@@ -88,6 +96,16 @@ class Load:
         return (ports - FIRST_PORT)[self.steering.flow]
 
     @property
+    def client(self) -> Integers:
+        """Of each request, whose it is; of no meaning without clients."""
+        return self.connections % (self.clients or 1)
+
+    @property
+    def ports(self) -> Integers:
+        """Of each request, its UDP destination port, from which its answer comes."""
+        return self.requests.field(REQUEST_PORT, 2)
+
+    @property
     def service_ps(self) -> Integers:
         """Of each request, the compute time that it asks for, in ps."""
         if self.workload == "spin":
@@ -110,7 +128,8 @@ class Load:
 def load(config: RunConfig) -> Load:
     """The load that ``config`` asks for.
 
-    The frames of a capture come in its order. At ``line`` rate all follow each other without a pause.
+    The frames of a capture come in its order. At ``line`` rate all follow each other without a pause. Clients send
+    their first requests at once.
 
     Raises
     ------
@@ -128,16 +147,24 @@ def load(config: RunConfig) -> Load:
     else:
         requests = read_capture(config.pcap)
     requests = requests.padded()
-    arrivals = _arrivals_ps(config, requests) if capture_ps is None else capture_ps
+    if config.clients is not None:
+        times = np.zeros(0, dtype=np.int64)
+    else:
+        arrivals = _arrivals_ps(config, requests) if capture_ps is None else capture_ps
+        times = deliver_ps(requests, arrivals, config.link)
     made = Load(
         requests,
-        deliver_ps(requests, arrivals, config.link),
+        times,
         steer(requests, FULL.maximum_frame),
         config.uthreads,
         config.workload,
         config.service_ps,
         config.pcap is None,
+        config.clients,
+        config.think_ps or 0,
     )
+    if config.clients is not None:
+        made = replace(made, deliver_ps=_first_ps(made, config.link))
     if config.pcap is not None:
         _require_sound_times(config, made.service_ps)
     return made
@@ -157,6 +184,7 @@ def _generated(config: RunConfig) -> Frames:
 def _arrivals_ps(config: RunConfig, requests: Frames) -> Integers:
     """When the requests are handed to the wire, if that carries so many and there is an end to it."""
     count, most, arrivals = len(requests), int(line_rate(requests, config.link)), config.arrivals
+    assert arrivals is not None
     assert not isinstance(arrivals, Capture)
     if config.rate == "line":
         return np.zeros(count, dtype=np.int64)
@@ -173,6 +201,14 @@ def _arrivals_ps(config: RunConfig, requests: Frames) -> Integers:
     if mean < least:
         raise ConfigError(f"{what} {mean:g}; accepted for {count} requests is at least {least:g} per second")
     return arrivals.times_ps(count, rate, config.seed)
+
+
+def _first_ps(requests: Load, link: LinkParameters) -> Integers:
+    """When the first request of each client reaches the NIC, in the order of clients; -1 of the others."""
+    _, first = np.unique(requests.client, return_index=True)
+    times = np.full(len(requests.requests), -1, dtype=np.int64)
+    times[first] = deliver_ps(requests.requests.taken(first), np.zeros(len(first), dtype=np.int64), link)
+    return times
 
 
 def _require_sound_times(config: RunConfig, service_ps: Integers) -> None:

@@ -11,6 +11,8 @@ from cosim.traffic.frames import Frames
 
 Integers = NDArray[np.int64]
 
+ANSWER_PORT, REQUEST_PORT = 34, 36
+"""Where the server's port stands in an answer and in a request."""
 PAYLOAD = 42
 """Where in a frame the UDP payload begins."""
 LINE = 64

@@ -1,7 +1,7 @@
 """How a device's register writes travel: straight to the NIC, or, some or all of them, through the IOKernel."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 from hermes.costs import Costs
 from hermes.enso.registers import RX_HEAD, notification_buffer_register, pipe_register
@@ -10,7 +10,7 @@ from hermes.queues import Item, SpscQueue
 from hermes.world import Clock, Core
 
 
-class Backend(Protocol):
+class Backend(ABC):
     """Where a device writes its registers.
 
     Attributes
@@ -26,20 +26,28 @@ class Backend(Protocol):
     notification_write: int
     messages: int
 
+    @abstractmethod
     def has_room(self, core: Core, writes: int = 1) -> bool:
         """Whether so many registers can be written now, of pipes or notification buffers; if not, the core waits."""
 
+    @abstractmethod
+    def await_room(self, core: Core, writes: int) -> None:
+        """Have the core's kthread woken once there is room for so many."""
+
+    @abstractmethod
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """Write a register of a pipe."""
 
+    @abstractmethod
     def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
         """Write a register of a notification buffer; ``other`` goes along with a message."""
 
+    @abstractmethod
     def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
         """Send the IOKernel a message about a notification buffer."""
 
 
-class Direct:
+class Direct(Backend):
     """All registers are the NIC's."""
 
     messages = 0
@@ -50,6 +58,9 @@ class Direct:
     def has_room(self, core: Core, writes: int = 1) -> bool:  # noqa: ARG002
         """A posted write needs none."""
         return True
+
+    def await_room(self, core: Core, writes: int) -> None:
+        """There always is."""
 
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """By MMIO."""
@@ -63,7 +74,7 @@ class Direct:
         """There is nobody to be told: the NIC sees what it needs."""
 
 
-class Hybrid:
+class Hybrid(Backend):
     """Pipes are the NIC's; notification buffers the IOKernel's, told by message: (register, buffer, value, 0, time).
 
     Parameters
@@ -84,6 +95,10 @@ class Hybrid:
         """Whether the core's message queue has it."""
         queue = self._queue(core)
         return len(queue) + writes <= queue.capacity
+
+    def await_room(self, core: Core, writes: int) -> None:
+        """In the core's message queue."""
+        self._queue(core).await_room(writes)
 
     def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
         """By MMIO."""

@@ -30,7 +30,8 @@ from hermes.enso.registers import (
     pipe_mode_register,
     pipe_register,
 )
-from hermes.world import AwaitZero, ContractError, Control, Memory, ReadRegister, WriteRegister
+from hermes.errors import ContractError
+from hermes.world import AwaitZero, Control, Memory, ReadRegister, WriteRegister
 
 _READ_BACKS = 1000
 """Times that a register is read until it holds what was written; a NIC that only clears its tables answers late."""

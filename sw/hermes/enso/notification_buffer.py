@@ -15,7 +15,8 @@ from hermes.enso.registers import (
     TX_REQUEST,
     RingSizes,
 )
-from hermes.world import ContractError, Memory
+from hermes.errors import ContractError
+from hermes.world import Memory
 
 
 class NotificationBuffer:

@@ -12,7 +12,8 @@ from hermes.enso.registers import (
     RingSizes,
 )
 from hermes.enso.rings import cut
-from hermes.world import ContractError, Memory
+from hermes.errors import ContractError
+from hermes.world import Memory
 
 _ETHERNET_HEADER = 14
 _LOW_WORD = 0xFFFFFFFF

@@ -135,3 +135,25 @@ class Client:
         self.rx_head = 0
         self.tx_head = 0
         self.tx_tail = 0
+
+
+class Directory:
+    """Everybody that the IOKernel knows.
+
+    Attributes
+    ----------
+    clients
+        By notification buffer.
+    client_of_uthread
+        Of uthreads that have a notification buffer.
+    records
+        By runtime.
+    runtime_of
+        Runtime of each uthread.
+    """
+
+    def __init__(self) -> None:
+        self.clients: list[Client] = []
+        self.client_of_uthread: dict[int, Client] = {}
+        self.records: list[Record] = []
+        self.runtime_of: dict[int, int] = {}

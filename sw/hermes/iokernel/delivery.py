@@ -4,8 +4,8 @@ Each takes a notification or completion in two parts: what it costs, at the star
 the end. SoftIRQs that find their queue full are held, and retried in order.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
-from typing import Protocol
 
 from hermes.iokernel.clients import Client
 from hermes.iokernel.pending import Pending
@@ -39,6 +39,7 @@ class Overflow:
             held = self._held[queue.number] = queue, deque()
         held[1].append(item)
         self.count += 1
+        queue.await_room()
 
     def items(self) -> list[Item]:
         """All that are held."""
@@ -58,27 +59,33 @@ class Overflow:
         held = self._held[queue.number][1]
         queue.push(held.popleft())
         self.count -= 1
+        if held and queue.is_full():
+            queue.await_room()
         if not held:
             del self._held[queue.number]
 
 
-class Delivery(Protocol):
+class Delivery(ABC):
     """What is done about a notification or completion."""
 
+    @abstractmethod
     def notification(self, client: Client, pipe: int, tail: int, row: int) -> int:
         """Begin with one, of which ``row`` has the stamps; picoseconds besides reading and routing it."""
 
+    @abstractmethod
     def completion(self, client: Client, slot: int) -> int:
         """Begin with one of the request in a slot of the client's TX ring; picoseconds besides reading it."""
 
+    @abstractmethod
     def parked(self, client: Client, rx_head: int, tx_head: int) -> int:
         """Begin with the news that the client's uthread left, its rings read up to these heads; picoseconds."""
 
+    @abstractmethod
     def land(self) -> None:
         """The effects of what was begun."""
 
 
-class ToKthreads:
+class ToKthreads(Delivery):
     """A softIRQ is a notification or completion; the kthread that handles it writes the uthread's ring."""
 
     def __init__(self, world: World, routing: Routing, overflow: Overflow) -> None:
@@ -117,7 +124,7 @@ class ToKthreads:
         self._overflow.push(client.record.kthread(self._kthread).softirqs, item)
 
 
-class ToUthreads:
+class ToUthreads(Delivery):
     """The IOKernel writes the uthread's rings, at once; a softIRQ is a uthread that waited for that.
 
     Parameters

@@ -1,16 +1,18 @@
 """The IOKernel's loop on its own core: between the NIC and the runtimes, and over who gets which core."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from hermes.enso.device import Device
 from hermes.enso.owner import Owner
 from hermes.enso.registers import SLOT_BYTES
-from hermes.iokernel.clients import Client, Record, Shared
+from hermes.errors import ContractError
+from hermes.iokernel.clients import Client, Directory, Record, Shared
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, Overflow
+from hermes.iokernel.detector import Detector
 from hermes.iokernel.mailbox import Mailbox
-from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, REGISTER_PIPE
+from hermes.messages import ALLOCATE_NOTIFICATION_BUFFER, FREE_NOTIFICATION_BUFFER, REGISTER_PIPE
 from hermes.queues import Item, SpscQueue
 from hermes.switches import Switches
 from hermes.world import (
@@ -22,9 +24,9 @@ from hermes.world import (
     POLL,
     RX,
     TX_COMPLETION,
-    ContractError,
     Control,
     Core,
+    Software,
     Walk,
     World,
 )
@@ -43,29 +45,7 @@ RETRY_BUDGET: Final = 64
 _IDLE, _GRANT, _RING, _RETRY, _RX, _RX_DOORBELL, _TX_DONE, _REGISTER, _DETECT, _MESSAGE, _CORE = range(11)
 
 
-class Detector(Protocol):
-    """Finds runtimes that need another core.
-
-    Attributes
-    ----------
-    cost, grant_cost
-        Picoseconds of a look in each iteration, and that a grant takes beside issuing it.
-    """
-
-    cost: int
-    grant_cost: int
-
-    def next_time(self) -> int:
-        """Picoseconds: when there is something to do."""
-
-    def begin(self) -> int:
-        """It is time; picoseconds of what there is to do."""
-
-    def finish(self) -> None:
-        """Its effects."""
-
-
-class IOKernel:
+class IOKernel(Software):
     """The loop. Every sub-step is an action: one notification, one completion, one message, a scan, a doorbell.
 
     It never waits for a full softIRQ queue: it holds the item back and retries.
@@ -82,7 +62,7 @@ class IOKernel:
     Attributes
     ----------
     clients, client_of_uthread, records, runtime_of
-        See hermes.iokernel.mailbox.Host.
+        See hermes.iokernel.clients.Directory.
     registered
         Runtimes that have said so, and get cores.
     shared
@@ -109,11 +89,12 @@ class IOKernel:
         self.overflow = Overflow()
         self.owner = Owner(world.memory, device.notifications)
         self.shared: dict[int, Shared] = {}
-        self.clients: list[Client] = []
-        self.client_of_uthread: dict[int, Client] = {}
-        self.records: list[Record] = []
+        self.directory = Directory()
+        self.clients = self.directory.clients
+        self.client_of_uthread = self.directory.client_of_uthread
+        self.records = self.directory.records
+        self.runtime_of = self.directory.runtime_of
         self.registered: list[Record] = []
-        self.runtime_of: dict[int, int] = {}
         self.notifications = self.completions = 0
         self._world = world
         self._clock = world.clock
@@ -173,6 +154,9 @@ class IOKernel:
             return len(self.clients) - 1
         if kind == REGISTER_PIPE:
             self._client_of_pipe[subject] = self.clients[value]
+            return 0
+        if kind == FREE_NOTIFICATION_BUFFER:  # its number stays used: they are a count
+            del self.client_of_uthread[self.clients[subject].uthread]
             return 0
         return (yield from self.owner.answer(message))
 

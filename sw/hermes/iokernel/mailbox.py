@@ -1,38 +1,17 @@
 """Messages of the runtimes: what each one costs the IOKernel, and what it does."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from hermes.enso.device import Device
-from hermes.iokernel.clients import Client, Record
+from hermes.errors import ContractError
+from hermes.iokernel.clients import Client, Directory
 from hermes.iokernel.delivery import Delivery
 from hermes.iokernel.pending import Pending
-from hermes.messages import CREATE, NAMES, PARK, PARKED, PIPE_RX_HEAD, RUNNABLE, RX_HEAD, SWITCH, TX_TAIL
+from hermes.messages import CREATE, NAMES, PARK, PARKED, PIPE_RX_HEAD, READ, RUNNABLE, RX_HEAD, SWITCH, TX_TAIL
 from hermes.queues import Item, SpscQueue
 from hermes.stamps import FORWARDED
 from hermes.switches import Switches
-from hermes.world import Clock, ContractError, Core, World
-
-
-class Host(Protocol):
-    """What messages are about.
-
-    Attributes
-    ----------
-    clients
-        By notification buffer.
-    client_of_uthread
-        Of uthreads that have a notification buffer.
-    records
-        By runtime.
-    runtime_of
-        Runtime of each uthread.
-    """
-
-    clients: list[Client]
-    client_of_uthread: dict[int, Client]
-    records: list[Record]
-    runtime_of: dict[int, int]
+from hermes.world import Clock, Core, World
 
 
 class Mailbox:
@@ -60,7 +39,7 @@ class Mailbox:
     def __init__(
         self,
         world: World,
-        host: Host,
+        directory: Directory,
         device: Device,
         delivery: Delivery,
         pending: Pending | None,
@@ -75,7 +54,7 @@ class Mailbox:
         self._costs = world.costs
         self._lines = world.lines
         self._stamps = world.stamps
-        self._host = host
+        self._directory = directory
         self._device = device
         self._own = device.notifications
         self._delivery = delivery
@@ -89,11 +68,11 @@ class Mailbox:
     def begin(self, core: Core, item: Item) -> int:
         """Picoseconds of a message besides its line, or, negative, that it must stay in its queue."""
         kind, subject, value, other, time = item
-        costs, host = self._costs, self._host
+        costs, directory = self._costs, self._directory
         cost = costs.message_receive
         is_old = time < self._made.get((kind, subject), 0)
         if kind == TX_TAIL:
-            client = host.clients[subject]
+            client = directory.clients[subject]
             first = client.tx_tail
             self._forward = 0 if is_old else (value - first) & client.mask
             if self._forward > self._own.tx_room():
@@ -105,28 +84,26 @@ class Mailbox:
         elif kind == PIPE_RX_HEAD and not is_old:
             cost += self._device.backend.pipe_write
         elif kind == PARK:
-            cost += self._delivery.parked(host.clients[subject], value, other)
+            cost += self._delivery.parked(directory.clients[subject], value, other)
         elif kind == SWITCH:
             cost += self._begin_switch(subject, value, other)
         elif kind == CREATE and self._pending is not None:
-            cost += self._pending.cost_of_adding(host.records[value])
+            cost += self._pending.cost_of_adding(directory.records[value])
         return cost
 
     def finish(self, core: Core, item: Item, queue: int) -> None:
         """The effects of the message that was begun, from message queue ``queue``."""
         kind, subject, value, other, time = item
-        host = self._host
-        self.counts[kind] += 1
-        self.waits_ps[kind] += self._clock.now - time
+        directory = self._directory
         is_old = time < self._made.get((kind, subject), 0)
         if not is_old:
             self._made[kind, subject] = time
         if kind == TX_TAIL:
-            client = host.clients[subject]
+            client = directory.clients[subject]
             client.source = queue
             self._finish_tx_tail(core, client, other)
         elif kind == RX_HEAD:
-            client = host.clients[subject]
+            client = directory.clients[subject]
             client.source = queue
             if not is_old:
                 client.rx_head = value
@@ -134,15 +111,18 @@ class Mailbox:
             if not is_old:
                 self._device.backend.write_pipe(core, subject, RX_HEAD, value)
         elif kind == PARK:
-            host.clients[subject].source = queue
+            directory.clients[subject].source = queue
             self._delivery.land()
         elif kind == SWITCH:
             self._finish_switch(subject, value, other, queue)
         elif kind == CREATE:
             if self._pending is not None:
-                self._pending.add(host.records[value], subject)
+                self._pending.add(directory.records[value], subject)
         else:
-            raise ContractError(f"message {item} in queue {queue}; accepted are kinds {', '.join(map(str, NAMES))}")
+            accepted = ", ".join(f"{number:#x} ({name})" for number, name in NAMES.items() if number < READ)
+            raise ContractError(f"message {item} in queue {queue}; accepted are kinds {accepted}")
+        self.counts[kind] += 1
+        self.waits_ps[kind] += self._clock.now - time
 
     # --- TX -----------------------------------------------------------------------------------------------------------
 
@@ -163,29 +143,29 @@ class Mailbox:
     # --- switches -----------------------------------------------------------------------------------------------------
 
     def _begin_switch(self, left: int, entered: int, other: int) -> int:
-        host, pending = self._host, self._pending
+        directory, pending = self._directory, self._pending
         assert pending is not None  # only systems that keep track of runnable uthreads are told of switches
         cost = self._costs.answer_write + self._costs.line_dirty if self._answers else 0
-        client = host.client_of_uthread.get(left)
+        client = directory.client_of_uthread.get(left)
         self._is_parked = left >= 0 and other & 0xFF == PARKED and client is not None
         if self._is_parked:
             assert client is not None
             cost += self._delivery.parked(client, other >> 8 & 0xFFFF, other >> 24)
         elif left >= 0 and other & 0xFF == RUNNABLE:
-            cost += pending.cost_of_adding(host.records[host.runtime_of[left]])
+            cost += pending.cost_of_adding(directory.records[directory.runtime_of[left]])
         if entered >= 0:
-            cost += pending.cost_of_removing(host.records[host.runtime_of[entered]], entered)
+            cost += pending.cost_of_removing(directory.records[directory.runtime_of[entered]], entered)
         return cost
 
     def _finish_switch(self, left: int, entered: int, other: int, queue: int) -> None:
-        host, pending = self._host, self._pending
+        directory, pending = self._directory, self._pending
         assert pending is not None
         if self._is_parked:
-            host.client_of_uthread[left].source = queue
+            directory.client_of_uthread[left].source = queue
             self._delivery.land()
         elif left >= 0 and other & 0xFF == RUNNABLE:
-            pending.add(host.records[host.runtime_of[left]], left)
+            pending.add(directory.records[directory.runtime_of[left]], left)
         if entered >= 0:
-            pending.remove(host.records[host.runtime_of[entered]], entered)
+            pending.remove(directory.records[directory.runtime_of[entered]], entered)
         if self._answers:
             self._answers[queue].push((SWITCH, left, entered, 0, self._clock.now))

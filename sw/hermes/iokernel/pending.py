@@ -4,12 +4,13 @@ from heapq import heappop, heappush
 
 from hermes.iokernel.clients import Record
 from hermes.iokernel.cores import Cores
+from hermes.iokernel.detector import Detector
 from hermes.runtime.timers import NEVER
 from hermes.switches import Switches
 from hermes.world import Clock, World
 
 
-class Pending:
+class Pending(Detector):
     """Per runtime its runnable uthreads, oldest first; a heap of runtimes.
 
     A runtime's key is the later of two times: when its oldest entry came, and when it last got a core or was found
@@ -49,10 +50,11 @@ class Pending:
         """A uthread became runnable, now."""
         number = record.runtime.number
         entries = self._entries.setdefault(number, {})
+        changes_oldest = not entries or next(iter(entries)) == uthread
         entries.pop(uthread, None)
         entries[uthread] = self._clock.now
         self._records[number] = record
-        if len(entries) == 1:
+        if changes_oldest:
             self._set_key(record)
 
     def remove(self, record: Record, uthread: int) -> None:

@@ -3,11 +3,12 @@
 from hermes.iokernel.clients import Record
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Overflow
+from hermes.iokernel.detector import Detector
 from hermes.switches import Switches
 from hermes.world import CacheLines, Clock, World
 
 
-class Scan:
+class Scan(Detector):
     """Looks at the softIRQ queue and the runqueue of every kthread, parked ones too, two lines each.
 
     Scans start more than the interval apart; the queues are read at the start of a scan, which is one sub-step.

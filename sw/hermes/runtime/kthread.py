@@ -17,6 +17,7 @@ from hermes.world import (
     UTHREAD_END,
     UTHREAD_START,
     Core,
+    Software,
     Walk,
     World,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 _AWAY, _BEGIN, _SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED, _TIMERS, _PARK, _YIELD, _TELL = range(12)
 
 
-class Kthread:
+class Kthread(Software):
     """Runs the uthreads of a runtime, on whichever core it was given.
 
     What is next: its softIRQ queue, if not looked at for 50 us; its runqueue; its softIRQ queue; the runqueue (half of
@@ -351,16 +352,19 @@ class Kthread:
             runtime.wrote(self.core, victim.softirq_line, victim.index)
         runnable = runtime.handler.finish(self.core, self._items[self._item])
         if runnable is not None:
-            self.push(runnable)
+            self.push(runnable, self._items[self._item][4])
         self._item += 1
         if self._item == len(self._items):
             return self._schedule()
         self.core.spend(SOFTIRQ, runtime.handler.begin(self.core, self._items[self._item], 0))
         return True
 
-    def push(self, uthread: Uthread) -> None:
-        """A uthread lands on the own runqueue; nobody is woken, a search finds it."""
-        uthread.since = self._clock.now
+    def push(self, uthread: Uthread, since: int | None = None) -> None:
+        """A uthread lands on the own runqueue; nobody is woken, a search finds it.
+
+        It is runnable since now, or since its softIRQ was pushed, at ``since``.
+        """
+        uthread.since = self._clock.now if since is None else since
         self.runqueue.push(uthread)
         self._runtime.runqueue_insertions += 1
         self._runtime.brought(self)

@@ -36,9 +36,12 @@ class Runqueue:
         """Those that stand there, oldest first."""
         return [*self._ring, *self._overflow]
 
-    def oldest(self) -> "Uthread":
-        """The next one, of a queue that is not empty."""
-        return self._ring[0]
+    def longest_runnable(self) -> int:
+        """Picoseconds: since when one of its uthreads, of which there are some, has been runnable.
+
+        Not always the next one: it may have been stolen, or come by a softIRQ that waited.
+        """
+        return min(uthread.since for uthreads in (self._ring, self._overflow) for uthread in uthreads)
 
     def push(self, uthread: "Uthread") -> None:
         """Behind all others."""

@@ -11,10 +11,10 @@ from hermes.runtime.switching import Silent, Teller
 from hermes.runtime.timers import NEVER, Timers
 from hermes.runtime.uthread import Uthread
 from hermes.switches import Switches
-from hermes.world import Core, World
+from hermes.world import Core, End, World
 
 
-class Runtime:
+class Runtime(End):
     """As many kthreads as cores that it may use, each with a runqueue and a softIRQ queue.
 
     Parameters
@@ -111,8 +111,7 @@ class Runtime:
         self._tell_begins(kthread)
         if self.deadline < NEVER:
             self.deadline = NEVER
-            if kthread.index:
-                self.timers.hand_over(0, kthread.index)
+            self.timers.hand_over(0, kthread.index)
 
     def leaves(self, kthread: Kthread, *, is_interrupted: bool) -> None:
         """A kthread gives its core up, and its timers to one that has a core; the last one's wait for a core."""
@@ -139,6 +138,11 @@ class Runtime:
     def can_create(self, core: Core) -> bool:
         """Whether a new uthread can be told of, from a core."""
         return self._creations is None or not self._queue(self._creations, core).is_full()
+
+    def await_creation(self, core: Core) -> None:
+        """Have the core's kthread woken once it can."""
+        if self._creations is not None:
+            self._queue(self._creations, core).await_room()
 
     def create(self, uthread: Uthread, core: Core) -> None:
         """Who runs on a core made a uthread, which is runnable now."""
@@ -185,11 +189,11 @@ class Runtime:
                 loser.core.wake(index)
 
     def oldest_wait(self, now: int) -> int:
-        """Picoseconds that its oldest runnable uthread or softIRQ has waited in a queue."""
+        """Picoseconds that its oldest runnable uthread or softIRQ has waited, as a softIRQ and in a runqueue."""
         oldest = now
         for kthread in self.kthreads:
             if kthread.runqueue:
-                oldest = min(oldest, kthread.runqueue.oldest().since)
+                oldest = min(oldest, kthread.runqueue.longest_runnable())
             if kthread.softirqs:
                 oldest = min(oldest, kthread.softirqs[0][4])
         return now - oldest

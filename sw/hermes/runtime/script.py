@@ -116,7 +116,7 @@ class Script(Uthread):
         self._left = -1  # of a computation that was cut
         self._is_awake = False  # woken before it parked
         self._joiners: list[Script] = []
-        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL)
+        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
 
     def start(self, core: Core) -> int:
         """See the base class."""
@@ -182,6 +182,7 @@ class Script(Uthread):
         request, runtime = self._request, self._runtime
         if isinstance(request, Spawn):
             if not runtime.can_create(core):
+                runtime.await_creation(core)
                 core.walk(self._room_walk)
                 return SPINNING
             runtime.create(request.uthread, core)

@@ -91,7 +91,7 @@ class Server(Uthread):
         self._sends_each = switches.send == "packet"
         self._prefetches = switches.prefetch
         self._locks_device = waits == UNDER_LOCK and switches.completion == "reap"
-        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL)
+        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
         self._mask = device.notifications.slots - 1
         self._state = _RECEIVE
         self._again: Callable[[Core], int] = self._receive  # once there is room, or the lock is free
@@ -337,6 +337,7 @@ class Server(Uthread):
         self._state = _NO_ROOM
         self._room = room
         self._again = again
+        self.device.backend.await_room(core, room)
         core.walk(self._room_walk)
         return SPINNING
 

@@ -1,7 +1,8 @@
 """SoftIRQs: what the IOKernel puts into a kthread's queue, and what a kthread does with one."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from hermes.queues import Item
 from hermes.runtime.server import Server
@@ -32,17 +33,19 @@ def ready_softirq(uthread: int, row: int, time: int) -> Item:
     return READY, uthread, 0, row, time
 
 
-class SoftirqHandler(Protocol):
+class SoftirqHandler(ABC):
     """What a kthread does with one softIRQ."""
 
+    @abstractmethod
     def begin(self, core: Core, item: Item, spent: int) -> int:
         """Start with it, after what the action has ``spent`` so far; picoseconds that it takes."""
 
+    @abstractmethod
     def finish(self, core: Core, item: Item) -> Uthread | None:
         """Its effects land; a uthread that is to become runnable."""
 
 
-class ReadyHandler:
+class ReadyHandler(SoftirqHandler):
     """The IOKernel found out that a uthread is ready, and wrote its rings."""
 
     def __init__(self, world: World, uthreads: Sequence[Uthread | None]) -> None:
@@ -62,7 +65,7 @@ class ReadyHandler:
         return self._uthreads[item[1]]
 
 
-class NotificationHandler:
+class NotificationHandler(SoftirqHandler):
     """Brings a notification or completion into the uthread's ring, under its lock, and wakes it if it waits.
 
     If kthreads reap completions, one wakes a uthread only if it has packets for which its TX ring had no room.

@@ -1,6 +1,7 @@
 """What a kthread tells the IOKernel when it leaves or enters a uthread: nothing, or a message that is answered."""
 
-from typing import Protocol
+
+from abc import ABC, abstractmethod
 
 from hermes.messages import PARKED, SWITCH, switched
 from hermes.queues import SpscQueue
@@ -8,7 +9,7 @@ from hermes.runtime.uthread import Uthread
 from hermes.world import ANSWER, QUEUE_FULL, Core, Walk, World
 
 
-class Teller(Protocol):
+class Teller(ABC):
     """Tells of switches, for one kthread.
 
     Attributes
@@ -28,29 +29,36 @@ class Teller(Protocol):
     messages: int
     next: Uthread | None
 
+    @abstractmethod
     def prepare(self, core: Core, left: Uthread | None, entered: Uthread | None) -> None:
         """What is to be told at the end of the action that was begun; ``step`` tells it."""
 
+    @abstractmethod
     def tell(self, core: Core, left: Uthread | None, entered: Uthread | None) -> bool:
         """Tell it now. False: the kthread polls until it is told, and answered."""
 
+    @abstractmethod
     def step(self) -> bool:
         """The action ended; as ``tell``."""
 
+    @abstractmethod
     def poll(self) -> bool:
         """A look, while the kthread polls, and what it costs; whether it found what is waited for."""
 
+    @abstractmethod
     def ready(self) -> int:
         """1 if a look would find something."""
 
+    @abstractmethod
     def uthreads(self) -> list[Uthread]:
         """Of the switch that is being told: who is entered, and, if that is not told yet, who parked."""
 
+    @abstractmethod
     def waits_for(self) -> str:
         """What telling waits for."""
 
 
-class Silent:
+class Silent(Teller):
     """Switches are the kthread's own business."""
 
     tells = False
@@ -86,7 +94,7 @@ class Silent:
         return ""
 
 
-class SwitchMessages:
+class SwitchMessages(Teller):
     """A message for every switch, and a wait for its answer, because messages of several kthreads may pass each other.
 
     Parameters
@@ -112,8 +120,8 @@ class SwitchMessages:
         self._waits = waits
         self._left: Uthread | None = None
         self._is_sent = False
-        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL)
-        self._answer_walk = Walk((world.costs.poll_clean,), ((0,),), ANSWER)
+        self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
+        self._answer_walk = Walk((world.costs.poll_clean,), ((0,),), ANSWER, is_certain=True)
 
     def prepare(self, core: Core, left: Uthread | None, entered: Uthread | None) -> None:
         """See Teller."""
@@ -133,6 +141,7 @@ class SwitchMessages:
             return True
         queue = self._queue()
         if queue.is_full():
+            queue.await_room()
             self._core.walk(self._room_walk)
             return False
         left, entered = self._left, self.next

@@ -41,7 +41,9 @@ class Timers:
         return uthreads
 
     def hand_over(self, kthread: int, heir: int) -> None:
-        """All timers of one kthread become those of another."""
+        """All timers of one kthread become those of another, or stay if that is itself."""
+        if kthread == heir:
+            return
         for timer in self._heaps[kthread]:
             heappush(self._heaps[heir], timer)
         self._heaps[kthread].clear()

@@ -14,7 +14,8 @@ from hermes.enso.tx_pipe import TxPipe
 from hermes.iokernel.clients import Record, Shared
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Delivery, ToKthreads, ToUthreads
-from hermes.iokernel.iokernel import Detector, IOKernel
+from hermes.iokernel.detector import Detector
+from hermes.iokernel.iokernel import IOKernel
 from hermes.iokernel.mailbox import Mailbox
 from hermes.iokernel.pending import Pending
 from hermes.iokernel.routing import Routing
@@ -121,7 +122,7 @@ class Hermes:
             delivery = ToUthreads(world, self._routing, iokernel.overflow, pending)
         self._detector: Detector = pending or Scan(world, cores, switches, iokernel.registered, iokernel.overflow)
         answers = self._answers if switches.answer_wait else []
-        mailbox = Mailbox(world, iokernel, device, delivery, pending, answers, switches)
+        mailbox = Mailbox(world, iokernel.directory, device, delivery, pending, answers, switches)
         iokernel.compose(cores, delivery, self._detector, mailbox)
 
     def _add_runtime(self, number: int, kthreads: int) -> None:

@@ -1,0 +1,28 @@
+"""What an IOKernel finds congestion with."""
+
+from abc import ABC, abstractmethod
+
+
+class Detector(ABC):
+    """Finds runtimes that need another core.
+
+    Attributes
+    ----------
+    cost, grant_cost
+        Picoseconds of a look in each iteration, and that a grant takes beside issuing it.
+    """
+
+    cost: int
+    grant_cost: int
+
+    @abstractmethod
+    def next_time(self) -> int:
+        """Picoseconds: when there is something to do."""
+
+    @abstractmethod
+    def begin(self) -> int:
+        """It is time; picoseconds of what there is to do."""
+
+    @abstractmethod
+    def finish(self) -> None:
+        """Its effects."""
