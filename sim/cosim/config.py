@@ -88,9 +88,9 @@ class RunConfig(Frozen):
     uthreads: int = Field(8, ge=1, le=8192, description="1 to 8192 uthreads, each with a pipe")
     applications: int = Field(1, ge=1, le=1024, description="1 to 1024 applications, no more than uthreads")
     guaranteed: int = Field(
-        default_factory=lambda settled: settled.get("cores", 0) // settled.get("applications", 1),
+        default_factory=lambda settled: max(1, settled.get("cores", 0) // settled.get("applications", 1)),
         ge=0,
-        description="0 or more cores guaranteed to each application, all together no more than cores",
+        description="0 or more cores guaranteed to each application, no more than there are",
     )
     batch: bool = Field(False, description="on or off")
     switches: SwitchSettings = Field(Switches(), description="the fields of hermes.switches.Switches")
@@ -171,8 +171,7 @@ class RunConfig(Frozen):
     @model_validator(mode="after")
     def _nothing_contradicts(self) -> Self:
         self._require(self.applications <= self.uthreads, "applications", f"at most {self.uthreads}, the uthreads")
-        most = self.cores // self.applications
-        self._require(self.guaranteed <= most, "guaranteed", f"at most {most}: cores // applications")
+        self._require(self.guaranteed <= self.cores, "guaranteed", f"at most {self.cores}, the cores")
         if self.pcap is not None:
             for field in ("flows", "requests"):
                 self._require(getattr(self, field) is None, field)

@@ -68,7 +68,7 @@ def test_there_may_be_several_applications_which_share_the_cores() -> None:
     assert (RunConfig().applications, RunConfig().guaranteed, RunConfig().batch) == (1, 4, False)
     config = RunConfig.from_flags({"cores": "14", "batch": True}, ["applications=3"])
     assert (config.applications, config.guaranteed, config.batch) == (3, 4, True)
-    assert RunConfig.from_flags({"cores": "1"}, ["applications=3"]).guaranteed == 0
+    assert RunConfig.from_flags({"cores": "1"}, ["applications=3"]).guaranteed == 1
     assert RunConfig.from_flags({"cores": "14"}, ["applications=3", "guaranteed=2"]).guaranteed == 2
 
 
@@ -245,7 +245,7 @@ def test_what_is_not_accepted_is_said_in_one_line(flags: dict[str, object], mess
         ("link.colour=3", "set is 'link.colour=3'; accepted is KEY=VALUE with KEY one of applications, "),
         ("applications=9", "applications is 9; accepted is at most 8, the uthreads"),
         ("applications=0", "applications is '0'; accepted is 1 to 1024 applications"),
-        ("guaranteed=5", "guaranteed is 5; accepted is at most 4: cores // applications"),
+        ("guaranteed=5", "guaranteed is 5; accepted is at most 4, the cores"),
         ("guaranteed=-1", "guaranteed is '-1'; accepted is 0 or more cores"),
         ("arrivals=often", "arrivals is 'often'; accepted is poisson, deterministic, bursts:N, steps:"),
         ("arrivals=capture", "arrivals is capture; accepted is poisson, deterministic, bursts:N, steps:"),

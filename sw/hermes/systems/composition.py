@@ -133,7 +133,8 @@ class Hermes:
             handler = NotificationHandler(world, self._uthreads, switches)
         else:
             handler = ReadyHandler(world, self._uthreads)
-        share = (len(world.cores) - 1) // workload.applications if workload.guaranteed is None else workload.guaranteed
+        share = max(1, (len(world.cores) - 1) // workload.applications)
+        guaranteed = share if workload.guaranteed is None else workload.guaranteed
         softirqs = [SpscQueue(world, self._first_queue + index, None, self.iokernel) for index in range(kthreads)]
         self._first_queue += kthreads
         offset = sum(runtime.count for runtime in self.runtimes)
@@ -141,7 +142,7 @@ class Hermes:
             world,
             number,
             kthreads=kthreads,
-            guaranteed=0 if is_batch else min(share, kthreads),
+            guaranteed=0 if is_batch else min(guaranteed, kthreads),
             handler=handler,
             softirqs=softirqs,
             switches=switches,

@@ -24,7 +24,8 @@ class Workload:
     applications
         Network applications, each a runtime with as many kthreads as there are cores, but not more than uthreads.
     guaranteed
-        Cores guaranteed to each network application, if it has so many kthreads; None: an equal share of all.
+        Cores guaranteed to each network application, if it has so many kthreads; None: an equal share of all,
+        but at least 1. All together may be more than there are: then who comes first has them.
     batch
         Whether a batch application takes what cores are left: endless uthreads, one per core, and none guaranteed.
     exits
