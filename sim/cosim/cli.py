@@ -54,7 +54,7 @@ def run_command(
     seed: Annotated[Text, option("N", "Of everything that is drawn [1].")] = None,
     out: Annotated[Path, option("DIR", "Folder for the results.")] = Path("out"),
     waves: Annotated[bool, typer.Option("--waves", help="Also write waves.vcd.")] = False,
-    trace: Annotated[bool, typer.Option("--trace", help="A trace of the stages: none yet.")] = False,
+    trace: Annotated[bool, typer.Option("--trace", help="Also write trace.perfetto.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     assignments: Annotated[
         list[str] | None,

@@ -141,7 +141,7 @@ class RunConfig(Frozen):
     polling: Literal["arithmetic", "naive"] = Field("arithmetic", description="arithmetic or naive")
     compiled: bool = Field(True, description="on or off")
     waves: bool = Field(False, description="on or off")
-    trace: Literal[False] = Field(False, description="no trace: it comes with the stages")
+    trace: bool = Field(False, description="on or off")
 
     @property
     def service_ps(self) -> int:

@@ -24,8 +24,10 @@ from cosim.measure.conservation import check_balances
 from cosim.measure.errors import MeasureError
 from cosim.measure.files import staged, write_json
 from cosim.measure.latency import order_of_arrival
+from cosim.measure.perfetto_file import require_perfetto
 from cosim.measure.requests_file import require_parquet
 from cosim.measure.result import Outcome, measure
+from cosim.measure.trace import require_few
 from cosim.nic.rtl import LOG, SimulatorError, nic_model
 from cosim.nic.rtl import simulate as simulate_in_child
 from cosim.pcie.bridge import Bridge, BridgeError
@@ -83,7 +85,11 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
     run_info: dict[str, Any] = {"started": datetime.now(UTC).isoformat(timespec="seconds"), **config.how()}
     if config.requests_file:
         require_parquet()
+    if config.trace:
+        require_perfetto()
     requests = load(config)
+    if config.trace:
+        require_few(len(requests.requests))
     with staged(out) as folder:
         try:
             outcome, how_it_went = _outcome(config, requests, folder, tell)
@@ -102,6 +108,9 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
             write_json(folder / "series.json", measurement.series(config.series_ps))
         if config.requests_file:
             measurement.write_requests(folder / "requests.parquet")
+        if config.trace:
+            tell("writing the trace", 0, 0)
+            measurement.write_trace(folder / "trace.perfetto")
         write_json(folder / "run-info.json", run_info)
         came = order_of_arrival(outcome.arrivals_ps)
         write_capture(folder / "sent.pcap", requests.requests.taken(came), outcome.arrivals_ps[came].tolist())
@@ -179,6 +188,7 @@ def options(config: RunConfig, requests: Load) -> Options:
         batch=config.batch,
         switches=config.switches,
         polling=config.polling,
+        trace=config.trace,
     )
 
 
@@ -188,6 +198,8 @@ async def simulate(nic: Bridge, settings: Options, requests: Load, drain_ps: int
     All that is decided here depends on simulated time alone, never on how far the RTL has run ahead.
     """
     simulation = Simulation(nic, settings)
+    if settings.trace:
+        nic.log_link()
     # by then the RTL may be ahead of the software by the way down
     start = await simulation.prepare() + max(nic.link.propagation_down_ps, NIC_CYCLE_PS)
     arrivals = _load_frames(nic, requests, start)
@@ -201,12 +213,12 @@ async def simulate(nic: Bridge, settings: Options, requests: Load, drain_ps: int
     counted = slice(counters["tx_frames"])  # what left the NIC after it had told how much had
     returned = Frames(sent.data, sent.offsets[counted], sent.lengths[counted].astype(np.int32))
     report, pipe_flits = simulation.report(), settings.rings.pipe_flits
-    outcome = Outcome(arrivals, returned, sent.times_ps[counted], now, counters, report, pipe_flits)
     check_balances(report.balances)  # what was lost says more than who waits for it
     dropped = sum(counters[cause] for cause in DROP_CAUSES)
     await simulation.require_progress(max(0, nic.frames_delivered - nic.frames_sent - dropped))
     await simulation.require_heads()
-    return outcome
+    link = {"up": nic.busy("up"), "down": nic.busy("down")} if settings.trace else {}
+    return Outcome(arrivals, returned, sent.times_ps[counted], now, counters, report, pipe_flits, link)
 
 
 def _load_frames(nic: Bridge, requests: Load, start: int) -> NDArray[np.int64]:

@@ -23,7 +23,8 @@ picoseconds of host time. `measured_until` ends the window, begun at `ready`, ov
     window_ps, end_ps (time of the last effect), messages {kind: n}, notifications, packets, batches, completions,
     request_errors, packets_per_notification, grants, false_detections, runqueue_insertions, steals, event_hash,
     costs_sha256, has_batch, balances (of the software's queues), extra (more measures, by the names that results have
-    for them), and the rows of hermes.stamps as arrays: notification_rows, packet_rows, send_rows
+    for them), the rows of hermes.stamps as arrays: notification_rows, packet_rows, send_rows; and what was recorded
+    for the trace, None if none is wanted
 """
 
 from array import array
@@ -37,6 +38,7 @@ from numpy.typing import NDArray
 from cosim.engine import NIC_ORDER, Engine
 from cosim.machine.machine import Machine
 from cosim.measure.errors import ConservationError
+from cosim.measure.recorded import Recorded
 from cosim.nic.base import NEVER, Nic
 from hermes import costs as cost_profiles
 from hermes import stamps
@@ -108,6 +110,8 @@ class Options:
         What the design leaves open.
     polling
         How polling is simulated; the results are the same.
+    trace
+        Keep what the trace shows; the results are the same.
     costs
         The cost profile.
     rings
@@ -127,6 +131,7 @@ class Options:
     exits: Mapping[int, int] = field(default_factory=dict)
     switches: Switches = DEFAULT_SWITCHES
     polling: Literal["arithmetic", "naive"] = "arithmetic"
+    trace: bool = False
     costs: Costs = DEFAULT_COSTS
     rings: RingSizes = UPSTREAM
 
@@ -165,6 +170,7 @@ class Report:
     notification_rows: NDArray[np.int64]
     packet_rows: NDArray[np.int64]
     send_rows: NDArray[np.int64]
+    recorded: Recorded | None = None
 
     @property
     def packets_per_notification(self) -> float | None:
@@ -208,7 +214,15 @@ class Simulation:
         self.engine = Engine(nic)
         self._nic = nic
         self._costs = options.costs
-        self._machine = Machine(nic, self.engine, options.costs, options.cores, is_naive=options.polling == "naive")
+        self._machine = Machine(
+            nic,
+            self.engine,
+            options.costs,
+            options.cores,
+            is_naive=options.polling == "naive",
+            is_traced=options.trace,
+        )
+        self._is_traced = options.trace
         self._has_batch = options.batch
         make_application = APPLICATIONS[options.application]
         flows = [(FlowKey(*key), uthread) for key, uthread in options.flows]
@@ -226,7 +240,7 @@ class Simulation:
         )
         self._system = build(options.system, self._machine, workload)
         self._time = 0  # up to which all has been simulated
-        self._ready = 0
+        self._began = self._ready = 0
         self._round_trip = 0  # of the last register read
         self._measured_until: int | None = None
         self._answers: dict[int, int] = {}  # words of the register reads under way, by source
@@ -243,6 +257,7 @@ class Simulation:
         await self._execute(self._system.set_up())
         # the NIC has run ahead by up to the way down, of which a register read's round trip is a part
         began = self._time + 2 * self._round_trip
+        self._began = began
         self._machine.start(self._system.iokernel, began)
         self._system.start()
         while not self._system.is_started():
@@ -337,7 +352,22 @@ class Simulation:
             notification_rows=_rows(rows.notifications, stamps.NOTIFICATION_COLUMNS),
             packet_rows=_rows(rows.packets, stamps.PACKET_COLUMNS),
             send_rows=_rows(rows.sends, stamps.SEND_COLUMNS),
+            recorded=self._recorded(end) if self._is_traced else None,
             **self._system.counts(),
+        )
+
+    def _recorded(self, measured_until: int) -> Recorded:
+        lengths = self._machine.stamps.lengths
+        assert lengths is not None
+        return Recorded(
+            began_ps=self._began,
+            ready_ps=self._ready,
+            measured_until_ps=measured_until,
+            end_ps=self._time,
+            timelines=tuple(_rows(timeline.rows, 2) for timeline in self._machine.timelines_at(self._time)),
+            effects=_rows(self._machine.effects.rows(), 4),
+            lengths=_rows(lengths, stamps.LENGTH_COLUMNS),
+            queue_names=dict(self._system.queue_names()),
         )
 
     def _waiting(self) -> str:

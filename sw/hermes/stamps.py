@@ -28,6 +28,9 @@ POSTED: Final = 2  # its tail was told
 FORWARDED: Final = 3  # the NIC was told
 SEND_COLUMNS: Final = 4
 
+# Of a change of a runqueue: its time, the kthread (runtime << 16 | index), and how many uthreads stand there then.
+LENGTH_COLUMNS: Final = 3
+
 
 class Stamps:
     """The rows, one after the other; the software of a run shares one object.
@@ -36,13 +39,16 @@ class Stamps:
     ----------
     notifications, packets, sends
         int64, rows of the columns above.
+    lengths
+        Likewise, of runqueues; None if nobody wants them.
     visible
         By bus address of a slot of the IOKernel's RX ring: when the NIC wrote it last.
     """
 
-    __slots__ = ("notifications", "packets", "sends", "visible")
+    __slots__ = ("lengths", "notifications", "packets", "sends", "visible")
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_lengths: bool = False) -> None:
+        self.lengths = array("q") if keeps_lengths else None
         self.notifications = array("q")
         self.packets = array("q")
         self.sends = array("q")

@@ -4,6 +4,7 @@ from cosim.engine import FIRST_CORE_ORDER, Engine
 from cosim.machine.cache import CacheLines
 from cosim.machine.effects import Effects
 from cosim.machine.errors import AccountingError
+from cosim.machine.timeline import Timeline
 from cosim.machine.walk import Position, WalkTable
 from cosim.nic.base import NEVER, Nic
 from hermes import world
@@ -46,6 +47,7 @@ class Core(world.Core):
         "_spent",
         "_spinning",
         "_tables",
+        "_timeline",
         "busy_until",
         "index",
         "laps",
@@ -54,7 +56,15 @@ class Core(world.Core):
     )
 
     def __init__(
-        self, index: int, engine: Engine, nic: Nic, effects: Effects, lines: CacheLines, *, is_naive: bool
+        self,
+        index: int,
+        engine: Engine,
+        nic: Nic,
+        effects: Effects,
+        lines: CacheLines,
+        *,
+        is_naive: bool,
+        is_traced: bool = False,
     ) -> None:
         self.index = index
         self.times = [0] * len(ACTIVITIES)
@@ -72,6 +82,7 @@ class Core(world.Core):
         self._began = 0
         self._software: Software | None = None
         self._spent: list[tuple[int, int]] = []  # since the last event: what can still be under way
+        self._timeline = Timeline() if is_traced else None  # up to the last event
         self._tables: dict[int, WalkTable] = {}  # by id() of the walk, which its table keeps alive
         self._alarms: dict[int, tuple[int, int]] = {}  # by source: time, laps
         self._position = Position()
@@ -113,11 +124,10 @@ class Core(world.Core):
         """See hermes.world.Core."""
         now = self._engine.now
         if self._spinning and self.busy_until < now:
-            self.times[self._position.table.activity] += now - self.busy_until
-            self.busy_until = now
+            self.spend(self._position.table.activity, now - self.busy_until)
         left = self.busy_until - now
         self._give_back(left, self.times)
-        self._spent.clear()
+        self._settle(left)
         self.busy_until = now
         self._spinning = False
         return left
@@ -142,9 +152,8 @@ class Core(world.Core):
         """The core is idle, or was left: software gets it now, and takes its first step after ``duration``."""
         now = self._engine.now
         if self._software is None:
-            self.times[IDLE] += now - self.busy_until
-            self.busy_until = now
-            self._spent.clear()
+            self.spend(IDLE, now - self.busy_until)
+            self._settle()
         self._spinning = False
         self._has_left = True
         self._software = software
@@ -186,11 +195,8 @@ class Core(world.Core):
             They do not add up to the time that passed.
         """
         times = list(self.times)
-        if end > self.busy_until:
-            if self._software is None:
-                times[IDLE] += end - self.busy_until
-            elif self._spinning:
-                times[self._position.table.activity] += end - self.busy_until
+        activity, duration = self._passed(end)
+        times[activity] += duration
         self._give_back(max(0, self.busy_until - end), times)
         if sum(times) != end - self._began:
             split = ", ".join(f"{name} {time}" for name, time in zip(ACTIVITIES, times, strict=True) if time)
@@ -199,7 +205,30 @@ class Core(world.Core):
             )
         return times
 
+    def timeline_at(self, end: int) -> Timeline:
+        """A copy of what it did from the start to ``end``, behind all events up to then, if it is traced."""
+        assert self._timeline is not None
+        timeline = Timeline(self._timeline.rows)
+        timeline.add_spent(self._spent, max(0, self.busy_until - end))
+        timeline.add(*self._passed(end))
+        return timeline
+
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _settle(self, left: int = 0) -> None:
+        """What was spent since the last event, but the last ``left`` picoseconds of it, is spent for good."""
+        if self._timeline is not None:
+            self._timeline.add_spent(self._spent, left)
+        self._spent.clear()
+
+    def _passed(self, end: int) -> tuple[int, int]:
+        """What it did between ``busy_until`` and ``end``: activity, and picoseconds."""
+        if end > self.busy_until:
+            if self._software is None:
+                return IDLE, end - self.busy_until
+            if self._spinning:
+                return self._position.table.activity, end - self.busy_until
+        return IDLE, 0
 
     def _give_back(self, duration: int, times: list[int]) -> None:
         """Of what was spent since the last event, take the last ``duration`` picoseconds out of these times."""
@@ -217,7 +246,7 @@ class Core(world.Core):
             return
         software = self._software
         assert software is not None
-        self._spent.clear()
+        self._settle()
         self._has_left = False
         goes_on = software.step()
         if self._has_left:
@@ -232,14 +261,12 @@ class Core(world.Core):
         position, source, software = self._position, self._poll_source, self._software
         assert software is not None
         table = position.table
-        skipped = position.polled(source, self.laps)
-        self.times[table.activity] += skipped
-        self.busy_until += skipped
+        self.spend(table.activity, position.polled(source, self.laps))
         now = self._engine.now
         if self.busy_until != now:
             raise AccountingError(f"core {self.index} looks at {now} ps, but its time adds up to {self.busy_until} ps")
         self._spinning = False
-        self._spent.clear()
+        self._settle()
         ready = software.ready()
         if ready >> source & 1 or self._is_due(source):
             if software.poll(source):

@@ -11,16 +11,22 @@ _BLOCK = 1 << 14
 class Effects:
     """SHA-256 over (time, kind, subject, value) of all effects, 64-bit little-endian integers, in the order they land.
 
+    Parameters
+    ----------
+    keeps
+        Keep them all, for the trace.
+
     Attributes
     ----------
     last_time
         Of the last effect, in picoseconds.
     """
 
-    __slots__ = ("_engine", "_hash", "_words", "last_time")
+    __slots__ = ("_engine", "_hash", "_kept", "_words", "last_time")
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, keeps: bool = False) -> None:
         self.last_time = 0
+        self._kept = array("q") if keeps else None
         self._engine = engine
         self._hash = hashlib.sha256()
         self._words = array("q")
@@ -37,6 +43,14 @@ class Effects:
         self._flush()
         return self._hash.hexdigest()
 
+    def rows(self) -> "array[int]":
+        """Time, kind, subject and value of each effect so far, one after the other, if it keeps them."""
+        self._flush()
+        assert self._kept is not None
+        return self._kept
+
     def _flush(self) -> None:
         self._hash.update(self._words.tobytes())
+        if self._kept is not None:
+            self._kept.extend(self._words)
         self._words = array("q")

@@ -5,6 +5,7 @@ from cosim.machine.cache import CacheLines
 from cosim.machine.core import Core
 from cosim.machine.effects import Effects
 from cosim.machine.ksched import Ksched
+from cosim.machine.timeline import Timeline
 from cosim.nic.base import Nic
 from hermes.costs import Costs
 from hermes.stamps import Stamps
@@ -20,6 +21,8 @@ class Machine(World):
         How many; their indices are 1 on.
     is_naive
         Execute every look of a polling core, instead of arithmetic. The results are the same.
+    is_traced
+        Keep what every core did, all effects and the lengths of runqueues. The results are the same.
 
     Attributes
     ----------
@@ -29,18 +32,27 @@ class Machine(World):
         The time of each core by activity up to each mark, by the time of the mark.
     """
 
-    def __init__(self, nic: Nic, engine: Engine, costs: Costs, application_cores: int, *, is_naive: bool) -> None:
+    def __init__(
+        self,
+        nic: Nic,
+        engine: Engine,
+        costs: Costs,
+        application_cores: int,
+        *,
+        is_naive: bool,
+        is_traced: bool = False,
+    ) -> None:
         self.clock = engine
         self.costs = costs
-        self.effects = Effects(engine)
+        self.effects = Effects(engine, keeps=is_traced)
         self.memory = nic.memory
         self._lines = CacheLines(costs.line_dirty, application_cores + 1)
         self._cores = [
-            Core(index, engine, nic, self.effects, self._lines, is_naive=is_naive)
+            Core(index, engine, nic, self.effects, self._lines, is_naive=is_naive, is_traced=is_traced)
             for index in range(application_cores + 1)
         ]
         self._ksched = Ksched(engine, costs, self._cores)
-        self.stamps = Stamps()
+        self.stamps = Stamps(keeps_lengths=is_traced)
         self.marked: dict[int, list[list[int]]] = {}
         self._nic = nic
         self._engine = engine
@@ -84,6 +96,10 @@ class Machine(World):
     def times_at(self, time: int) -> list[list[int]]:
         """The time of each core by activity, up to ``time``: the present or later."""
         return [core.times_at(time) for core in self._cores]
+
+    def timelines_at(self, time: int) -> list[Timeline]:
+        """What each core did up to ``time``, the present or later, if it is traced."""
+        return [core.timeline_at(time) for core in self._cores]
 
     def mmio_writes(self) -> int:
         """Register writes of all cores so far."""

@@ -19,6 +19,7 @@ OUTPUTS = (
     "sent.pcap",
     "echo.pcap",
     "waves.vcd",
+    "trace.perfetto",
 )
 """Everything that a run may write."""
 

@@ -1,7 +1,7 @@
 """From what a simulation leaves behind to the result that is written and shown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,11 @@ from cosim.measure.answers import match_answers
 from cosim.measure.conservation import check_balances, check_core_times, check_little, check_stamps
 from cosim.measure.counted import counted
 from cosim.measure.latency import behind_warm_up, ends_ps, latencies_ps, order_of_arrival, percentiles_ns
+from cosim.measure.request_ways import Requests
 from cosim.measure.requests_file import request_columns, write_requests
 from cosim.measure.series import series
 from cosim.measure.stages import Stages, Stamped, stage_ns, stages
+from cosim.measure.trace import write_trace
 from cosim.simulation import Report
 from cosim.traffic.frames import Frames
 from cosim.traffic.load import Load
@@ -40,6 +42,8 @@ class Outcome:
         What software and machine counted.
     pipe_flits
         Size of the pipes.
+    link
+        Of a traced run, by direction: int64 (n, 2), begin and end in ps of the spans in which the link was busy.
     """
 
     arrivals_ps: NDArray[np.int64]
@@ -49,6 +53,7 @@ class Outcome:
     counters: dict[str, int]
     report: Report
     pipe_flits: int = UPSTREAM.pipe_flits
+    link: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +112,17 @@ class Measurement:
         }
         columns |= request_columns(self.outcome.arrivals_ps, self.answers_ps, self.ends_ps, self.stages)
         write_requests(path, columns)
+
+    def write_trace(self, path: Path) -> None:
+        """Write trace.perfetto, of a run that was traced."""
+        recorded = self.outcome.report.recorded
+        if recorded is None:
+            raise ValueError("a trace of a run that was not traced; accepted is one with trace in its options")
+        load = self.load
+        requests = Requests(
+            self.outcome.arrivals_ps, self.answers_ps, self.ends_ps, load.connections, _pipes(load), self.stages
+        )
+        write_trace(path, recorded, requests, self.outcome.link)
 
     def result(self) -> dict[str, Any]:
         """The result of the run, as result.json holds it (DESIGN: the names are fixed).

@@ -122,4 +122,14 @@ bool bridge_record(const char *path) {
     return false;
 }
 uint64_t bridge_hash() { return bridge.hash.value(); }
+void bridge_log_link() {
+    bridge.up.begin_log();
+    bridge.host.way_down().begin_log();
+}
+// Begins and ends, in turn, of the spans in which a direction was busy; gives how many numbers these are.
+int64_t bridge_busy(bool is_down, const int64_t **times) {
+    const std::vector<Time> &busy = (is_down ? bridge.host.way_down() : bridge.up).busy();
+    *times = busy.data();
+    return static_cast<int64_t>(busy.size());
+}
 }

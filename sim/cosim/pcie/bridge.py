@@ -46,6 +46,8 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "counters": (None, [ctypes.c_void_p]),
     "record": (ctypes.c_bool, [ctypes.c_char_p]),
     "hash": (ctypes.c_uint64, []),
+    "log_link": (None, []),
+    "busy": (ctypes.c_int64, [ctypes.c_bool, ctypes.c_void_p]),
 }
 
 
@@ -304,6 +306,22 @@ class Bridge:
         data = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(pointers[0].value or 0)).copy()
         offsets = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
         return SentFrames(data, offsets, ends - offsets, times)
+
+    def log_link(self) -> None:
+        """From now on, keep when each direction of the link is busy."""
+        self._native.bridge_log_link()
+
+    def busy(self, direction: Literal["up", "down"]) -> npt.NDArray[np.int64]:
+        """When a direction of the link was busy since ``log_link``: int64 (n, 2), begin and end in ps, in order.
+
+        The way up by the time of its entry at the NIC, the way down at the host. The RTL may have run ahead.
+        """
+        pointer = ctypes.c_void_p()
+        count = self._native.bridge_busy(direction == "down", ctypes.byref(pointer))
+        if not count:
+            return np.zeros((0, 2), np.int64)
+        times = np.ctypeslib.as_array((ctypes.c_int64 * count).from_address(pointer.value or 0))
+        return times.reshape(-1, 2).copy()
 
     # --- for tests and benches ---
 

@@ -84,6 +84,7 @@ class HostSide {
         draws_ = Draws(parameters.seed);
     }
     const Completion &completion(int index) const { return pool_[index]; }
+    Server &way_down() { return down_; }
     void release(int index) { free_.push_back(index); }
 
     // A posted write that reaches the host at `time`, later than all before. Software does nothing before `silent`.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 using Time = int64_t;  // ps
 constexpr Time kPeriod = 4000;
@@ -30,13 +31,25 @@ class Server {
     // Time at which an item that comes at `at` and takes `duration` is through.
     Time serve(Time at, Time duration) {
         free_ = std::max(at, free_) + duration;
+        if (is_logged_) log(free_ - duration);
         return free_;
     }
     // Time from which on no more than `duration` of work is left.
     Time down_to(Time duration) const { return free_ - duration; }
+    // From now on, keep when it is busy: begin and end of each span, in order.
+    void begin_log() { is_logged_ = true; }
+    const std::vector<Time> &busy() const { return busy_; }
 
   private:
+    void log(Time begin) {
+        if (!busy_.empty() && busy_.back() == begin) busy_.pop_back();
+        else busy_.push_back(begin);
+        busy_.push_back(free_);
+    }
+
     Time free_ = 0;
+    bool is_logged_ = false;
+    std::vector<Time> busy_;
 };
 
 // Draws that depend on what they are for and on nothing else, so that no order of evaluation changes them.

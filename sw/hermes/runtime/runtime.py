@@ -92,6 +92,7 @@ class Runtime(End):
         self._clock = world.clock
         self._creations = creations
         self._lines = world.lines
+        self._lengths = world.stamps.lengths
         self._make_teller = teller
         self._tell_begins = begins
         self._first_queue = softirqs[0].number
@@ -172,11 +173,17 @@ class Runtime(End):
     def brought(self, kthread: Kthread) -> None:
         """Uthreads stand in the runqueue of this kthread; who searches learns of it when its line is written."""
         self.with_work |= 1 << kthread.index
+        self._note_length(kthread)
 
     def took(self, kthread: Kthread) -> None:
         """Uthreads or softIRQs left the queues of this kthread."""
         if not (kthread.runqueue or kthread.softirqs):
             self.with_work &= ~(1 << kthread.index)
+        self._note_length(kthread)
+
+    def _note_length(self, kthread: Kthread) -> None:
+        if self._lengths is not None:
+            self._lengths.extend((self._clock.now, self.number << 16 | kthread.index, kthread.runqueue.count()))
 
     def wrote(self, core: Core, line: int, index: int) -> None:
         """A core wrote a line of kthread ``index``, now: who had a copy must look again."""

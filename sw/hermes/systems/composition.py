@@ -271,6 +271,20 @@ class Hermes:
         """See hermes.systems.system.System."""
         return {NAMES[kind]: count for kind, count in self.iokernel.mailbox.counts.items() if kind < 0x40}
 
+    def queue_names(self) -> dict[int, tuple[str, str]]:
+        """See hermes.systems.system.System."""
+        softirqs = {
+            kthread.softirqs.number: ("softIRQs", f"kthread {kthread.index} of runtime {runtime.number}")
+            for runtime in self.runtimes
+            for kthread in runtime.kthreads
+        }
+        owners = [f"core {index + 1}" for index in range(len(self.queues))]
+        if self._switches.message_queue == "kthread":
+            owners = [owner for _, owner in softirqs.values()]
+        messages = {queue.number: ("messages", owner) for queue, owner in zip(self.queues, owners, strict=True)}
+        answers = {queue.number: ("answers", owner) for queue, owner in zip(self._answers, owners, strict=False)}
+        return messages | answers | softirqs
+
     def extra(self) -> Mapping[str, object]:
         """See hermes.systems.system.System."""
         mailbox, detector = self.iokernel.mailbox, self._detector

@@ -104,6 +104,9 @@ class System(Protocol):
     def extra(self) -> Mapping[str, object]:
         """More of what it measured, by the names that results have for it."""
 
+    def queue_names(self) -> Mapping[int, tuple[str, str]]:
+        """By number, as effects have it: what lies in a queue, and whose it is."""
+
     def waiting(self) -> Sequence[str]:
         """Who waits for what, a line each."""
 
