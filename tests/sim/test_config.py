@@ -158,7 +158,7 @@ def test_the_link_follows_rtt_and_seed_unless_said_otherwise() -> None:
 
 
 def test_how_a_run_is_carried_out_stands_apart_from_what_it_is() -> None:
-    one = RunConfig.from_flags({"waves": True}, ["idle_skip=off", "lookahead=1", "polling=naive"])
+    one = RunConfig.from_flags({"waves": True, "trace": True}, ["idle_skip=off", "lookahead=1", "polling=naive"])
     assert one.what() == RunConfig().what()
     assert set(one.how()) == {"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file", "compiled"}
     assert set(one.what()) | set(one.how()) == set(RunConfig.model_fields)
@@ -216,7 +216,7 @@ def test_what_contradicts_itself_is_said_in_one_line(
         ({"uthreads": "8193"}, "uthreads is '8193'; accepted is 1 to 8192 uthreads"),
         ({"flows": "many"}, "flows is 'many'; accepted is 1 to 64512 connections"),
         ({"requests": "0"}, "requests is '0'; accepted is 1 to 10000000 requests"),
-        ({"trace": True}, "trace is True; accepted is no trace"),
+        ({"trace": "perhaps"}, "trace is 'perhaps'; accepted is on or off"),
         ({"rate": "0"}, "rate is '0'; accepted is 1 or more frames per second"),
         ({"rate": "0.5"}, "rate is '0.5'; accepted is 1 or more frames per second"),
         ({"rate": "1m"}, "rate is '1m'; accepted is 1 or more frames per second"),
