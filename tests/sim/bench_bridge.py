@@ -281,6 +281,24 @@ async def a_write_of_four_bytes_enables_its_half(top: Any) -> None:
 
 
 @cocotb.test()
+async def each_direction_says_when_it_was_busy(top: Any) -> None:
+    bridge = bridge_of(top)
+    page = bridge.memory.base + PAGE
+    await until(bridge, 1000)
+    assert bridge.busy("up").shape == bridge.busy("down").shape == (0, 2)
+    bridge.mmio_write(1000, LINE, page, 8)  # before anybody wanted to know
+    await until(bridge, 5_000_000)
+    bridge.log_link()
+    bridge.mmio_write(5_000_000, LINE, page, 8)  # 32 bytes take 2032 ps
+    bridge.mmio_read(5_000_000, 0, 3)  # 24 bytes take 1524 ps, right behind
+    bridge.mmio_read(5_010_000, 8, 4)
+    effects = await until(bridge, 10_000_000)
+    assert bridge.busy("down").tolist() == [[5_000_000, 5_003_556], [5_010_000, 5_011_524]]
+    # the two answers, of 32 bytes each
+    assert bridge.busy("up").tolist() == [[time - WAY - 2032, time - WAY] for time, *_ in effects]
+
+
+@cocotb.test()
 async def the_nic_is_told_what_the_link_takes(top: Any) -> None:
     bridge = bridge_of(top, max_payload_bytes=128, max_read_bytes=256)
     await until(bridge, 1000)

@@ -224,3 +224,22 @@ def test_what_it_measured_beside_counts() -> None:
     assert counts["grants"] >= 2
     assert len(list(host.happened(UTHREAD_END))) <= counts["runqueue_insertions"] + 1
     assert "scan_interval_ns" not in WholeHost("priority").system.extra()
+
+
+@pytest.mark.parametrize("per", ["core", "kthread"])
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_every_queue_has_a_name_by_its_number(system: str, per: str) -> None:
+    hermes = compose(system, cores=3, applications=2, batch=True, switches=Switches(message_queue=per))
+    names = hermes.queue_names()
+    kthreads = [(runtime, kthread) for runtime in hermes.runtimes for kthread in runtime.kthreads]
+    assert len(kthreads) == 9
+    for runtime, kthread in kthreads:
+        owner = f"kthread {kthread.index} of runtime {runtime.number}"
+        assert names[kthread.softirqs.number] == ("softIRQs", owner)
+    assert [names[queue.number] for queue in hermes.queues] == [
+        ("messages", f"core {core}" if per == "core" else names[kthread.softirqs.number][1])
+        for core, (_, kthread) in zip(range(1, 10), kthreads, strict=True)
+        if per == "kthread" or core <= 3
+    ]
+    answers = [owner for what, owner in names.values() if what == "answers"]
+    assert answers == ([names[queue.number][1] for queue in hermes.queues] if system == "priority" else [])
