@@ -18,7 +18,7 @@ RESULTS = ("config.json", "result.json", "sent.pcap", "echo.pcap")
 
 def run(out: Path, *arguments: str, expected: int = 0) -> str:
     """What ``hermes run`` complains of."""
-    command = [HERMES, "run", "--json", "--batch", "--out", out, *LOAD, *arguments]
+    command: list[str | Path] = [HERMES, "run", "--json", "--batch", "--out", out, *LOAD, *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert ended.returncode == expected, ended.stderr
     return ended.stderr

@@ -9,7 +9,7 @@ import pytest
 from perfetto.protos.perfetto.trace import perfetto_trace_pb2 as messages
 
 from cosim.config import ConfigError
-from cosim.measure.perfetto_file import Event, PerfettoFile, Text, filled, require_perfetto
+from cosim.measure.perfetto_file import Event, Numbers, PerfettoFile, Text, filled, require_perfetto
 from tests.tools.perfetto_reader import Read, read
 
 
@@ -55,7 +55,7 @@ def test_rows_of_any_number_come_in_their_order_with_all_that_they_say() -> None
         tracks = np.array([trace.track("even", group), trace.track("odd", group)])[np.arange(count) % 2]
         names = np.array([trace.name(name) for name in ("a", "b", "c")])[np.arange(count) % 3]
         texts = np.array([trace.text(text) for text in ("x", "y")])[np.arange(count) % 2]
-        arguments = {"row": np.arange(count), "text": Text(texts), "same": 7}
+        arguments: dict[str, Numbers | Text] = {"row": np.arange(count), "text": Text(texts), "same": 7}
         trace.rows(
             Event(kind="begin", tracks=tracks, times_ps=times, names=names, arguments=arguments),
             Event(kind="end", tracks=tracks, times_ps=times + 3_000),

@@ -1,6 +1,6 @@
 """How the three systems are put together: who gets what, and that the fourth combination is refused."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -228,7 +228,7 @@ def test_what_it_measured_beside_counts() -> None:
 
 @pytest.mark.parametrize("per", ["core", "kthread"])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_every_queue_has_a_name_by_its_number(system: str, per: str) -> None:
+def test_every_queue_has_a_name_by_its_number(system: str, per: Literal["core", "kthread"]) -> None:
     hermes = compose(system, cores=3, applications=2, batch=True, switches=Switches(message_queue=per))
     names = hermes.queue_names()
     kthreads = [(runtime, kthread) for runtime in hermes.runtimes for kthread in runtime.kthreads]
