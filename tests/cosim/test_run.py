@@ -9,12 +9,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cosim.config import RunConfig
 from cosim.run import options
 from cosim.simulation import Simulation, memory_bytes
-from cosim.traffic.echo import expected_echo
+from cosim.traffic.echo import expected_echoes
 from cosim.traffic.frames import Frames
 from cosim.traffic.load import load
 from cosim.traffic.pcap import read_capture, write_capture
@@ -50,18 +51,18 @@ NO_KEY = FlowKey(0, 0, 0, 0)
 def by_key(frames: Frames, steering: Steering, uthreads: int) -> dict[FlowKey, list[bytes]]:
     """What must come back, in order within each steering key."""
     shared = {index % uthreads for index, key in enumerate(steering.flows) if key == NO_KEY}
+    in_header_mode = np.isin(steering.flow % uthreads, list(shared)) & bool(steering.refusal_code.any())
     expected = defaultdict(list)
-    for frame, index in zip(frames, steering.flow.tolist(), strict=True):
+    for answer, index in zip(expected_echoes(frames, in_header_mode), steering.flow.tolist(), strict=True):
         if index >= 0:
-            in_header_mode = any(steering.refusal) and index % uthreads in shared
-            expected[steering.flows[index]].append(expected_echo(frame, in_header_mode=in_header_mode))
+            expected[steering.flows[index]].append(answer)
     return expected
 
 
 def echoes_by_key(echoes: list[bytes]) -> dict[FlowKey, list[bytes]]:
     """In order within the steering keys of their requests."""
     # turned round once more, an echo is steered like its request
-    turned = Frames.pack(expected_echo(frame, in_header_mode=True) for frame in echoes)
+    turned = expected_echoes(Frames.pack(echoes), np.ones(len(echoes), dtype=np.bool_))
     steering = steer(turned, 1514)
     came: dict[FlowKey, list[bytes]] = defaultdict(list)
     for frame, index in zip(echoes, steering.flow.tolist(), strict=True):

@@ -160,7 +160,7 @@ def test_the_link_follows_rtt_and_seed_unless_said_otherwise() -> None:
 def test_how_a_run_is_carried_out_stands_apart_from_what_it_is() -> None:
     one = RunConfig.from_flags({"waves": True}, ["idle_skip=off", "lookahead=1", "polling=naive"])
     assert one.what() == RunConfig().what()
-    assert set(one.how()) == {"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file"}
+    assert set(one.how()) == {"idle_skip", "lookahead", "polling", "waves", "trace", "requests_file", "compiled"}
     assert set(one.what()) | set(one.how()) == set(RunConfig.model_fields)
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.measure.result import Outcome, measured
-from cosim.pcie.bridge import Bridge, SentFrames
+from cosim.pcie.bridge import Bridge
+from cosim.pcie.frame_blocks import SentFrames
 from cosim.pcie.link import LinkParameters
 from cosim.run import simulate
 from cosim.simulation import Options, memory_bytes
@@ -40,7 +41,9 @@ class CountingNic(ReferenceNic):
 
     link = _LINK
 
-    def __init__(self, memory_bytes: int, rings: RingSizes, prepared: Callable[["CountingNic"], None]) -> None:
+    def __init__(
+        self, memory_bytes: int, rings: RingSizes, prepared: Callable[["CountingNic"], None] = lambda _: None
+    ) -> None:
         super().__init__(memory_bytes, rings)
         self.prepared = prepared
         self._times = np.zeros(0, dtype=np.int64)
@@ -61,6 +64,16 @@ class CountingNic(ReferenceNic):
     def frames_sent(self) -> int:
         """As of the last run."""
         return bisect_right(self.sent, self.time, key=lambda sent: sent[0])
+
+    @property
+    def frames_delivered(self) -> int:
+        """As of the last run."""
+        return int((self._times <= self.time).sum())
+
+    def sent_up_to(self, time_ps: int) -> tuple[int, int]:
+        """How many of those of the last run there are, and when the last of these left."""
+        count = bisect_right(self.sent, min(time_ps, self.time), key=lambda sent: sent[0])
+        return count, self.sent[count - 1][0] if count else -1
 
     def sent_frames(self) -> SentFrames:
         """All so far."""
@@ -96,18 +109,18 @@ def alike(count: int, service_us: int, rate: int, **how: int) -> Load:
     return spinning(np.full(count, service_us * US, dtype=np.int64), rate, **how)
 
 
+def settings_of(load: Load, **options: Any) -> Options:
+    """What is simulated under this load: small rings, and else what the fields of Options say."""
+    settings = Options(application="spin", uthreads=load.uthreads, flows=load.flows, rings=RINGS)
+    return replace(settings, **options)
+
+
 def outcome_of(
-    load: Load,
-    *,
-    drain_us: int = 200,
-    rings: RingSizes = RINGS,
-    prepared: Callable[[CountingNic], None] = lambda _: None,
-    **options: Any,
+    load: Load, *, drain_us: int = 200, prepared: Callable[[CountingNic], None] = lambda _: None, **options: Any
 ) -> Outcome:
     """What a simulation of this load leaves behind."""
-    settings = Options(application="spin", uthreads=load.uthreads, flows=load.flows, rings=rings)
-    settings = replace(settings, **options)
-    nic = CountingNic(memory_bytes(settings), rings, prepared)
+    settings = settings_of(load, **options)
+    nic = CountingNic(memory_bytes(settings), settings.rings, prepared)
     return asyncio.run(simulate(cast(Bridge, nic), settings, load, drain_us * US, lambda done, total: None))
 
 

@@ -318,7 +318,7 @@ class Hermes:
         return {
             pipe.number: pipe.rx_head
             for server, pipe in zip(self.servers, self._pipes, strict=True)
-            if not (server.is_closed or server.device.freed() or pipe.number in untold)
+            if not (server.device.freed() or pipe.number in untold)
         }
 
     def balances(self) -> Sequence[Balance]:

@@ -110,7 +110,7 @@ class System(Protocol):
         """Whether a pipe was closed, with what may have lain in it."""
 
     def heads(self) -> Mapping[int, int]:
-        """By open pipe: the head in flits that the NIC must have once all writes are there.
+        """By pipe: the head in flits that the NIC must have once all writes are there.
 
         Without pipes of which space was freed, and the write that tells so has not been made yet.
         """
