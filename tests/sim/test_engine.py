@@ -57,6 +57,9 @@ def test_a_core_has_one_event_and_setting_its_time_replaces_it() -> None:
     engine.core_times[0] = 7
     engine.core_times[1] = 5
     assert engine.next_time == 5
+    engine.schedule(6, 0, engine.kind(lambda a, b: None), 0, 0)
+    assert engine.next_time == 5
+    assert engine.run(5) == 6
     assert engine.run(100) == NEVER
     assert log == [(5, 1, FIRST_CORE_ORDER + 1), (7, 0, FIRST_CORE_ORDER)]
 
