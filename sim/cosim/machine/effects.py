@@ -29,13 +29,17 @@ class Effects:
         self._kept = array("q") if keeps else None
         self._engine = engine
         self._hash = hashlib.sha256()
-        self._words = array("q")
+        self._words: list[int] = []
 
     def record(self, kind: int, subject: int, value: int) -> None:
         """An effect lands, now; its kind is one of hermes.world."""
         self.last_time = now = self._engine.now
-        self._words.extend((now, kind, subject, value))
-        if len(self._words) >= _BLOCK:
+        words = self._words
+        words.append(now)
+        words.append(kind)
+        words.append(subject)
+        words.append(value)
+        if len(words) >= _BLOCK:
             self._flush()
 
     def hexdigest(self) -> str:
@@ -50,7 +54,8 @@ class Effects:
         return self._kept
 
     def _flush(self) -> None:
-        self._hash.update(self._words.tobytes())
+        words = array("q", self._words)
+        self._words = []
+        self._hash.update(words.tobytes())
         if self._kept is not None:
-            self._kept.extend(self._words)
-        self._words = array("q")
+            self._kept.extend(words)
