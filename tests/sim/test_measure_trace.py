@@ -1,6 +1,7 @@
 """The trace, read back: cores' slices are their time, to the picosecond; nobody is in two places; nothing changes."""
 
 import itertools
+import shutil
 from collections import defaultdict
 from dataclasses import fields, replace
 from functools import cache
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from perfetto.trace_processor import TraceProcessor, TraceProcessorConfig
 
 from cosim.config import ConfigError
 from cosim.machine.machine import Machine
@@ -331,6 +333,25 @@ def test_tracing_changes_no_result(system: str, measurement: Measurement) -> Non
             assert np.array_equal(one, other) if isinstance(one, np.ndarray) else repr(one) == repr(other), field.name
     with pytest.raises(ValueError, match="that was not traced"):
         plain.write_trace(Path("nowhere"))
+
+
+SHELL = shutil.which("trace_processor_shell")
+
+
+@pytest.mark.skipif(SHELL is None, reason="Perfetto's trace_processor_shell is not on the path: no package has it")
+@every_system
+def test_perfetto_itself_reads_the_same_and_finds_nothing_wrong(
+    system: str, measurement: Measurement, found: Read, tmp_path: Path
+) -> None:
+    written(measurement, tmp_path)
+    config = TraceProcessorConfig(bin_path=SHELL)
+    with TraceProcessor(trace=str(tmp_path / "trace.perfetto"), config=config) as processor:
+        wrong = processor.query("select name, value from stats where severity = 'error' and value > 0")
+        assert [(row.name, row.value) for row in wrong] == []
+        (slices,) = processor.query("select count(*) as n from slice where dur >= 0")
+        assert slices.n == sum(len(its) for its in found.slices.values())
+        (arrows,) = processor.query("select count(*) as n from flow")
+        assert arrows.n == sum(len(steps) - 1 for steps in found.flows.values())
 
 
 def test_unfinished_and_dropped_requests_are_told_too(tmp_path: Path) -> None:
