@@ -1,0 +1,160 @@
+"""The whole simulator is the queue of theory, if software costs next to nothing: each waits as the recursion says.
+
+Every software step takes 1 ps. A request is a customer that arrives when its notification is visible at the host, and
+starts when the handling of its packet begins; each has a uthread of its own, which has been idle for long. Kthreads are
+the servers; they search on when they find nothing.
+
+Two configurations. With *one queue* all softIRQs go to kthread 0, to which each uthread's first one went when no other
+kthread had a core, and whoever takes softIRQs takes one: that is first come, first served, request by request. With a
+*queue for each* kthread softIRQs go to all in turn, and who is free serves his own queue first: not the one that came
+first starts, but somebody does, when somebody does in theory. So the k-th start is compared, with the services in the
+order in which they started.
+
+The bound follows from the recursion itself, in which nobody starts earlier if all arrive later or are served longer.
+No start can be earlier than with nothing but the drawn services. None can be later than if software took `steps_ps`
+from each notification to where a kthread can find it, and as long again from the end of each packet to the beginning
+of the next one. How many steps those are at most was counted, with what they wait for each other's locks and what
+completions take between them, and rounded up; walks and waits grow with the number of cores.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cosim.measure.queueing import waiting_ps
+from cosim.measure.result import measure
+from cosim.pcie.link import LinkParameters
+from cosim.traffic.load import Load
+from cosim.traffic.steering import steer
+from cosim.traffic.udp import FIRST_PORT, frames_of
+from cosim.traffic.wire import deliver_ps
+from hermes.costs import Costs
+from hermes.switches import Switches
+from hermes.systems import SYSTEMS
+from tests.tools.reference_run import US, outcome_of
+
+SERVICE_PS = 10 * US
+UTHREADS = 256
+"""So many that each is idle again when its next request comes."""
+MINIMAL = Costs(**{field.name: 1 for field in fields(Costs)})
+ONE_QUEUE = Switches(completion="reap", parking=False, softirq_budget=1)
+QUEUE_FOR_EACH = Switches(completion="reap", parking=False, affinity="round_robin")
+
+Integers = NDArray[np.int64]
+
+
+def steps_ps(cores: int) -> int:
+    """Longest that software takes for what theory has at once."""
+    return 100 + 50 * cores
+
+
+@dataclass(frozen=True)
+class Served:
+    """When each request arrived and started, in order of arrival, and its service, in ps."""
+
+    arrivals: Integers
+    starts: Integers
+    services: Integers
+
+    def bounds(self, servers: int) -> tuple[Integers, Integers]:
+        """Between which starts must lie, of services in the order in which they start."""
+        late, longer = self.arrivals + steps_ps(servers), self.services + steps_ps(servers)
+        earliest = self.arrivals + waiting_ps(self.arrivals, self.services, servers)
+        return earliest, late + waiting_ps(late, longer, servers)
+
+
+def load_of(services: Integers, gaps: Integers, cores: int) -> tuple[Load, int]:
+    """These requests behind others, of which none is left by then, and how many those are.
+
+    First a request that takes no time for each uthread, while one kthread has a core; then so many at once that the
+    IOKernel gives a core to every kthread.
+    """
+    first = np.arange(UTHREADS) * US
+    crowd = np.full(4 * cores, first[-1] + 10 * US)
+    arrivals = np.concatenate((first, crowd, crowd[-1] + 200 * US + np.cumsum(gaps)))
+    services = np.concatenate((np.zeros(UTHREADS, dtype=np.int64), np.full(4 * cores, 20 * US), services))
+    ports = FIRST_PORT + np.arange(len(services)) % UTHREADS
+    payloads = [index.to_bytes(4) + service.to_bytes(8) for index, service in enumerate(services.tolist())]
+    requests = frames_of(payloads, ports).padded()
+    times = deliver_ps(requests, arrivals, LinkParameters())
+    load = Load(requests, times, steer(requests, 1514), UTHREADS, "spin", 0, is_generated=True)
+    return load, UTHREADS + 4 * cores
+
+
+def served(cores: int, load: float, kind: str, switches: Switches, *, count: int, seed: int, **options: Any) -> Served:
+    """What became of ``count`` requests, each of which had a notification, a batch and an idle uthread for itself."""
+    print(f"seed {seed}")
+    draw = np.random.default_rng(seed)
+    gaps = np.rint(draw.exponential(SERVICE_PS / (cores * load), count)).astype(np.int64)
+    services = np.full(count, SERVICE_PS, dtype=np.int64)
+    if kind == "exponential":
+        services = np.rint(draw.exponential(SERVICE_PS, count)).astype(np.int64)
+    requests, before = load_of(services, gaps, cores)
+    outcome = outcome_of(requests, costs=MINIMAL, switches=switches, cores=cores, drain_us=2000, **options)
+    measurement = measure(requests, outcome)
+    report, stages = measurement.outcome.report, measurement.stages
+    assert stages is not None
+    assert stages.requests.tolist() == list(range(before + count))
+    assert report.notifications == report.packets == report.batches == before + count
+    assert report.grants == cores
+    arrivals, starts = stages.times_ps[1, before:], stages.times_ps[6, before:]
+    assert (np.diff(arrivals) > 0).all()
+    return Served(arrivals, starts, services)
+
+
+def require_queue(found: Served, servers: int) -> None:
+    """Each starts when the recursion says."""
+    earliest, latest = found.bounds(servers)
+    assert (earliest <= found.starts).all(), "a request started before a server was free"
+    assert (found.starts <= latest).all(), f"a request waited {(found.starts - latest).max()} ps longer than it may"
+    assert (latest - earliest).max() < SERVICE_PS // 100, "the bounds say little"
+    assert (found.starts > found.arrivals + SERVICE_PS // 10).any(), "hardly anybody waited"
+
+
+def require_one_queue(*case: Any, **options: Any) -> None:
+    """Request by request."""
+    found, cores = served(*case, ONE_QUEUE, **options), case[0]
+    require_queue(found, cores)
+
+
+def require_queue_for_each(*case: Any, **options: Any) -> None:
+    """The k-th start and the k-th arrival."""
+    found, cores = served(*case, QUEUE_FOR_EACH, **options), case[0]
+    order = np.argsort(found.starts, kind="stable")
+    require_queue(Served(found.arrivals, found.starts[order], found.services[order]), cores)
+
+
+every_system = pytest.mark.parametrize("system", SYSTEMS)
+every_kind = pytest.mark.parametrize("kind", ["constant", "exponential"])
+usual = pytest.mark.parametrize(("cores", "load"), [(2, 0.5), (2, 0.8), (4, 0.5), (4, 0.8)])
+extreme = pytest.mark.parametrize(("cores", "load"), [(1, 0.5), (1, 0.9), (4, 0.9), (8, 0.8)])
+
+
+@every_system
+@usual
+@every_kind
+def test_with_one_queue_each_request_waits_as_long_as_in_theory(
+    system: str, cores: int, load: float, kind: str
+) -> None:
+    require_one_queue(cores, load, kind, count=300, seed=1, system=system)
+
+
+@every_system
+@usual
+@every_kind
+def test_with_a_queue_for_each_kthread_somebody_starts_whenever_somebody_does_in_theory(
+    system: str, cores: int, load: float, kind: str
+) -> None:
+    require_queue_for_each(cores, load, kind, count=300, seed=2, system=system)
+
+
+@pytest.mark.long
+@every_system
+@extreme
+@every_kind
+def test_theory_holds_for_long(system: str, cores: int, load: float, kind: str) -> None:
+    require_one_queue(cores, load, kind, count=5000, seed=3, system=system)
+    require_queue_for_each(cores, load, kind, count=5000, seed=4, system=system)
