@@ -133,10 +133,13 @@ class Core(ABC):
         Number of the core; the IOKernel's is 0.
     laps
         Laps of the walk that were complete before the look that is under way.
+    woken
+        Bit s: source s was woken; software clears it when a look there found nothing more. All are set at first.
     """
 
     index: int
     laps: int
+    woken: int
 
     @abstractmethod
     def spend(self, activity: int, duration: int) -> None:

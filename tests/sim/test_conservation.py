@@ -140,9 +140,9 @@ def uthread_that_falls_out_of_its_runqueue(monkeypatch: pytest.MonkeyPatch) -> N
 def uthread_that_is_not_pushed(monkeypatch: pytest.MonkeyPatch) -> None:
     occasions = Occasions()
 
-    def push(original: Callable[..., Any], kthread: Kthread, uthread: Any) -> None:
+    def push(original: Callable[..., Any], kthread: Kthread, *arguments: Any) -> None:
         if not occasions.is_now():
-            original(kthread, uthread)
+            original(kthread, *arguments)
 
     instead(monkeypatch, Kthread, "push", push)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.engine import FIRST_CORE_ORDER, LAST_ORDER, NIC_ORDER, Engine
+from cosim.engine import FIRST_CORE_ORDER, LAST_ORDER, MOST_CORES, NIC_ORDER, Engine
 from cosim.nic.base import NEVER
 from tests.tools.host import SMALL
 from tests.tools.reference_nic import ReferenceNic
@@ -53,10 +53,13 @@ def test_a_core_has_one_event_and_setting_its_time_replaces_it() -> None:
     engine, log, _ = make()
     for core in range(2):
         engine.add_core(lambda core=core: log.append((engine.now, core, engine.order)))  # type: ignore[misc]
-    engine.core_times[1] = 9
-    engine.core_times[0] = 7
-    engine.core_times[1] = 5
+    engine.core_events[1] = 9 * MOST_CORES + 1
+    engine.core_events[0] = 7 * MOST_CORES + 0
+    engine.core_events[1] = 5 * MOST_CORES + 1
     assert engine.next_time == 5
+    engine.schedule(6, 0, engine.kind(lambda a, b: None), 0, 0)
+    assert engine.next_time == 5
+    assert engine.run(5) == 6
     assert engine.run(100) == NEVER
     assert log == [(5, 1, FIRST_CORE_ORDER + 1), (7, 0, FIRST_CORE_ORDER)]
 
@@ -65,7 +68,7 @@ def test_at_equal_time_the_nic_comes_first_then_each_core_and_what_has_its_order
     engine, log, kind = make()
     for core in range(2):
         engine.add_core(lambda core=core: log.append((engine.now, core, -1)))  # type: ignore[misc]
-        engine.core_times[core] = 7
+        engine.core_events[core] = 7 * MOST_CORES + core
     for order in (LAST_ORDER, FIRST_CORE_ORDER + 1, FIRST_CORE_ORDER, NIC_ORDER):
         engine.schedule(7, order, kind, order, 0)
     engine.run(7)
@@ -79,7 +82,7 @@ def test_a_cores_event_in_the_past_is_an_error() -> None:
     engine.add_core(lambda: None)
     engine.schedule(7, 0, kind, 0, 0)
     engine.run(7)
-    engine.core_times[0] = 6
+    engine.core_events[0] = 6 * MOST_CORES + 0
     with pytest.raises(ValueError, match=r"^event of core 0 at 6 ps lies before the present, 7 ps$"):
         engine.run(8)
 

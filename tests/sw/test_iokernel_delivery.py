@@ -240,7 +240,8 @@ def test_who_parks_waits_unless_something_came_beyond_what_it_has_seen(
         delivered.complete(delivered.to_uthreads, slot)
     assert delivered.park(*heads) == (PUSH + FIX if is_woken else 0)
     assert delivered.client.waiting == (not is_woken)
-    assert delivered.softirqs() == [ready_softirq(5, -1, delivered.host.engine.now)] * is_woken
+    row = delivered.client.row if heads[0] < notifications else -1  # the last one's, of which it is told
+    assert delivered.softirqs() == [ready_softirq(5, row, delivered.host.engine.now)] * is_woken
     assert (delivered.client.notified, delivered.client.completed) == (notifications, completions)
 
 

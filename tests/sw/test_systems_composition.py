@@ -102,8 +102,11 @@ def test_each_runtime_registers_and_its_main_uthread_makes_the_others(system: st
     host = WholeHost(system, cores=2, uthreads=4, applications=2)
     host.machine.start(host.iokernel, host.time)
     host.system.start()
+    while not host.system.is_started():
+        host.run(host.time + 100 * NS)
+    ended = {uthread for _, uthread, _ in host.happened(UTHREAD_END)}
+    assert {4, 5} <= ended, "it has not started before all have been made"
     host.run(host.time + 100 * US)
-    assert host.system.is_started()
     grants = [value >> 16 for _, _, value in host.happened(CORE_GRANT)]
     assert grants[:2] == [0, 1]
     starts = [uthread for _, uthread, _ in host.happened(UTHREAD_START)]

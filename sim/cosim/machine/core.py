@@ -1,6 +1,6 @@
 """A core: runs software action by action, polls for it, and accounts for every picosecond."""
 
-from cosim.engine import FIRST_CORE_ORDER, Engine
+from cosim.engine import FIRST_CORE_ORDER, MOST_CORES, NO_EVENT, Engine
 from cosim.machine.cache import CacheLines
 from cosim.machine.effects import Effects
 from cosim.machine.errors import AccountingError
@@ -22,7 +22,7 @@ class Core(world.Core):
         Picoseconds by activity, up to ``busy_until``.
     busy_until
         End of the action or look that is under way; where a core polls or idles, it may lie in the past.
-    laps
+    laps, woken
         See hermes.world.Core.
     mmio_writes
         Register writes so far.
@@ -51,6 +51,7 @@ class Core(world.Core):
         "laps",
         "mmio_writes",
         "times",
+        "woken",
     )
 
     def __init__(
@@ -60,13 +61,14 @@ class Core(world.Core):
         self.times = [0] * len(ACTIVITIES)
         self.busy_until = 0
         self.laps = self.mmio_writes = 0
+        self.woken = -1
         self._engine = engine
         self._nic = nic
         self._effects = effects
         self._lines = lines
         self._is_naive = is_naive
         self._order = FIRST_CORE_ORDER + index
-        self._events = engine.core_times
+        self._events = engine.core_events
         self._has_left = False  # during a step
         engine.add_core(self._event)
         self._began = 0
@@ -97,6 +99,7 @@ class Core(world.Core):
 
     def wake(self, source: int) -> None:
         """See hermes.world.Core."""
+        self.woken |= 1 << source
         if self._spinning and not self._is_naive:
             # at equal time a look comes after those effects only whose order is lower
             now = self._engine.now if self._engine.order < self._order else self._engine.now + 1
@@ -157,7 +160,7 @@ class Core(world.Core):
         self._spinning = False
         self._has_left = True
         self._software = None
-        self._events[self.index] = NEVER
+        self._events[self.index] = NO_EVENT
 
     def interrupt(self) -> None:
         """An interrupt lands, now."""
@@ -266,7 +269,7 @@ class Core(world.Core):
         return alarm is not None and alarm[0] <= self._engine.now and alarm[1] <= self.laps
 
     def _act(self) -> None:
-        self._events[self.index] = self.busy_until
+        self._events[self.index] = self.busy_until * MOST_CORES + self.index
 
     def _spin(self, ready: int) -> None:
         """Nothing to do: poll, from the end of what was spent on; these sources are ready."""
@@ -293,7 +296,7 @@ class Core(world.Core):
             self._find(source, time)
         elif time < self._poll_time:
             self._poll_time, self._poll_source, self.laps = time, source, lap
-            self._events[self.index] = time
+            self._events[self.index] = time * MOST_CORES + self.index
 
     def _find(self, source: int, time: int) -> None:
         """A look at ``time`` is certain to find something: what it begins can begin without an event of its own."""

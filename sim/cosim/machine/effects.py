@@ -23,13 +23,17 @@ class Effects:
         self.last_time = 0
         self._engine = engine
         self._hash = hashlib.sha256()
-        self._words = array("q")
+        self._words: list[int] = []
 
     def record(self, kind: int, subject: int, value: int) -> None:
         """An effect lands, now; its kind is one of hermes.world."""
         self.last_time = now = self._engine.now
-        self._words.extend((now, kind, subject, value))
-        if len(self._words) >= _BLOCK:
+        words = self._words
+        words.append(now)
+        words.append(kind)
+        words.append(subject)
+        words.append(value)
+        if len(words) >= _BLOCK:
             self._flush()
 
     def hexdigest(self) -> str:
@@ -38,5 +42,5 @@ class Effects:
         return self._hash.hexdigest()
 
     def _flush(self) -> None:
-        self._hash.update(self._words.tobytes())
-        self._words = array("q")
+        self._hash.update(array("q", self._words).tobytes())
+        self._words = []

@@ -96,6 +96,8 @@ class Client:
         Kthread that its softIRQs went to last; -1 if none did.
     source
         Message queue that last carried a message about it; -1 if none did.
+    row
+        Where the stamps of the last notification are that was written into its ring; -1 before the first.
     rx_head
         Notifications before it were consumed.
     tx_head, tx_tail
@@ -112,6 +114,7 @@ class Client:
         "mask",
         "notified",
         "record",
+        "row",
         "rx_head",
         "rx_slots",
         "source",
@@ -130,7 +133,7 @@ class Client:
         self.tx_slots = shared.tx_slots
         self.mask = shared.buffer.slots - 1
         self.waiting = False
-        self.last = self.source = -1
+        self.last = self.source = self.row = -1
         self.notified = self.forwarded = self.completed = 0
         self.rx_head = 0
         self.tx_head = 0

@@ -159,11 +159,10 @@ class ToUthreads(Delivery):
 
     def parked(self, client: Client, rx_head: int, tx_head: int) -> int:
         """It waits, unless something was written beyond these heads: then it is ready again at once."""
-        self._client, self._row = client, -1
+        has_unread = client.buffer.rx_tail != rx_head
+        self._client, self._row = client, client.row if has_unread else -1
         self._is_park = True
-        if client.buffer.rx_tail == rx_head and client.tx_head == tx_head:
-            return 0
-        return self._wake(client)
+        return self._wake(client) if has_unread or client.tx_head != tx_head else 0
 
     def land(self) -> None:
         """See Delivery."""
@@ -172,6 +171,7 @@ class ToUthreads(Delivery):
             client.waiting = True
         elif self._row >= 0:
             client.notified += 1
+            client.row = self._row
             client.buffer.deliver(self._pipe, self._value, self._row)
             self._stamps[self._row + DELIVERED] = self._clock.now
         else:

@@ -176,10 +176,17 @@ class IOKernel(Software):
         """See hermes.world.Software."""
         ready = (self._with_messages & ~self._blocked) << MESSAGES
         ready |= self._ksched.left >> 1 << self._first_word
-        if self._may_receive():
-            ready |= 1 << RECEIVE
-        if self._own.has_completion():
-            ready |= 1 << COMPLETE
+        woken = self.core.woken
+        if woken >> RECEIVE & 1:
+            if not self._own.has_notification():
+                self.core.woken &= ~(1 << RECEIVE)
+            elif self.overflow.count <= self._switches.held_limit:
+                ready |= 1 << RECEIVE
+        if woken >> COMPLETE & 1:
+            if self._own.has_completion():
+                ready |= 1 << COMPLETE
+            else:
+                self.core.woken &= ~(1 << COMPLETE)
         if self.registrations:
             ready |= 1 << CONTROL
         can_retry = self.overflow.count and self.overflow.retriable() is not None

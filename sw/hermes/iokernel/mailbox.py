@@ -64,6 +64,7 @@ class Mailbox:
         self._forward = 0  # slots
         self._is_parked = False
         self._made: dict[tuple[int, int], int] = {}  # by kind and subject: when the newest message so far was made
+        self._entered: dict[int, int] = {}  # by uthread: when it was told last that it runs
 
     def begin(self, core: Core, item: Item) -> int:
         """Picoseconds of a message besides its line, or, negative, that it must stay in its queue."""
@@ -86,8 +87,8 @@ class Mailbox:
         elif kind == PARK:
             cost += self._delivery.parked(directory.clients[subject], value, other)
         elif kind == SWITCH:
-            cost += self._begin_switch(subject, value, other)
-        elif kind == CREATE and self._pending is not None:
+            cost += self._begin_switch(subject, value, other, time)
+        elif kind == CREATE and self._pending is not None and self._may_run(subject, time):
             cost += self._pending.cost_of_adding(directory.records[value])
         return cost
 
@@ -114,9 +115,9 @@ class Mailbox:
             directory.clients[subject].source = queue
             self._delivery.land()
         elif kind == SWITCH:
-            self._finish_switch(subject, value, other, queue)
+            self._finish_switch(subject, value, other, time, queue)
         elif kind == CREATE:
-            if self._pending is not None:
+            if self._pending is not None and self._may_run(subject, time):
                 self._pending.add(directory.records[value], subject)
         else:
             accepted = ", ".join(f"{number:#x} ({name})" for number, name in NAMES.items() if number < READ)
@@ -142,7 +143,11 @@ class Mailbox:
 
     # --- switches -----------------------------------------------------------------------------------------------------
 
-    def _begin_switch(self, left: int, entered: int, other: int) -> int:
+    def _may_run(self, uthread: int, time: int) -> bool:
+        """Whether a uthread that was runnable at a time still is, as far as was told: nobody has run it since."""
+        return time >= self._entered.get(uthread, 0)
+
+    def _begin_switch(self, left: int, entered: int, other: int, time: int) -> int:
         directory, pending = self._directory, self._pending
         assert pending is not None  # only systems that keep track of runnable uthreads are told of switches
         cost = self._costs.answer_write + self._costs.line_dirty if self._answers else 0
@@ -151,21 +156,22 @@ class Mailbox:
         if self._is_parked:
             assert client is not None
             cost += self._delivery.parked(client, other >> 8 & 0xFFFF, other >> 24)
-        elif left >= 0 and other & 0xFF == RUNNABLE:
+        elif left >= 0 and other & 0xFF == RUNNABLE and self._may_run(left, time):
             cost += pending.cost_of_adding(directory.records[directory.runtime_of[left]])
         if entered >= 0:
             cost += pending.cost_of_removing(directory.records[directory.runtime_of[entered]], entered)
         return cost
 
-    def _finish_switch(self, left: int, entered: int, other: int, queue: int) -> None:
+    def _finish_switch(self, left: int, entered: int, other: int, time: int, queue: int) -> None:
         directory, pending = self._directory, self._pending
         assert pending is not None
         if self._is_parked:
             directory.client_of_uthread[left].source = queue
             self._delivery.land()
-        elif left >= 0 and other & 0xFF == RUNNABLE:
+        elif left >= 0 and other & 0xFF == RUNNABLE and self._may_run(left, time):
             pending.add(directory.records[directory.runtime_of[left]], left)
         if entered >= 0:
+            self._entered[entered] = max(time, self._entered.get(entered, 0))
             pending.remove(directory.records[directory.runtime_of[entered]], entered)
         if self._answers:
             self._answers[queue].push((SWITCH, left, entered, 0, self._clock.now))
