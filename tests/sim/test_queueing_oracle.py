@@ -84,7 +84,7 @@ def load_of(services: Integers, gaps: Integers, cores: int) -> tuple[Load, int]:
     return load, UTHREADS + 4 * cores
 
 
-def served(cores: int, load: float, kind: str, switches: Switches, *, count: int, seed: int, **options: Any) -> Served:
+def served(switches: Switches, cores: int, load: float, kind: str, *, count: int, seed: int, **options: Any) -> Served:
     """What became of ``count`` requests, each of which had a notification, a batch and an idle uthread for itself."""
     print(f"seed {seed}")
     draw = np.random.default_rng(seed)
@@ -116,13 +116,13 @@ def require_queue(found: Served, servers: int) -> None:
 
 def require_one_queue(*case: Any, **options: Any) -> None:
     """Request by request."""
-    found, cores = served(*case, ONE_QUEUE, **options), case[0]
+    found, cores = served(ONE_QUEUE, *case, **options), case[0]
     require_queue(found, cores)
 
 
 def require_queue_for_each(*case: Any, **options: Any) -> None:
     """The k-th start and the k-th arrival."""
-    found, cores = served(*case, QUEUE_FOR_EACH, **options), case[0]
+    found, cores = served(QUEUE_FOR_EACH, *case, **options), case[0]
     order = np.argsort(found.starts, kind="stable")
     require_queue(Served(found.arrivals, found.starts[order], found.services[order]), cores)
 
