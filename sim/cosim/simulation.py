@@ -48,6 +48,7 @@ from hermes.costs import Costs
 from hermes.enso.control import FlowKey
 from hermes.enso.registers import FLIT_BYTES, RX_TAIL, SLOT_BYTES, UPSTREAM, RingSizes, pipe_register
 from hermes.errors import ContractError
+from hermes.stamps import Rows
 from hermes.switches import Switches
 from hermes.systems import Balance, Workload, build
 from hermes.world import (
@@ -180,8 +181,9 @@ def memory_bytes(options: Options) -> int:
     return (options.uthreads + 1) * (1 + 2 * pipes) * max(buffer, pipe) + buffer  # software sees a pipe twice
 
 
-def _rows(values: "array[int]", columns: int) -> NDArray[np.int64]:
-    return np.array(values, dtype=np.int64).reshape(-1, columns)
+def _rows(values: Rows, columns: int) -> NDArray[np.int64]:
+    """What they hold, in rows of so many columns."""
+    return np.frombuffer(values.buffer(), dtype=np.int64).reshape(-1, columns)
 
 
 def _as_arrays(extra: Mapping[str, object]) -> dict[str, object]:

@@ -93,12 +93,12 @@ def _read(path: Path) -> list[_Found]:
     return found
 
 
-def write_capture(path: Path, frames: Iterable[bytes], times_ps: Iterable[int]) -> None:
+def write_capture(path: Path, frames: Iterable[bytes], times_ps: Iterable[int] | NDArray[np.int64]) -> None:
     """Write whole frames as a classic nanosecond pcap; times in ps, rounded down to ns."""
     with path.open("wb") as file:
         file.write(struct.pack("<IHHiIII", _NANOSECONDS, 2, 4, 0, 0, _SNAP_LENGTH, ETHERNET))
         for frame, time_ps in zip(frames, times_ps, strict=True):
-            seconds, nanoseconds = divmod(time_ps // 1000, 10**9)
+            seconds, nanoseconds = divmod(int(time_ps) // 1000, 10**9)
             file.write(struct.pack("<IIII", seconds, nanoseconds, len(frame), len(frame)) + frame)
 
 
