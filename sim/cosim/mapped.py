@@ -23,9 +23,8 @@ def write_object(path: Path, content: object) -> None:
     pickled = pickle.dumps(content, protocol=5, buffer_callback=buffers.append)
     with path.open("wb") as file:
         ends = []
-        for buffer in (*buffers, pickled):
+        for raw in (*(buffer.raw() for buffer in buffers), memoryview(pickled)):
             file.write(bytes(-file.tell() % mmap.PAGESIZE))
-            raw = buffer.raw() if isinstance(buffer, pickle.PickleBuffer) else memoryview(buffer)
             for start in range(0, len(raw), _PART):
                 file.write(raw[start : start + _PART])
                 _let_go(raw)

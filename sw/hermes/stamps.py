@@ -8,6 +8,7 @@ import mmap
 import sys
 import tempfile
 from array import array
+from collections.abc import Iterator
 from typing import IO, Final
 
 # Columns of a notification's row, in the order in which things happen.
@@ -64,6 +65,9 @@ class Rows:
             assert self._file is not None
             self._file.seek(index * _BYTES)
             self._file.write(value.to_bytes(_BYTES, sys.byteorder, signed=True))
+
+    def __iter__(self) -> Iterator[int]:
+        return (self[index] for index in range(len(self)))
 
     def extend(self, row: tuple[int, ...]) -> None:
         """A row, behind all others."""
