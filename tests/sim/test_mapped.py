@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cosim import mapped
 from cosim.mapped import let_go, read_object, scratch, write_object
+from tests.tools.reference_run import alike, result_of
 
 
 @dataclass
@@ -71,3 +72,13 @@ def test_an_array_in_memory_is_not_let_go() -> None:
     array = np.arange(10)
     let_go(array[2:])
     assert array.tolist() == list(range(10))
+
+
+def test_no_byte_of_a_result_depends_on_what_is_in_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    load = alike(300, 2, 700_000, connections=16, uthreads=8)
+    expected = result_of(load, cores=2)
+    monkeypatch.setattr(mapped, "_SMALL", 0)
+    monkeypatch.setattr("hermes.stamps.BLOCK", 64)
+    monkeypatch.setattr("cosim.measure.answers._BLOCK_BYTES", 1000)
+    monkeypatch.setattr("cosim.traffic.frames._PART", 7)
+    assert result_of(load, cores=2) == expected
