@@ -17,7 +17,7 @@ from cosim.build import PROJECT, cached, digest, run_step
 _PACKAGES = (PROJECT / "sw" / "hermes", PROJECT / "sim" / "cosim")
 _HOT = (
     *("hermes/*.py", "hermes/apps/*.py", "hermes/enso/*.py", "hermes/iokernel/*.py", "hermes/runtime/*.py"),
-    *("cosim/engine.py", "cosim/machine/*.py"),
+    *("cosim/engine.py", "cosim/machine/*.py", "cosim/bench/queue_pattern.py"),
     "hermes/costs/__init__.py",
 )
 _COLD = {"__init__.py", "errors.py", "application.py", "switches.py"}

@@ -3,7 +3,6 @@
 import gc
 import importlib.metadata
 import os
-import pickle
 import platform
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from cocotb.handle import HierarchyObject
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from cosim.compiled import compiled_packages
 from cosim.config import RunConfig
+from cosim.mapped import read_object, write_object
 from cosim.measure.conservation import check_balances
 from cosim.measure.errors import MeasureError
 from cosim.measure.files import staged, write_json
@@ -91,8 +91,10 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
     if config.trace:
         require_few(len(requests.requests))
     with staged(out) as folder:
+        write_object(folder / _TASK, _Task(config, requests))
+        requests = _read_task(folder / _TASK).requests  # the same, but not in memory
         try:
-            outcome, how_it_went = _outcome(config, requests, folder, tell)
+            outcome, how_it_went = _outcome(config, folder, tell)
             measurement = measure(requests, outcome)
         except (ToolError, MeasureError) as error:
             raise RunError(" | ".join(str(error).splitlines())) from error
@@ -113,20 +115,23 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
             measurement.write_trace(folder / "trace.perfetto")
         write_json(folder / "run-info.json", run_info)
         came = order_of_arrival(outcome.arrivals_ps)
-        write_capture(folder / "sent.pcap", requests.requests.taken(came), outcome.arrivals_ps[came].tolist())
-        write_capture(folder / "echo.pcap", outcome.returned, outcome.returned_ps.tolist())
+        write_capture(folder / "sent.pcap", requests.requests.taken(came), outcome.arrivals_ps[came])
+        write_capture(folder / "echo.pcap", outcome.returned, outcome.returned_ps)
     return {**result, "run": run_info}
 
 
-def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tuple[Outcome, dict[str, Any]]:
-    """Simulate in a child process that works in ``folder``; also tells wall time and what the bridge counted."""
+def _read_task(path: Path) -> _Task:
+    return cast(_Task, read_object(path))
+
+
+def _outcome(config: RunConfig, folder: Path, tell: Tell) -> tuple[Outcome, dict[str, Any]]:
+    """Simulate the task in ``folder`` in a child process; also tells wall time and what the bridge counted."""
     tell("building the simulator, once", 0, 0)
     model = nic_model(waves=config.waves)
     packages = None
     if config.compiled:
         packages = compiled_packages(lambda: tell("compiling the software, once", 0, 0))
     environment = {"PYTHONPATH": os.pathsep.join([str(packages), *filter(None, sys.path)])} if packages else {}
-    (folder / _TASK).write_bytes(pickle.dumps(_Task(config, requests)))
 
     def hear(line: str) -> None:
         done, total = map(int, line.split())
@@ -136,8 +141,7 @@ def _outcome(config: RunConfig, requests: Load, folder: Path, tell: Tell) -> tup
     simulate_in_child(
         "cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model, environment=environment
     )
-    outcome: Outcome
-    outcome, how_it_went = pickle.loads((folder / _OUTCOME).read_bytes())
+    outcome, how_it_went = cast(tuple[Outcome, dict[str, Any]], read_object(folder / _OUTCOME))
     return outcome, {"compiled": packages is not None, **how_it_went}
 
 
@@ -152,7 +156,7 @@ def _kept(log: Path) -> str:
 async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], None]) -> None:
     """The child's side of ``_outcome``."""
     gc.disable()  # a simulation makes no cycles, and millions of small objects
-    task: _Task = pickle.loads(task_file.read_bytes())
+    task = _read_task(task_file)
     config = task.config
     settings = options(config, task.requests)
     nic = Bridge(
@@ -170,7 +174,7 @@ async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], Non
             f"{counters.writes_outside} writes of the NIC outside host memory, the first to {counters.first_outside:#x}"
         )
     how_it_went = {"simulation_s": round(time.monotonic() - began, 3), "bridge": asdict(counters)}
-    task_file.with_name(_OUTCOME).write_bytes(pickle.dumps((outcome, how_it_went)))
+    write_object(task_file.with_name(_OUTCOME), (outcome, how_it_went))
 
 
 def options(config: RunConfig, requests: Load) -> Options:

@@ -50,6 +50,7 @@ from hermes.costs import Costs
 from hermes.enso.control import FlowKey
 from hermes.enso.registers import FLIT_BYTES, RX_TAIL, SLOT_BYTES, UPSTREAM, RingSizes, pipe_register
 from hermes.errors import ContractError
+from hermes.stamps import Rows
 from hermes.switches import Switches
 from hermes.systems import Balance, Workload, build
 from hermes.world import (
@@ -186,8 +187,13 @@ def memory_bytes(options: Options) -> int:
     return (options.uthreads + 1) * (1 + 2 * pipes) * max(buffer, pipe) + buffer  # software sees a pipe twice
 
 
-def _rows(values: "array[int]", columns: int) -> NDArray[np.int64]:
+def _table(values: "array[int]", columns: int) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64).reshape(-1, columns)
+
+
+def _rows(values: Rows, columns: int) -> NDArray[np.int64]:
+    """What they hold, in rows of so many columns."""
+    return np.frombuffer(values.buffer(), dtype=np.int64).reshape(-1, columns)
 
 
 def _as_arrays(extra: Mapping[str, object]) -> dict[str, object]:
@@ -364,9 +370,9 @@ class Simulation:
             ready_ps=self._ready,
             measured_until_ps=measured_until,
             end_ps=self._time,
-            timelines=tuple(_rows(timeline.rows, 2) for timeline in self._machine.timelines_at(self._time)),
-            effects=_rows(self._machine.effects.rows(), 4),
-            lengths=_rows(lengths, stamps.LENGTH_COLUMNS),
+            timelines=tuple(_table(timeline.rows, 2) for timeline in self._machine.timelines_at(self._time)),
+            effects=_table(self._machine.effects.rows(), 4),
+            lengths=_table(lengths, stamps.LENGTH_COLUMNS),
             queue_names=dict(self._system.queue_names()),
         )
 

@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 
-from cosim.measure.exact import exact_dot, exact_sum
+from cosim.measure.exact import exact_sum
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -13,13 +13,9 @@ def test_sums_are_those_of_unbounded_integers(seed: int) -> None:
     print(f"seed {seed}")
     draw = random.Random(seed)
     values = [draw.randrange(2 ** draw.randrange(1, 62)) for _ in range(500)] + [2**62 - 1] * 5
-    counts = [draw.randrange(2 ** draw.randrange(1, 31)) for _ in range(500)] + [2**31 - 1] * 5
     assert exact_sum(np.array(values)) == sum(values)
-    assert exact_dot(np.array(counts), np.array(values)) == sum(
-        count * value for count, value in zip(counts, values, strict=True)
-    )
 
 
 def test_the_sum_of_nothing_is_0() -> None:
     nothing = np.zeros(0, dtype=np.int64)
-    assert exact_sum(nothing) == exact_dot(nothing, nothing) == 0
+    assert exact_sum(nothing) == 0

@@ -3,9 +3,11 @@
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from scapy.utils import RawPcapNgReader, RawPcapReader, RawPcapWriter
 
+from cosim.traffic.frames import Frames
 from cosim.traffic.pcap import CaptureError, read_capture, read_timed_capture, write_capture
 from tests.captures import CAPTURES, capture_names
 
@@ -72,6 +74,26 @@ def test_what_is_written_another_reader_reads(tmp_path: Path) -> None:
     assert [data for data, _ in packets] == FRAMES
     assert [(meta.sec, meta.usec) for _, meta in packets] == [(0, 0), (0, 1), (0, 2), (3, 0)]
     assert list(read_capture(path)) == FRAMES
+
+
+def test_frames_are_written_alike_however_many_at_a_time_and_of_whatever_lengths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = [bytes([number]) * length for number, length in enumerate([60, 60, 61, 60, 64, 64, 64])]
+    times = [1_000_000 * number for number in range(7)]
+    for number, part in enumerate((100, 1, 2, 3)):
+        monkeypatch.setattr("cosim.traffic.frames._PART", part)
+        write_capture(tmp_path / str(number), Frames.pack(frames), np.array(times))
+        assert (tmp_path / str(number)).read_bytes() == (tmp_path / "0").read_bytes()
+    found, read_times = read_timed_capture(tmp_path / "0")
+    assert (list(found), read_times.tolist()) == (frames, times)
+    write_capture(tmp_path / "none", [], [])
+    assert len((tmp_path / "none").read_bytes()) == 24
+
+
+def test_each_frame_that_is_written_has_a_time(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="2 times of 3 frames; accepted is one for each"):
+        write_capture(tmp_path / "written.pcap", [bytes(60)] * 3, [0, 1])
 
 
 def test_what_another_writer_writes_is_read(tmp_path: Path) -> None:

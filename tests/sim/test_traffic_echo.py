@@ -6,7 +6,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet, Raw
 
-from cosim.traffic.echo import expected_echo, expected_echoes
+from cosim.traffic.echo import Echoes, expected_echo, expected_echoes
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests
 from tests.tools.look_alikes import not_sound_ipv4, of_everything
@@ -78,3 +78,15 @@ def test_many_at_once_are_answered_like_one_by_one(monkeypatch: pytest.MonkeyPat
     assert list(answers) == [
         expected_echo(frame, in_header_mode=bool(mode)) for frame, mode in zip(frames, in_header_mode, strict=True)
     ]
+
+
+def test_echoes_made_when_asked_for_are_the_same_in_any_order() -> None:
+    requests = generate_requests(50, 8, 3)
+    trailing = Frames.pack([next(iter(requests)) + b"behind the packet", bytes(60)])
+    frames = Frames.pack([*requests, *trailing]).padded()
+    in_header_mode = np.arange(len(frames)) % 3 == 0
+    indices = np.array([51, 3, 3, 50, 0, *range(10, 40)])
+    echoes = Echoes(frames, in_header_mode)
+    assert len(echoes) == len(frames)
+    assert list(echoes.taken(indices)) == list(expected_echoes(frames, in_header_mode).taken(indices))
+    assert list(echoes.taken(indices[:0])) == []

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cosim.bench import bridge_speed, idle_applications, run_speed
+from cosim.bench import bridge_speed, idle_applications, kernel, run_speed
 from cosim.build import build_folder
 from cosim.measure.files import write_json
 
@@ -20,6 +20,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hermes-bench-") as scratch:
         speed = bridge_speed.measure(Path(scratch), lambda step: console.print(f"[dim]{step}", highlight=False))
         runs = run_speed.measure(Path(scratch), lambda step: console.print(f"[dim]{step}", highlight=False))
+        events = kernel.measure(lambda step: console.print(f"[dim]{step}", highlight=False))
         idle = idle_applications.measure(Path(scratch), lambda step: console.print(f"[dim]{step}", highlight=False))
     rows: list[tuple[str, str, str, str]] = [
         ("offered load, 60-byte frames, both ways", f"{speed.million_frames_per_s:.1f} M frames/s, 0 dropped", "", ""),
@@ -33,6 +34,10 @@ def main() -> None:
             (f"{name} at half load, start-up included", f"{speed:,.0f} requests/s", "5 k", "15 k")
             for name, speed in runs.half_load.items()
         ),
+        ("the event kernel, compiled", f"{events.compiled / 1e6:.2f} M events/s", "", ""),
+        ("the same, interpreted", f"{events.interpreted / 1e6:.2f} M events/s", "", ""),
+        ("SimPy, the same processes", f"{events.simpy / 1e6:.2f} M events/s", "", ""),
+        ("event kernel / SimPy", f"{events.compiled / events.simpy:.1f} x", "", ""),
         ("default run, start-up included", f"{runs.default:,.0f} requests/s", "", ""),
         *(
             (f"{name}, an idle application per IOKernel iteration", f"{time:.1f} ns simulated", "", "")
@@ -53,6 +58,7 @@ def main() -> None:
         "requests_per_s": round(min(runs.half_load.values())),
         "requests_per_s_by_system": {name: round(speed) for name, speed in runs.half_load.items()},
         "default_requests_per_s": round(runs.default),
+        **events.numbers(),
         "idle_application_ns": {name: round(time, 2) for name, time in idle.items()},
         "idle_skip_gain": round(runs.idle_skip_gain, 2),
     }

@@ -2,10 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.mapped import let_go
 from cosim.measure.errors import AccountingError
 from cosim.measure.latency import order_of_arrival
 from cosim.traffic.frames import Frames
@@ -14,12 +16,27 @@ Integers = NDArray[np.int64]
 
 _WORD = 8
 _BLOCK_BYTES = 1 << 22  # of frames that are looked at together
+_PART = 1 << 12  # frames of any length, likewise
 _MIX = np.uint64(0x9E3779B97F4A7C15)  # odd, with no pattern
 _HALF = np.uint64(32)
 
 
+class Answers(Protocol):
+    """The answer of each request; frames are."""
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """Bytes of each, or more or less."""
+
+    def __len__(self) -> int:
+        """How many."""
+
+    def taken(self, indices: Integers) -> Frames:
+        """These, in this order."""
+
+
 def match_answers(
-    expected: Frames,
+    expected: Answers,
     has_answer: NDArray[np.bool_],
     arrivals_ps: Integers,
     returned: Frames,
@@ -55,28 +72,31 @@ def match_answers(
     return answers_ps
 
 
-def _by_hash(expected: Frames, arrived: Integers, returned: Frames) -> Integers | None:
+def _by_hash(expected: Answers, arrived: Integers, returned: Frames) -> Integers | None:
     """The request that each returned frame answers; None if a frame answers none, or two frames share a hash."""
-    hashes, returned_hashes = _hashes(expected, arrived), _hashes(returned, np.arange(len(returned)))
-    order, returned_order = np.argsort(hashes, kind="stable"), np.argsort(returned_hashes, kind="stable")
-    returned_hashes = returned_hashes[returned_order]
-    before_it = np.arange(len(returned)) - np.searchsorted(returned_hashes, returned_hashes)  # and equal
-    places = np.searchsorted(hashes[order], returned_hashes) + before_it
+    hashes, order = _sorted(_hashes(expected, arrived))
+    returned_hashes, returned_order = _sorted(_hashes(returned, np.arange(len(returned))))
+    places = np.searchsorted(hashes, returned_hashes)
+    places += np.arange(len(returned)) - np.searchsorted(returned_hashes, returned_hashes)  # those before it, and equal
     if (places >= len(hashes)).any():
         return None
+    del hashes, returned_hashes
     answered = np.empty(len(returned), dtype=np.int64)
     answered[returned_order] = arrived[order[places]]
+    del places, order, returned_order
     # a frame without a request is now taken for another one, whose bytes differ
     return answered if _are_equal(expected, answered, returned) else None
 
 
 def _one_by_one(
-    expected: Frames, arrived: Integers, arrivals_ps: Integers, returned: Frames, returned_ps: Integers
+    expected: Answers, arrived: Integers, arrivals_ps: Integers, returned: Frames, returned_ps: Integers
 ) -> Integers:
     """The same, slower, whatever the hashes; tells the first frame that answers none."""
     waiting: dict[bytes, deque[int]] = {}
-    for index in arrived.tolist():
-        waiting.setdefault(_frame(expected, index), deque()).append(index)
+    for start in range(0, len(arrived), _PART):
+        some = arrived[start : start + _PART]
+        for index, frame in zip(some.tolist(), expected.taken(some), strict=True):
+            waiting.setdefault(frame, deque()).append(index)
     answered = np.empty(len(returned), dtype=np.int64)
     for number, (frame, time) in enumerate(zip(returned, returned_ps.tolist(), strict=True)):
         candidates = waiting.get(frame)
@@ -88,46 +108,56 @@ def _one_by_one(
     return answered
 
 
-def _frame(frames: Frames, index: int) -> bytes:
-    offset = int(frames.offsets[index])
-    return frames.blob[offset : offset + int(frames.lengths[index])].tobytes()
+def _sorted(hashes: NDArray[np.uint64]) -> tuple[NDArray[np.uint64], Integers]:
+    """Ascending, and where each stands."""
+    order = np.argsort(hashes, kind="stable")
+    return hashes[order], order
 
 
-def _hashes(frames: Frames, indices: Integers) -> NDArray[np.uint64]:
+def _hashes(frames: Answers, indices: Integers) -> NDArray[np.uint64]:
     """64 bits for each frame at ``indices``: a sum, so that zeros behind a frame change nothing."""
     hashes = np.empty(len(indices), dtype=np.uint64)
-    for places, words in _blocks(frames, indices):
+    for places in _blocks(frames.lengths[indices]):
+        some = frames.taken(indices[places])
+        words = _words(some)
         weights = np.arange(1, 2 * words.shape[1], 2, dtype=np.uint64) * _MIX
         mixed = words * _MIX
         mixed ^= mixed >> _HALF
         mixed *= weights ^ (weights >> _HALF) | np.uint64(1)
-        hashes[places] = mixed.sum(axis=1) + frames.lengths[indices[places]].astype(np.uint64)
+        hashes[places] = mixed.sum(axis=1) + some.lengths.astype(np.uint64)
+        let_go(some.blob)
     return hashes
 
 
-def _are_equal(expected: Frames, answered: Integers, returned: Frames) -> bool:
+def _are_equal(expected: Answers, answered: Integers, returned: Frames) -> bool:
     """Whether each returned frame has the bytes that it is taken for."""
-    if (expected.lengths[answered] != returned.lengths).any():
-        return False
-    pairs = zip(_blocks(expected, answered), _blocks(returned, np.arange(len(returned))), strict=True)
-    return all(np.array_equal(words, other_words) for (_, words), (_, other_words) in pairs)
+    for places in _blocks(returned.lengths):
+        frames, others = expected.taken(answered[places]), returned.taken(places)
+        if (frames.lengths != others.lengths).any() or not np.array_equal(_words(frames), _words(others)):
+            return False
+        let_go(frames.blob)
+        let_go(others.blob)
+    return True
 
 
-def _blocks(frames: Frames, indices: Integers) -> Iterator[tuple[Integers, NDArray[np.uint64]]]:
-    """The frames at ``indices``, a block at a time: places in ``indices``, and a row of words each, zeros behind it."""
-    lengths, offsets = frames.lengths[indices].astype(np.int64), frames.offsets[indices]
-    by_length = np.argsort(-lengths, kind="stable")
-    blob = frames.blob
-    longest = max(1, int(lengths.max(initial=0)))
-    if int(offsets.max(initial=0)) + longest > len(blob):
-        blob = np.concatenate([blob, np.zeros(longest, dtype=np.uint8)])
+def _blocks(lengths: NDArray[np.int32]) -> Iterator[Integers]:
+    """The places of frames of these lengths, a block of the like at a time; the longest ones first."""
+    by_length = np.argsort(-lengths.astype(np.int64), kind="stable")
     start = 0
-    while start < len(indices):
-        width = max(1, int(lengths[by_length[start]]))
-        places = by_length[start : start + max(1, _BLOCK_BYTES // width)]
-        rows = np.zeros((len(places), -(-width // _WORD) * _WORD), dtype=np.uint8)
-        rows[:, :width] = np.lib.stride_tricks.sliding_window_view(blob, width)[offsets[places]]
-        if lengths[places[-1]] < width:
-            rows[np.arange(rows.shape[1]) >= lengths[places, np.newaxis]] = 0
-        yield places, rows.view(np.uint64)
-        start += len(places)
+    while start < len(lengths):
+        count = max(1, _BLOCK_BYTES // max(1, int(lengths[by_length[start]])))
+        yield by_length[start : start + count]
+        start += count
+
+
+def _words(frames: Frames) -> NDArray[np.uint64]:
+    """The frames, a row of words each, with zeros behind it."""
+    width = -(-int(frames.lengths.max(initial=1)) // _WORD) * _WORD
+    blob = frames.blob
+    if int(frames.offsets.max(initial=0)) + width > len(blob):
+        start = int(frames.offsets.min(initial=0))
+        frames = Frames(np.pad(blob[start:], (0, width)), frames.offsets - start, frames.lengths)
+    rows: NDArray[np.uint8] = np.lib.stride_tricks.sliding_window_view(frames.blob, width)[frames.offsets]
+    if (frames.lengths < width).any():
+        rows[np.arange(width) >= frames.lengths[:, np.newaxis]] = 0
+    return rows.view(np.uint64)

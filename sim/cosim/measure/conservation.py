@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.mapped import let_go
 from cosim.measure.errors import ConservationError
-from cosim.measure.exact import exact_dot, exact_sum
+from cosim.measure.exact import exact_sum
 from cosim.measure.stages import Stamped
 from hermes.stamps import BEGUN, PIPE, POSTED, VISIBLE
 from hermes.systems import Balance
@@ -50,18 +51,17 @@ def check_little(what: str, came_ps: Integers, left_ps: Integers, end_ps: int, t
         The two differ, or more left up to some time than had come.
     """
     count = len(came_ps)
-    moments = np.concatenate([came_ps, left_ps])
-    order = np.argsort(moments, kind="stable")  # at the same time one comes before one leaves
-    moments = moments[order]
-    there = np.cumsum(np.where(order < count, 1, -1))
-    if (there < 0).any():
-        at = int(np.argmax(there < 0))
-        came = int((order[: at + 1] < count).sum())
-        raise ConservationError(_told(f"{what} at {moments[at]} ps", came, at + 1 - came, int(there[at])))
-    gaps = np.diff(moments, append=end_ps)
-    if len(gaps) and gaps[-1] < 0:
-        raise ConservationError(f"{what}: the last one came or left at {moments[-1]} ps, behind the end at {end_ps} ps")
-    integral, total = exact_dot(there, gaps), exact_sum(times_ps)
+    came_ps, left_ps = np.sort(came_ps), np.sort(left_ps)
+    # at the same time one comes before one leaves
+    is_missing = np.searchsorted(came_ps, left_ps, side="right") < np.arange(1, len(left_ps) + 1)
+    if is_missing.any():
+        at = int(np.argmax(is_missing))
+        raise ConservationError(_told(f"{what} at {left_ps[at]} ps", at, at + 1, -1))
+    last_ps = max(int(moments[-1]) for moments in (came_ps, left_ps) if len(moments)) if count else end_ps
+    if last_ps > end_ps:
+        raise ConservationError(f"{what}: the last one came or left at {last_ps} ps, behind the end at {end_ps} ps")
+    # each adds one from when it came, and takes it away again from when it left
+    integral, total = exact_sum(end_ps - came_ps) - exact_sum(end_ps - left_ps), exact_sum(times_ps)
     if integral != total:
         raise ConservationError(
             f"{_told(what, count, len(left_ps), count - len(left_ps))}; over time they add up to {integral} ps, "
@@ -111,7 +111,7 @@ def check_stamps(stamped: Stamped) -> None:
         ("packet", stamped.packets, BEGUN),
         ("send", stamped.sends, POSTED),
     ):
-        latest = rows[:, first]
+        latest = rows[:, first].copy()
         for column in range(first + 1, rows.shape[1]):
             is_known = rows[:, column] >= 0
             is_early = is_known & (rows[:, column] < latest)
@@ -120,6 +120,7 @@ def check_stamps(stamped: Stamped) -> None:
                 times = rows[row, first:].tolist()
                 raise ConservationError(f"{what} {row} of pipe {rows[row, PIPE]} left before it came: {times} ps")
             latest = np.where(is_known, rows[:, column], latest)
+            let_go(rows)
 
 
 def _told(what: str, came: int, left: int, there: int) -> str:

@@ -9,9 +9,3 @@ _LOW_BITS = 31
 def exact_sum(values: NDArray[np.int64]) -> int:
     """The sum of fewer than 2^31 values, none negative."""
     return (int((values >> _LOW_BITS).sum()) << _LOW_BITS) + int((values & (1 << _LOW_BITS) - 1).sum())
-
-
-def exact_dot(counts: NDArray[np.int64], times_ps: NDArray[np.int64]) -> int:
-    """The sum of the products of counts below 2^31 with times, none negative; fewer than 2^31 in all."""
-    high, low = times_ps >> _LOW_BITS, times_ps & (1 << _LOW_BITS) - 1
-    return (exact_sum(counts * high) << _LOW_BITS) + exact_sum(counts * low)

@@ -178,7 +178,7 @@ def measure(load: Load, outcome: Outcome) -> Measurement:
     load = load.answered_by(outcome.returned)
     arrivals, returned_ps, report = outcome.arrivals_ps, outcome.returned_ps, outcome.report
     has_answer = load.is_admitted
-    answers = match_answers(load.expected, has_answer, arrivals, outcome.returned, returned_ps)
+    answers = match_answers(load.answers, has_answer, arrivals, outcome.returned, returned_ps)
     fates = account(arrivals, answers, outcome.counters)
     # time goes on while the counters are read
     end_ps = max(outcome.end_ps, int(arrivals.max(initial=0)), int(returned_ps.max(initial=0)))

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.mapped import let_go, scratch
 from cosim.measure.errors import StageError
 from cosim.measure.latency import mean_ns, percentile_ns
 from hermes.enso.registers import UPSTREAM
@@ -128,6 +129,7 @@ class _Rows:
     def column(self, places: Integers, column: int) -> Integers:
         """What this column of the rows at ``places`` holds."""
         values: Integers = self.rows[self.order[places], column]
+        let_go(self.rows)
         return values
 
 
@@ -160,27 +162,34 @@ def stages(
     left = np.argsort(answers_ps[requests], kind="stable")
     left = left[_argsort_by_pipe(pipes[requests[left]])]  # the completed requests, pipe after pipe
     of = requests[left]
-    times = np.empty((len(TIMES), len(requests)), dtype=np.int64)
+    times = scratch((len(TIMES), len(requests)))
     times[0], times[-1] = arrivals_ps[requests], answers_ps[requests]
 
-    packets = _by_pipe(stamped.packets, END, pipe_flits)
+    packets = _by_pipe(stamped.packets, np.arange(len(stamped.packets)), END, pipe_flits)
     at = _packets_of(packets, pipes[of], of)
     ends = packets.keys[at]
     for time, column in ((6, BEGUN), (7, DONE)):
         times[time, left] = packets.column(at, column)
+        let_go(times)
+    del packets
 
     # the NIC's tails never go back, and a full ring is a flit short: in the NIC's order each is an advance
     in_order = np.argsort(stamped.notifications[:, VISIBLE], kind="stable")
-    notifications = _by_pipe(stamped.notifications[in_order], TAIL, pipe_flits)
+    notifications = _by_pipe(stamped.notifications, in_order, TAIL, pipe_flits)
+    del in_order
     at = _covering(notifications, ends, of, "notification")
     # notifications overtake each other between softIRQ queues, and sends between message queues: the one that comes
     # first tells all that those before it would have told
     at = _first_of_those_behind(notifications, TAKEN)[at]
     for time, column in ((1, VISIBLE), (2, READ), (3, DELIVERED), (4, RUNNABLE), (5, TAKEN)):
         times[time, left] = notifications.column(at, column)
-    times[4] = np.where(times[4] < 0, times[3], times[4])
+        let_go(times)
+    del notifications
+    needed_none = times[4] < 0
+    times[4, needed_none] = times[3, needed_none]
+    let_go(times)
 
-    sends = _by_pipe(stamped.sends, END, pipe_flits)
+    sends = _by_pipe(stamped.sends, np.arange(len(stamped.sends)), END, pipe_flits)
     at = _covering(sends, ends, of, "send")
     times[8, left] = sends.column(at, POSTED)
     times[9, left] = sends.column(_first_of_those_behind(sends, FORWARDED)[at], FORWARDED)
@@ -203,7 +212,9 @@ def stage_ns(found: Stages, is_measured: NDArray[np.bool_]) -> dict[str, dict[st
     counts = is_measured[found.requests]
     result: dict[str, dict[str, float | None]] = {}
     for name, begins, ends in zip(STAGES, found.times_ps, found.times_ps[1:], strict=False):
-        ascending = np.sort((ends - begins)[counts])
+        ascending = (ends - begins)[counts]
+        ascending.sort()
+        let_go(found.times_ps)
         result[name] = {
             "mean": mean_ns(ascending),
             "p50": percentile_ns(ascending, 500),
@@ -221,18 +232,23 @@ def _begins(pipes: Integers) -> Integers:
     return np.searchsorted(pipes, np.arange(_PIPES + 1))
 
 
-def _by_pipe(rows: Integers, column: int, pipe_flits: int) -> _Rows:
-    """Rows pipe after pipe; ``column`` has their tails or ends."""
-    order = _argsort_by_pipe(rows[:, PIPE])
+def _by_pipe(rows: Integers, order: Integers, column: int, pipe_flits: int) -> _Rows:
+    """Rows in this order, pipe after pipe; ``column`` has their tails or ends."""
+    order = order[_argsort_by_pipe(rows[order, PIPE])]
     pipes, positions = rows[order, PIPE], rows[order, column]
+    let_go(rows)
     begins = _begins(pipes)
     steps = np.diff(positions, prepend=0)
     first = begins[:-1][np.diff(begins) > 0]
     steps[first] = positions[first]
+    del positions
     steps %= pipe_flits
-    counts = np.cumsum(steps)
-    counts -= np.repeat(counts[first] - steps[first], np.diff(begins)[pipes[first]])
-    return _Rows(rows, order, begins, pipes << _COUNT_BITS | counts)
+    from_first = steps[first]
+    counts = np.cumsum(steps, out=steps)
+    counts -= np.repeat(counts[first] - from_first, np.diff(begins)[pipes[first]])
+    pipes <<= _COUNT_BITS
+    pipes |= counts
+    return _Rows(rows, order, begins, pipes)
 
 
 def _packets_of(packets: _Rows, pipes: Integers, of: Integers) -> Integers:
@@ -253,6 +269,7 @@ def _covering(rows: _Rows, ends: Integers, of: Integers, what: str) -> Integers:
 def _first_of_those_behind(rows: _Rows, column: int) -> Integers:
     """Of each row and those behind it in its pipe, the place of the one whose ``column`` is the earliest time."""
     times = rows.rows[rows.order, column]
+    let_go(rows.rows)
     times[times < 0] = _NEVER
     earliest = times.copy()
     bounds = np.unique(rows.begins)
@@ -274,6 +291,7 @@ def _require(is_there: NDArray[np.bool_], of: Integers, pipes: Integers, what: s
 def _require_ascending(found: Stages) -> None:
     for index, name in enumerate(STAGES):
         is_negative = found.times_ps[index + 1] < found.times_ps[index]
+        let_go(found.times_ps)
         if is_negative.any():
             at = int(np.argmax(is_negative))
             times = found.times_ps[:, at].tolist()

@@ -1,8 +1,11 @@
 """What the echo must send back, worked out from the frames that were sent and from nothing else."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.mapped import let_go
 from cosim.traffic.frames import Frames
 
 _IP = 14
@@ -32,6 +35,35 @@ def expected_echoes(frames: Frames, in_header_mode: NDArray[np.bool_]) -> Frames
         is_cut = is_sound & ~in_header_mode[here]
         lengths[here] = np.where(is_cut, _IP + total_length, part.lengths)
     return Frames(blob, frames.offsets, lengths).padded()
+
+
+@dataclass(frozen=True, eq=False)
+class Echoes:
+    """As ``expected_echoes``, made when they are asked for.
+
+    Attributes
+    ----------
+    requests, in_header_mode
+        The parameters.
+    """
+
+    requests: Frames
+    in_header_mode: NDArray[np.bool_]
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """Of the requests."""
+        return self.requests.lengths
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    def taken(self, indices: NDArray[np.int64]) -> Frames:
+        """These, in this order."""
+        requests = self.requests.taken(indices)
+        echoes = expected_echoes(requests.gathered(), self.in_header_mode[indices])
+        let_go(requests.blob)
+        return echoes
 
 
 def expected_echo(frame: bytes, *, in_header_mode: bool = False) -> bytes:

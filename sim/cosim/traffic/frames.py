@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cosim.mapped import let_go
+
 MINIMUM_FRAME = 60
 """Bytes of the shortest Ethernet frame, without frame check sequence."""
 
@@ -55,10 +57,20 @@ class Frames:
         for first in range(0, len(self), _PART):
             some = slice(first, min(first + _PART, len(self)))
             yield some, Frames(self.blob, self.offsets[some], self.lengths[some])
+            let_go(self.blob)
 
     def taken(self, indices: NDArray[np.int64]) -> "Frames":
         """These frames, in this order."""
         return Frames(self.blob, self.offsets[indices], self.lengths[indices])
+
+    def gathered(self) -> "Frames":
+        """The same frames in an array of their own, each on as many bytes as the longest one."""
+        width = int(self.lengths.max(initial=0))
+        blob = np.empty((len(self), width), dtype=np.uint8)
+        for length in np.unique(self.lengths).tolist():
+            which = np.flatnonzero(self.lengths == length)
+            blob[which, :length] = np.lib.stride_tricks.sliding_window_view(self.blob, length)[self.offsets[which]]
+        return Frames(blob.reshape(-1), width * np.arange(len(self)), self.lengths)
 
     def field(self, offset: int | NDArray[np.int64], size: int) -> NDArray[np.int64]:
         """Of each frame the ``size`` bytes at ``offset``, one for all or one for each, big-endian; 0 behind its end."""

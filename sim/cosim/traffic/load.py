@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cosim.config import RunConfig
 from cosim.pcie.link import LinkParameters
 from cosim.traffic.arrivals import Capture, Mmpp, Steps
-from cosim.traffic.echo import expected_echoes
+from cosim.traffic.echo import Echoes, expected_echoes
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests
 from cosim.traffic.kv import expected_answers, generate_kv_requests, served
@@ -119,6 +119,11 @@ class Load:
             is_served = self.is_admitted if self.is_served is None else self.is_served
             return expected_answers(self.requests, is_served)
         return expected_echoes(self.requests, self.in_header_mode)
+
+    @property
+    def answers(self) -> Frames | Echoes:
+        """The same; echoes are made when they are asked for."""
+        return self.expected if self.workload == "kv" else Echoes(self.requests, self.in_header_mode)
 
     def answered_by(self, returned: Frames) -> "Load":
         """The same load, of which what these frames do not answer was not served, if that changes later answers."""

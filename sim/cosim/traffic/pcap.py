@@ -93,13 +93,28 @@ def _read(path: Path) -> list[_Found]:
     return found
 
 
-def write_capture(path: Path, frames: Iterable[bytes], times_ps: Iterable[int]) -> None:
-    """Write whole frames as a classic nanosecond pcap; times in ps, rounded down to ns."""
+def write_capture(path: Path, frames: Iterable[bytes], times_ps: Iterable[int] | NDArray[np.int64]) -> None:
+    """Write whole frames as a classic nanosecond pcap; times in ps, rounded down to ns.
+
+    Raises
+    ------
+    ValueError
+        There are not as many times as frames.
+    """
+    packed = frames if isinstance(frames, Frames) else Frames.pack(frames)
+    times = times_ps if isinstance(times_ps, np.ndarray) else np.fromiter(times_ps, dtype=np.int64)
+    if len(times) != len(packed):
+        raise ValueError(f"{len(times)} times of {len(packed)} frames; accepted is one for each")
     with path.open("wb") as file:
         file.write(struct.pack("<IHHiIII", _NANOSECONDS, 2, 4, 0, 0, _SNAP_LENGTH, ETHERNET))
-        for frame, time_ps in zip(frames, times_ps, strict=True):
-            seconds, nanoseconds = divmod(time_ps // 1000, 10**9)
-            file.write(struct.pack("<IIII", seconds, nanoseconds, len(frame), len(frame)) + frame)
+        for here, some in packed.parts():
+            seconds, nanoseconds = np.divmod(times[here] // 1000, 10**9)
+            heads = np.stack((seconds, nanoseconds, some.lengths, some.lengths), axis=1).astype("<u4")
+            if (some.lengths == some.lengths[0]).all():
+                rows = some.gathered().blob.reshape(len(some), -1)
+                file.write(np.hstack((heads.view(np.uint8), rows)).data)
+            else:
+                file.writelines(head + frame for head, frame in zip(map(bytes, heads), some, strict=True))
 
 
 def _frames(path: Path, content: memoryview) -> Iterator[_Found]:
