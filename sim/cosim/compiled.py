@@ -64,7 +64,8 @@ def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:
     def make(folder: Path) -> None:
         tell()
         for package in _PACKAGES:
-            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "*.so", *_ABOVE_RUNS))
+            ignored = shutil.ignore_patterns("__pycache__", "*.so", *_ABOVE_RUNS)
+            shutil.copytree(package, folder / package.name, ignore=ignored)
         (folder / "setup.py").write_text(_SETUP)
         environment = {**os.environ, "PYTHONPATH": "", "CFLAGS": "-w", "MYPYPATH": ""}
         run_step([sys.executable, "setup.py", "build_ext", "--inplace", *hot_modules(folder)], folder, environment)

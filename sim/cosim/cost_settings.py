@@ -53,7 +53,9 @@ class CostSettings(Frozen):
             for name, value in self.constants.items()
         }
         if self.scale != 1:
-            changed = {name: max(1, round(changed.get(name, getattr(profile, name)) * self.scale)) for name in CONSTANTS}
+            changed = {
+                name: max(1, round(changed.get(name, getattr(profile, name)) * self.scale)) for name in CONSTANTS
+            }
         return replace(profile, **changed)
 
 
