@@ -32,8 +32,8 @@ def test_they_tell_ends_extremes_and_knees() -> None:
         ),
         "At load 0.3 Mrps, p99 latency is least with indirect (50 µs) and most with priority (90 µs).",
         (
-            "The highest measured load at which p99 latency is at most 3 times its first value is 0.2 Mrps with indirect "
-            "and 0.1 Mrps with priority."
+            "The highest measured load at which p99 latency is at most 3 times its first value is "
+            "0.2 Mrps with indirect and 0.1 Mrps with priority."
         ),
     ]
 
