@@ -12,8 +12,10 @@ from typing import Literal, get_args
 
 from cosim.build import PROJECT
 from cosim.config import SET, RunConfig
+from cosim.cost_settings import CONSTANTS
 from cosim.experiments.definition import Case, Experiment, ScaleOfSweep, Setting, Sweep
 from cosim.values import ConfigError
+from hermes.costs import load as load_costs
 from hermes.systems import SYSTEMS
 
 ScaleName = Literal["quick", "full"]
@@ -133,7 +135,11 @@ def _points(experiment: Experiment, sweep: Sweep, scaled: ScaleOfSweep, choice: 
     seeds = choice.seeds or scaled.seeds or scale.seeds
     systems = choice.systems or sweep.systems or list(SYSTEMS)
     nics = [nic for nic in sweep.nics or [choice.nic or FAST_NIC] if nic in NICS]
-    for case in sweep.cases or [Case(label="-")]:
+    step = scaled.step_gbit or sweep.step_gbit
+    measure = f"{sweep.measure}:{step:g}" if sweep.measure == "zero_loss" else sweep.measure
+    count = sweep.constants if scaled.constants is None else scaled.constants
+    cases = [*sweep.cases, *experiment.cases.get(sweep.use or "", ()), *(constant_cases(count) if count else ())]
+    for case in cases or [Case(label="")]:
         for values in itertools.product(*vary.values()):
             varied = dict(zip(vary, values, strict=True))
             for system, nic, seed in itertools.product(systems, nics, range(1, seeds + 1)):
@@ -142,8 +148,18 @@ def _points(experiment: Experiment, sweep: Sweep, scaled: ScaleOfSweep, choice: 
                     config = configuration(settings, choice.settings)
                 except ConfigError as error:
                     raise ConfigError(f"{experiment.id}: sweep {sweep.name}: {error}") from None
-                label = case.label if sweep.cases else ""
-                yield Point(experiment.id, sweep.name, label, varied, sweep.measure, config)
+                yield Point(experiment.id, sweep.name, case.label, varied, measure, config)
+
+
+def constant_cases(count: int) -> list[Case]:
+    """The default costs, and both ends of the range of each of the ``count`` constants with the widest ranges."""
+    low, high = load_costs(bound="low"), load_costs(bound="high")
+    names = sorted(CONSTANTS, key=lambda name: getattr(low, name) / getattr(high, name))[:count]
+    ends = [(name, end) for name in names for end in ("low", "high")]
+    return [
+        Case(label="default", set={}),
+        *(Case(label=f"{name} {end}", set={f"cost.{name}": end}) for name, end in ends),
+    ]
 
 
 def configuration(settings: Mapping[str, Setting], assignments: Iterable[str] = ()) -> RunConfig:

@@ -147,7 +147,7 @@ def line(rows: Sequence[Row], x: str, y: str, name: str) -> Line:
 def drawing(figure: Figure, rows: Iterable[Row], note: str) -> Drawing | None:
     """What the figure shows; None if no row has what it needs."""
     chosen = selected(rows, figure)
-    makers = {"stack": _stacks, "series": _series, "tornado": _tornados}
+    makers = {"stack": _stacks, "series": _series, "tornado": _tornados, "changes": _changes}
     panels = makers.get(figure.kind, _panels)(figure, chosen)
     panels = [panel for panel in panels if any(line.y for line in panel.lines)]
     return Drawing(figure.id, figure.title, note, panels) if panels else None
@@ -187,7 +187,8 @@ def _panels(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
 def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
     """Columns on top of each other; the panels have the values of ``lines``."""
     panels = []
-    for value in values_of(rows, figure.lines):
+    values = values_of(rows, figure.lines)
+    for value in values:
         part = [row for row in rows if row.get(figure.lines) == value]
         common = _common([words(y) for y in figure.y])
         lines = [line(part, figure.x, y, words(y)[len(common) :].removesuffix(" mean")) for y in figure.y]
@@ -195,7 +196,8 @@ def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
         text = f"{common.strip()} ({name})" if name else common.strip()
         x_label = "" if figure.x == "case" else label(figure.x)
         made = [Line(one.label, [_category(x) for x in one.x], one.y, one.low, one.high) for one in lines if one.y]
-        panels.append(Panel("stack", _said(figure.lines, value), x_label, text, made))
+        title = _said(figure.lines, value) if len(values) > 1 else ""
+        panels.append(Panel("stack", title, x_label, text, made))
     return panels
 
 
@@ -243,18 +245,13 @@ def _series(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
 def _tornados(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
     """For each system and column: how far each constant moves it, in percent of the default's value, widest first.
 
-    Cases are called ``name low``, ``name high``, and ``default``.
+    Cases are called ``name low`` and ``name high``.
     """
     panels = []
     for system in values_of(rows, "system"):
         for y in figure.y:
-            means = line([row for row in rows if row["system"] == system], "case", y, "")
-            by_case = dict(zip(map(str, means.x), means.y, strict=True))
-            base = by_case.pop("default", None)
-            if not base:
-                continue
-            names = list(dict.fromkeys(case.rsplit(" ", 1)[0] for case in by_case))
-            change = {case: (value / base - 1) * 100 for case, value in by_case.items()}
+            change = changes([row for row in rows if row["system"] == system], y)
+            names = list(dict.fromkeys(case.rsplit(" ", 1)[0] for case in change))
             names.sort(key=lambda name: -max(abs(change.get(f"{name} {end}", 0.0)) for end in ("low", "high")))
             lines = []
             for end in ("low", "high"):
@@ -270,4 +267,28 @@ def _tornados(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
                     )
                 )
             panels.append(Panel("tornado", system, f"{words(y)}, change in %", "", lines))
+    return panels
+
+
+DEFAULT_CASE = "default"
+"""The case that others are compared with."""
+
+
+def changes(rows: Sequence[Row], y: str) -> dict[str, float]:
+    """Of each case of these rows, by how many percent ``y`` is above that of the default; means over seeds."""
+    means = line(rows, "case", y, "")
+    by_case = dict(zip(map(str, means.x), means.y, strict=True))
+    base = by_case.pop(DEFAULT_CASE, None)
+    return {case: (value / base - 1) * 100 for case, value in by_case.items()} if base else {}
+
+
+def _changes(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
+    """For each system: how far each case moves the first column, widest first; cases that move nothing are left out."""
+    panels = []
+    for system in values_of(rows, "system"):
+        change = changes([row for row in rows if row["system"] == system], figure.y[0])
+        names = sorted((case for case in change if change[case]), key=lambda case: -abs(change[case]))
+        nothing: list[float | None] = [None] * len(names)
+        lines = [Line("change", list(names), [change[name] for name in names], nothing, nothing)]
+        panels.append(Panel("tornado", system, f"{words(figure.y[0])}, change in %", "", lines))
     return panels

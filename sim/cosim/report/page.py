@@ -8,14 +8,14 @@ from typing import Any
 
 from cosim.experiments.definition import Experiment, Figure
 from cosim.experiments.table import read
-from cosim.report.drawing import Row, drawing, label, selected, shown, values_of
+from cosim.report.drawing import DEFAULT_CASE, Row, changes, drawing, label, selected, shown, values_of, words
 from cosim.report.interactive import divs, library
 from cosim.report.printed import save
 from cosim.report.sentences import number, sentences
 from cosim.report.statistics import estimate
 
 PAGE = "index.html"
-FIGURES = "figures"
+FIGURES, TRACES = "figures", "traces"
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1180px; padding: 0 16px 64px; color: #1d1d1f; }
@@ -100,6 +100,8 @@ def _table(figure: Figure, rows: Sequence[Row]) -> str:
     """The numbers of a figure: a row for each point, means over seeds."""
     if figure.kind == "series":
         return ""
+    if figure.kind == "changes":
+        return _table_of_changes(figure, rows)
     chosen = selected(rows, figure)
     names = [name for name in dict.fromkeys((figure.lines, figure.panels, figure.x)) if name]
     columns = [y for y in figure.y if any(row.get(y) is not None for row in chosen)]
@@ -120,6 +122,37 @@ def _table(figure: Figure, rows: Sequence[Row]) -> str:
     return f"<details><summary>Table</summary><div class=scroll><table><tr>{head}</tr>{body}</table></div></details>"
 
 
+def _table_of_changes(figure: Figure, rows: Sequence[Row]) -> str:
+    """How far each case moves each column, in percent, in each system; ``same`` where every event of the run is."""
+    chosen = selected(rows, figure)
+    systems = values_of(chosen, "system")
+    columns = [y for y in figure.y if any(row.get(y) is not None for row in chosen)]
+    parts = {system: [row for row in chosen if row["system"] == system] for system in systems}
+    found = {(system, y): changes(parts[system], y) for system in systems for y in columns}
+    head = "<th></th>" + "".join(f"<th colspan={len(columns)}>{_text(system)}</th>" for system in systems)
+    heads = "<th>change in %</th>" + "".join(f"<th>{_text(words(y))}</th>" for _ in systems for y in columns)
+    body = ""
+    for case in values_of(chosen, "case"):
+        cells = ""
+        for system in systems:
+            if case != DEFAULT_CASE and _events(parts[system], case) == _events(parts[system], DEFAULT_CASE):
+                cells += f"<td colspan={len(columns)}>same</td>"
+                continue
+            values = [found[system, y].get(case) for y in columns]
+            cells += "".join(f"<td>{'' if value is None else f'{value:+.1f}'}</td>" for value in values)
+        if case != DEFAULT_CASE:
+            body += f"<tr><td>{_text(case)}</td>{cells}</tr>"
+    return (
+        f"<details open><summary>Table</summary><div class=scroll><table><tr>{head}</tr><tr>{heads}</tr>{body}</table>"
+        "</div></details>"
+    )
+
+
+def _events(rows: Sequence[Row], case: str) -> list[str]:
+    """The hashes of all events of this case's runs, by seed."""
+    return [row["event_hash"] for row in sorted(rows, key=lambda row: int(row["seed"])) if row["case"] == case]
+
+
 def _cell(values: Sequence[float]) -> str:
     if not values:
         return "n/a"
@@ -132,14 +165,14 @@ def _cell(values: Sequence[float]) -> str:
 def _caveat(rows: Sequence[Row]) -> str:
     """What was lost or could not be offered, in how many rows."""
     parts = []
-    for name, words in (
+    for name, told in (
         ("dropped", "dropped requests"),
         ("unfinished", "did not finish all"),
         ("not_sent", "could not offer all"),
     ):
         count = sum(bool(row.get(name)) for row in rows)
         if count:
-            parts.append(f"{count} {words}")
+            parts.append(f"{count} {told}")
     missing = sum(row.get("latency_p99.9_ns") is None for row in rows)
     if missing:
         parts.append(f"{missing} have too few samples for p99.9")
@@ -156,9 +189,9 @@ def _again(folder: Path, experiment: Experiment, rows: Sequence[Row], about: Map
         f"code {rows[0]['code_sha256'][:12]}; NIC {rows[0]['rtl_sha256'][:12]}; version {rows[0]['version']}."
     )
     trace = ""
-    if (folder / "traces" / f"{experiment.id}.perfetto").exists():
+    if (folder / TRACES / f"{experiment.id}.perfetto").exists():
         trace = (
-            f' <a href="traces/{experiment.id}.perfetto">Trace of a short run</a>, for https://ui.perfetto.dev: '
+            f' <a href="{TRACES}/{experiment.id}.perfetto">Trace of a short run</a>, for https://ui.perfetto.dev: '
             "open it there as a file."
         )
     return f"<p>Again:</p><pre>{_text(command)}</pre><p class=origin>{_text(origin)}{trace}</p>"
