@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -133,11 +133,12 @@ def _conduct(
                 markup=False,
             )
             raise
-    finished_ones = [done[point.key] for point in todo]
+    # points of several sweeps may be the same run
+    finished_ones = [replace(done[point.key], point=point) for point in todo]
     rows = [row(one.point, one.outcome, choice.scale) for one in finished_ones if one.outcome is not None]
     failed = [one for one in finished_ones if one.error is not None]
-    fresh = sum(not one.was_kept for one in finished_ones) - len(failed)
-    console.print(f"{experiment.id}: {len(rows)} points, {fresh} of them run now, {len(failed)} failed", markup=False)
+    fresh = sum(not one.was_kept and one.error is None for one in done.values())
+    console.print(f"{experiment.id}: {len(rows)} points, {fresh} runs made now, {len(failed)} failed", markup=False)
     if rows:
         about = {
             "definition": experiment.model_dump_json(),

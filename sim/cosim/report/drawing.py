@@ -35,6 +35,24 @@ WORDS = {
     "series_latency_p99_ns": "p99 latency",
     "series_latency_p99.9_ns": "p99.9 latency",
     "cost_scale": "scale of all costs",
+    "series_latency_mean_ns": "mean latency",
+    "peak_latency_mean_ns": "highest mean latency",
+    "settles_up_ns": "settles after a step up",
+    "settles_down_ns": "settles after a step down",
+    "scan_per_kthread_ns": "scan, per kthread",
+    "iokernel_detection_share": "IOKernel's time for detection",
+    "notification_to_uthread_mean_ns": "from notification to uthread, mean",
+    "message_wait_tx_tail_ns": "waiting time of tx_tail, mean",
+    "message_wait_rx_head_ns": "waiting time of rx_head, mean",
+    "messages_tx_tail_queued_mean": "tx_tail messages waiting",
+    "zero_loss_rate_per_s": "zero-loss rate",
+    "pcie_up_per_request_bytes": "to the host, per request",
+    "latency_p99_over_ideal": "p99 latency over the ideal's",
+    "softirq_per_request_ns": "handling softIRQs, per request",
+    "stage_softirq_wait_mean_ns": "softIRQ waits, mean",
+    "stage_runqueue_wait_mean_ns": "waits in runqueue, mean",
+    "cores_held": "cores held",
+    "requests_per_s": "requests done",
     "scan_interval_mean_ns": "time between scans, mean",
     "scan_interval_max_ns": "time between scans, longest",
 }
@@ -48,7 +66,9 @@ _UNITS = {
     "bytes": (1.0, "bytes"),
 }
 _SPECIAL = {"rate_per_s": (1e-6, "Mrps"), "series_load_per_s": (1e-6, "Mrps"), "series_start_ns": (1e-6, "ms")}
-_SPECIAL |= {"grants_per_s": (1e-3, "thousand/s")}
+_SPECIAL |= {"grants_per_s": (1e-3, "thousand/s"), "scan_per_kthread_ns": (1.0, "ns")}
+_GROUPS = {"iokernel": "IOKernel's time", "core time": "time of the application cores", "stage": "time of a request"}
+"""What the parts of a stack are parts of, by the words with which their columns begin."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +115,11 @@ def unit(column: str) -> tuple[float, str]:
 
 def words(column: str) -> str:
     """What a column is called."""
-    if column in WORDS:
-        return WORDS[column]
+    return WORDS[column] if column in WORDS else _stem(column)
+
+
+def _stem(column: str) -> str:
+    """A column's name without its unit."""
     stem = next((column.removesuffix(f"_{name}") for name in _UNITS if column.endswith(f"_{name}")), column)
     return stem.replace("_", " ")
 
@@ -190,10 +213,11 @@ def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
     values = values_of(rows, figure.lines)
     for value in values:
         part = [row for row in rows if row.get(figure.lines) == value]
-        common = _common([words(y) for y in figure.y])
-        lines = [line(part, figure.x, y, words(y)[len(common) :].removesuffix(" mean")) for y in figure.y]
+        common = _common([_stem(y) for y in figure.y])
+        lines = [line(part, figure.x, y, _stem(y)[len(common) :].removesuffix(" mean")) for y in figure.y]
         name = unit(figure.y[0])[1]
-        text = f"{common.strip()} ({name})" if name else common.strip()
+        whole = _GROUPS.get(common.strip(), common.strip())
+        text = f"{whole} ({name})" if name else whole
         x_label = "" if figure.x == "case" else label(figure.x)
         made = [Line(one.label, [_category(x) for x in one.x], one.y, one.low, one.high) for one in lines if one.y]
         title = _said(figure.lines, value) if len(values) > 1 else ""

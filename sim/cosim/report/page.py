@@ -58,17 +58,18 @@ def write_report(folder: Path) -> Path:
 def _section(folder: Path, rows: Sequence[Row], about: Mapping[str, str]) -> str:
     experiment = Experiment.model_validate(json.loads(about["definition"]))
     scale = getattr(experiment, about["scale"])
+    note = "; ".join(filter(None, (scale.note, about["settings"] and f"changed by hand: {about['settings']}")))
     parts = [
         f'<section id="{experiment.id}"><h2>{_text(f"{experiment.id}: {experiment.title}")}</h2>',
         f"<p class=question>{_text(experiment.question)}</p>",
-        f"<p>{_text(experiment.setting)} {_text(scale.note and f'Here: {scale.note}.')}</p>",
+        f"<p>{_text(experiment.setting)} {_text(note and f'Here: {note}.')}</p>",
     ]
     if about["failed"]:
         parts.append(f"<p class=failed>Missing, because they failed: {_text(about['failed'])}</p>")
     caveat = _caveat(rows)
     if caveat:
         parts.append(f"<p class=note>{_text(caveat)}</p>")
-    parts += [_figure(folder, experiment, figure, rows, scale.note) for figure in experiment.figure]
+    parts += [_figure(folder, experiment, figure, rows, note) for figure in experiment.figure]
     parts.append(_again(folder, experiment, rows, about))
     return "".join(parts) + "</section>"
 
