@@ -36,7 +36,7 @@ WORDS = {
     "series_latency_p99.9_ns": "p99.9 latency",
     "cost_scale": "scale of all costs",
     "series_latency_mean_ns": "mean latency",
-    "peak_latency_mean_ns": "highest mean latency",
+    "peak_latency_mean_ns": "peak of the mean latency",
     "settles_up_ns": "settles after a step up",
     "settles_down_ns": "settles after a step down",
     "scan_per_kthread_ns": "scan, per kthread",

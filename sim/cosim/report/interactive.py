@@ -50,7 +50,7 @@ def _div(panel: Panel, name: str) -> str:
         hovermode="closest",
     )
     html: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=name, config={"responsive": True, "displaylogo": False}
+        full_html=False, include_plotlyjs=False, div_id=name, config={"responsive": True, "displayModeBar": False}
     )
     return html
 

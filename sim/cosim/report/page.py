@@ -10,7 +10,7 @@ from cosim.experiments.definition import Experiment, Figure
 from cosim.experiments.table import read
 from cosim.report.drawing import DEFAULT_CASE, Row, changes, drawing, label, selected, shown, values_of, words
 from cosim.report.interactive import divs, library
-from cosim.report.printed import save
+from cosim.report.printed import COLUMNS, save
 from cosim.report.sentences import number, sentences
 from cosim.report.statistics import estimate
 
@@ -22,7 +22,8 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1180px; 
 h1 { font-size: 1.7rem; margin-bottom: 0; } h2 { margin-top: 3rem; border-top: 1px solid #ddd; padding-top: 1.2rem; }
 nav a { margin-right: .9rem; white-space: nowrap; } .question { font-size: 1.1rem; }
 .note, .origin { color: #666; font-size: .85rem; overflow-wrap: anywhere; } .failed { color: #a12; }
-.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 8px; }
+.panels { display: grid; gap: 8px; grid-template-columns: repeat(var(--columns), 1fr); }
+@media (max-width: 800px) { .panels { grid-template-columns: 100%; } }
 .panels > div { min-width: 0; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; }
 td, th { padding: 2px 10px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
@@ -85,7 +86,8 @@ def _figure(folder: Path, experiment: Experiment, figure: Figure, rows: Sequence
     files = " ".join(f'<a href="{FIGURES}/{name}.{kind}">{kind.upper()}</a>' for kind in ("pdf", "png"))
     return (
         f'<figure style="margin:1.5rem 0"><h3>{_text(figure.title)}</h3><p class=says>{_text(said)}</p>'
-        f"<div class=panels>{panels}</div><figcaption class=note>{files}. {_text(_seeds(selected(rows, figure)))}"
+        f'<div class=panels style="--columns:{min(COLUMNS, len(drawn.panels))}">{panels}</div>'
+        f"<figcaption class=note>{files}. {_text(_seeds(selected(rows, figure)))}"
         f"</figcaption></figure>{_table(figure, rows)}"
     )
 

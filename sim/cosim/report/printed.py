@@ -16,7 +16,7 @@ COLOURS = ("#0b3c68", "#c8541b", "#4f9d7a", "#8a6bb1", "#b8952f", "#6f6f6f", "#d
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 5)), "-", "--")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo", "--", "**", "||")
-_COLUMNS = 3
+COLUMNS = 3
 _GREY = "#555555"
 _DIRECT, _DENSE = 4, 40
 _LABEL_PX = 12
@@ -50,7 +50,7 @@ def save(drawing: Drawing, folder: Path, name: str) -> list[Path]:
 
 def _figure(drawing: Drawing) -> Canvas:
     count = len(drawing.panels)
-    columns = min(_COLUMNS, count)
+    columns = min(COLUMNS, count)
     rows = -(-count // columns)
     tallest = max(
         (len(line.x) for panel in drawing.panels if panel.kind == "tornado" for line in panel.lines), default=0

@@ -57,9 +57,9 @@ def _x_words(panel: Panel) -> tuple[str, str]:
 
 
 def _at(panel: Panel, x: float | str) -> str:
-    if isinstance(x, str):
-        return x
     name, of = _x_words(panel)
+    if isinstance(x, str):
+        return f"{name} {x} {of}".strip()
     return f"{name} {_with_unit(x, of)}"
 
 
@@ -155,7 +155,8 @@ def _peak(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     for line in panel.lines:
         if line.y:
             top = max(range(len(line.y)), key=line.y.__getitem__)
-            parts.append(f"{_with_unit(line.y[top], of)} with {line.label}, at {_at(panel, line.x[top])}")
+            who = f" with {line.label}," if len(panel.lines) > 1 else ""
+            parts.append(f"{_with_unit(line.y[top], of)}{who} at {_at(panel, line.x[top])}")
     return [f"The highest {what}{_in(panel)} is {_listed(parts)}."] if parts else []
 
 
