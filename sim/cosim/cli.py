@@ -40,7 +40,7 @@ def hermes() -> None:
 def run_command(
     *,
     system: Annotated[Text, option("NAME", f"The evaluated system: {', '.join(SYSTEMS)} [indirect].")] = None,
-    nic: Annotated[Text, option("NAME", "Which NIC: rtl, the Verilog itself.")] = None,
+    nic: Annotated[Text, option("NAME", "Which NIC: rtl, the Verilog itself, or model, which is fast [rtl].")] = None,
     workload: Annotated[Text, option("NAME", "What the application does: echo, spin, kv [echo].")] = None,
     service: Annotated[Text, option("KIND:TIME", "Computing time, such as exponential:10us [constant:0].")] = None,
     cores: Annotated[Text, option("N", "Application cores, the IOKernel's not counted [4].")] = None,
@@ -48,7 +48,7 @@ def run_command(
     flows: Annotated[Text, option("N", "Connections of generated load [one per uthread].")] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Also a batch application, on cores that are left.")] = False,
     rate: Annotated[Text, option("R", "Frames per second: 2500, 100k, 1M, or line [1M].")] = None,
-    requests: Annotated[Text, option("N", "Number of generated requests [20000].")] = None,
+    requests: Annotated[Text, option("N", "Number of generated requests [20000; with the model 200000].")] = None,
     pcap: Annotated[Text, option("FILE", "Send the frames of this capture instead.")] = None,
     rtt: Annotated[Text, option("TIME", "PCIe propagation, both ways together [800ns].")] = None,
     seed: Annotated[Text, option("N", "Of everything that is drawn [1].")] = None,

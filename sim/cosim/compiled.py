@@ -12,7 +12,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from cosim.build import PROJECT, cached, digest, run_step
+from cosim.cache import PROJECT, cached, digest, run_step
 
 _PACKAGES = (PROJECT / "sw" / "hermes", PROJECT / "sim" / "cosim")
 _HOT = (

@@ -30,7 +30,7 @@ from hermes.systems import SYSTEMS
 
 __all__ = ["ConfigError", "RunConfig"]
 
-GENERATED_REQUESTS = 20_000
+GENERATED_REQUESTS = {"rtl": 20_000, "model": 200_000}
 """Where neither a number nor a capture is given."""
 DEFAULT_RATE = 10**6
 
@@ -81,7 +81,7 @@ class RunConfig(Frozen):
     """
 
     system: Annotated[str, AfterValidator(_known_system)] = Field("indirect", description=", ".join(SYSTEMS))
-    nic: Literal["rtl"] = Field("rtl", description="rtl")
+    nic: Literal["rtl", "model"] = Field("rtl", description="rtl or model")
     workload: Literal["echo", "spin", "kv"] = Field("echo", description="echo, spin or kv")
     service: Service = Field(Constant(time_ps=0), description=service_forms.FORMS)
     cores: int = Field(4, ge=1, le=64, description="1 to 64 application cores")
@@ -112,7 +112,7 @@ class RunConfig(Frozen):
         description=f"1 to {MOST_CONNECTIONS} connections, and none with a capture, which has its own",
     )
     requests: int | None = Field(
-        default_factory=lambda settled: None if settled.get("pcap") else GENERATED_REQUESTS,
+        default_factory=lambda settled: None if settled.get("pcap") else GENERATED_REQUESTS[settled.get("nic", "rtl")],
         ge=1,
         le=10**7,
         description="1 to 10000000 requests, and none with a capture, which has its own",

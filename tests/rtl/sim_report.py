@@ -15,7 +15,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cosim.build import PROJECT, BenchError, build_folder
+from cosim.build import BenchError
+from cosim.cache import PROJECT, build_folder
 from cosim.measure.files import write_json
 from cosim.nic.rtl import SimulatorError
 from cosim.pcie.link import NIC_CYCLE_PS, LinkParameters
