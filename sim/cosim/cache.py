@@ -1,8 +1,8 @@
 """What is built once per set of inputs, and kept.
 
 Everything lies under ``build/cache`` of the project (or under the folder that the environment variable HERMES_BUILD
-names), in a folder whose name holds a hash of all inputs. A folder appears whole or not at all, whoever builds it at the
-same time and whenever a build is killed.
+names), in a folder whose name holds a hash of all inputs. A folder appears whole or not at all, whoever builds it at
+the same time and whenever a build is killed.
 """
 
 import hashlib

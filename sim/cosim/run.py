@@ -147,12 +147,10 @@ def _outcome(config: RunConfig, folder: Path, tell: Tell) -> tuple[Outcome, dict
     if config.nic == "model":
         simulate_fast(_ENTRY, folder / _TASK, folder=folder, progress=hear, environment=environment)
     else:
-        from cosim.nic.rtl import nic_model, simulate as simulate_rtl  # noqa: I001, PLC0415 (Amaranth and cocotb take time)
+        from cosim.nic.rtl import nic_model, simulate  # only here: Amaranth and cocotb take time
 
         model = nic_model(waves=config.waves)
-        simulate_rtl(
-            _ENTRY, folder / _TASK, folder=folder, progress=hear, model=model, environment=environment
-        )
+        simulate(_ENTRY, folder / _TASK, folder=folder, progress=hear, environment=environment, model=model)
     outcome, how_it_went = cast(tuple[Outcome, dict[str, Any]], read_object(folder / _OUTCOME))
     return outcome, {"compiled": packages is not None, **how_it_went}
 

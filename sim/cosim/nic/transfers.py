@@ -1,7 +1,7 @@
 """What a NIC sent, transfer by transfer, and how far two NICs that got the same differ.
 
-A file of transfers is an array of RecordedTransfer (pcie/pins.hpp). Two NICs are compared event by event: the n-th write
-to a line of host memory, the n-th read of it, the n-th answer of a register, the n-th beat to the wire.
+A file of transfers is an array of RecordedTransfer (pcie/pins.hpp). Two NICs are compared event by event: the n-th
+write to a line of host memory, the n-th read of it, the n-th answer of a register, the n-th beat to the wire.
 """
 
 from dataclasses import dataclass
@@ -86,7 +86,8 @@ def differences(first: Path, second: Path) -> list[Difference]:
 
 
 def _lines(words: npt.NDArray[np.uint32], low: int) -> npt.NDArray[np.uint64]:
-    return words[:, low].astype(np.uint64) | (words[:, low + 1].astype(np.uint64) & 0x3FF_FFFF) << np.uint64(32)
+    high = words[:, low + 1].astype(np.uint64) & np.uint64(0x3FF_FFFF)
+    return words[:, low].astype(np.uint64) | high << np.uint64(32)
 
 
 def _contents(words: npt.NDArray[np.uint32], count: int) -> npt.NDArray[np.uint32]:
@@ -125,17 +126,23 @@ def _beats(records: npt.NDArray[Any]) -> Events:
 
 
 def _difference(kind: str, one: Events, other: Events) -> Difference:
-    orders = [np.argsort(each.places, kind="stable") for each in (one, other)]
-    places = [each.places[order] for each, order in zip((one, other), orders, strict=True)]
-    starts = [np.searchsorted(each, each) for each in places]
-    turns = [np.arange(len(each)) - start for each, start in zip(places, starts, strict=True)]
-    keys = [
-        np.rec.fromarrays([place, turn.astype(np.int64)], names="place,turn")
-        for place, turn in zip(places, turns, strict=True)
-    ]
-    _, mine, theirs = np.intersect1d(keys[0], keys[1], assume_unique=True, return_indices=True)
-    first, second = orders[0][mine], orders[1][theirs]
-    same = (one.contents[first] == other.contents[second]).all(axis=1)
+    numbers = _numbers(one, other)
+    _, mine, theirs = np.intersect1d(*numbers, assume_unique=True, return_indices=True)
+    same = (one.contents[mine] == other.contents[theirs]).all(axis=1)
     unmatched = len(one.cycles) + len(other.cycles) - 2 * int(same.sum())
-    late = (other.cycles[second[same]] - one.cycles[first[same]]) * (NIC_CYCLE_PS // 1000)
+    late = (other.cycles[theirs[same]] - one.cycles[mine[same]]) * (NIC_CYCLE_PS // 1000)
     return Difference(kind, len(one.cycles), unmatched, late)
+
+
+def _numbers(one: Events, other: Events) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """For each event of either a number that says its place, and how many there were before it at that place."""
+    places, which = np.unique(np.concatenate([one.places, other.places]), return_inverse=True)
+    most = len(which) + 1
+    numbers = []
+    for mine in (which[: len(one.places)], which[len(one.places) :]):
+        order = np.argsort(mine, kind="stable")
+        starts = np.searchsorted(mine[order], np.arange(len(places)))
+        turns = np.empty(len(mine), np.int64)
+        turns[order] = np.arange(len(mine)) - starts[mine[order]]
+        numbers.append(mine.astype(np.int64) * most + turns)
+    return numbers[0], numbers[1]
