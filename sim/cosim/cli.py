@@ -1,6 +1,7 @@
 """The ``hermes`` command."""
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from typer.exceptions import TyperException
 
 from cosim.config import ConfigError, RunConfig
+from cosim.experiments.points import FAST_NIC, NICS, Choice, require_extra
 from cosim.measure.table import summary
 from cosim.run import RunError, run
 from cosim.traffic.pcap import CaptureError
@@ -18,6 +20,9 @@ from hermes.systems import SYSTEMS
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, which typer gives."""
+
+REPORT = Path("build/report")
+"""Where experiments put tables, figures and the page."""
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -96,6 +101,44 @@ def run_command(
         console.print(f"{config.system}, {config.workload} of {_offered(config)}", style="bold")
         console.print(summary(result))
         console.print(f"Results are in {out}")
+
+
+@app.command(name="experiments")
+def experiments_command() -> None:
+    """List the experiments: their questions, and how long they take about."""
+    require_extra()
+    from cosim.experiments.commands import list_experiments  # an extra, and heavy
+
+    list_experiments(Console(highlight=False))
+
+
+@app.command(name="experiment")
+def experiment_command(
+    names: Annotated[list[str], typer.Argument(metavar="ID...", help="Of the catalogue, TOML files, or all.")],
+    *,
+    quick: Annotated[bool, typer.Option("--quick", help="About a minute each; the default.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="At full scale; may take hours.")] = False,
+    system: Annotated[list[str] | None, option("NAME", "Only this system; may be repeated.")] = None,
+    nic: Annotated[Text, option("NAME", f"Which NIC: {', '.join(NICS)} [{FAST_NIC}].")] = None,
+    seeds: Annotated[int | None, option("N", "So many seeds, from 1 on.")] = None,
+    workers: Annotated[int, option("N", "Processes on this machine.")] = os.cpu_count() or 1,
+    cluster: Annotated[Text, option("ADDRESS", "A Dask scheduler whose workers do it instead.")] = None,
+    out: Annotated[Path, option("DIR", "Folder for tables, figures and the page.")] = REPORT,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of hermes run, for all points.")
+    ] = None,
+) -> None:
+    """Carry out experiments: measure what is not there yet; write tables, figures and the report."""
+    if quick and full:
+        raise ConfigError("scale is --quick and --full; accepted is one of them")
+    for name, count in (("seeds", seeds), ("workers", workers)):
+        if count is not None and count < 1:
+            raise ConfigError(f"{name} is {count}; accepted is 1 or more")
+    require_extra()
+    from cosim.experiments.commands import Where, conduct  # an extra, and heavy
+
+    choice = Choice("full" if full else "quick", system, nic, seeds, assignments or ())
+    conduct(names, choice, Where(out, workers, cluster), Console(stderr=True, highlight=False, soft_wrap=True))
 
 
 def _offered(config: RunConfig) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 from cosim.cache import PROJECT, cached, digest, run_step
 
 _PACKAGES = (PROJECT / "sw" / "hermes", PROJECT / "sim" / "cosim")
+_ABOVE_RUNS = ("experiments", "report")
+"""Packages that no run imports: a change there is none of the simulator."""
 _HOT = (
     *("hermes/*.py", "hermes/apps/*.py", "hermes/enso/*.py", "hermes/iokernel/*.py", "hermes/runtime/*.py"),
     *("cosim/engine.py", "cosim/machine/*.py", "cosim/bench/queue_pattern.py"),
@@ -50,14 +52,20 @@ def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:
     """
     if importlib.util.find_spec("mypyc") is None:
         return None
-    sources = sorted(path for package in _PACKAGES for path in package.rglob("*.py"))
+    sources = sorted(
+        path
+        for package in _PACKAGES
+        for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] not in _ABOVE_RUNS
+    )
     names = (str(path.relative_to(PROJECT)) for path in sources)
     key = digest(_SETUP, sys.version, version("mypy"), *names, *sources)
 
     def make(folder: Path) -> None:
         tell()
         for package in _PACKAGES:
-            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+            ignored = shutil.ignore_patterns("__pycache__", "*.so", *_ABOVE_RUNS)
+            shutil.copytree(package, folder / package.name, ignore=ignored)
         (folder / "setup.py").write_text(_SETUP)
         environment = {**os.environ, "PYTHONPATH": "", "CFLAGS": "-w", "MYPYPATH": ""}
         run_step([sys.executable, "setup.py", "build_ext", "--inplace", *hot_modules(folder)], folder, environment)

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from cosim.cost_settings import CONSTANTS, CostSettings
 from cosim.pcie.link import LinkParameters
 from cosim.switch_settings import SWITCH_NAMES, SwitchSettings
 from cosim.traffic import arrivals as arrival_forms
@@ -45,8 +46,12 @@ SET: Mapping[str, tuple[str, ...]] = {
     **{f"kv_{name}": ("kv", name) for name in KvLoad.model_fields},
     **{name: ("switches", field) for name, field in SWITCH_NAMES.items()},
     **{f"link.{field.name}": ("link", field.name) for field in fields(LinkParameters)},
+    "cost_scale": ("costs", "scale"),
+    **{f"cost.{name}": ("costs", "constants", name) for name in CONSTANTS},
 }
 """Settings that are changed by ``--set``, and where each is; the others have a flag of their own."""
+_DESCRIBED: Mapping[str, type[Frozen]] = {"kv": KvLoad, "costs": CostSettings}
+"""Groups whose fields say what they accept."""
 
 
 def _known_system(name: str) -> str:
@@ -94,6 +99,7 @@ class RunConfig(Frozen):
     )
     batch: bool = Field(False, description="on or off")
     switches: SwitchSettings = Field(Switches(), description="the fields of hermes.switches.Switches")
+    costs: CostSettings = Field(CostSettings(scale=1), description="the fields of CostSettings")
     pcap: Path | None = Field(None, description="a capture (pcap or pcapng)")
     clients: int | None = Field(None, ge=1, description="1 or more clients, no more than flows, without a capture")
     think_ps: Duration | None = Field(
@@ -243,21 +249,27 @@ class RunConfig(Frozen):
             key, equals, value = assignment.partition("=")
             if not equals or key not in SET:
                 raise ConfigError(f"set is {assignment!r}; accepted is KEY=VALUE with KEY one of {', '.join(SET)}")
-            *group, name = SET[key]
-            (settings.setdefault(group[0], {}) if group else settings)[name] = value
+            *groups, name = SET[key]
+            place = settings
+            for group in groups:
+                place = place.setdefault(group, {})
+            place[name] = value
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
             wrong = error.errors()[0]
         cause = wrong.get("ctx", {}).get("error")
-        place = tuple(map(str, wrong["loc"]))
-        if isinstance(cause, ConfigError) or place == ("link",):  # it says it better
+        where = tuple(map(str, wrong["loc"]))
+        if isinstance(cause, ConfigError) or where == ("link",):  # it says it better
             raise ConfigError(str(cause))
-        if place[0] in ("link", "kv"):
-            key = next(key for key, path in SET.items() if path == place[:2])
-            accepted = "a whole number" if place[0] == "link" else KvLoad.model_fields[place[1]].description
+        if where[0] in _DESCRIBED:
+            key = next(key for key, path in SET.items() if path == where[:2])
+            accepted = _DESCRIBED[where[0]].model_fields[where[1]].description
             raise ConfigError(f"{key} is {wrong['input']!r}; accepted is {accepted}")
-        raise ConfigError(f"{place[0]} is {settings[place[0]]!r}; {cls.accepted(place[0])}")
+        if where[0] == "link":
+            key, accepted = f"link.{where[1]}", "a whole number"
+            raise ConfigError(f"{key} is {wrong['input']!r}; accepted is {accepted}")
+        raise ConfigError(f"{where[0]} is {settings[where[0]]!r}; {cls.accepted(where[0])}")
 
     @classmethod
     def accepted(cls, name: str) -> str:

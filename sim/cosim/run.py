@@ -207,6 +207,7 @@ def options(config: RunConfig, requests: Load) -> Options:
         guaranteed=config.guaranteed,
         batch=config.batch,
         switches=config.switches,
+        costs=config.costs.profile(),
         polling=config.polling,
         trace=config.trace,
     )
