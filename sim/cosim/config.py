@@ -53,6 +53,12 @@ SET: Mapping[str, tuple[str, ...]] = {
 _DESCRIBED: Mapping[str, type[Frozen]] = {"kv": KvLoad, "costs": CostSettings}
 """Groups whose fields say what they accept."""
 
+FLAGS = frozenset(
+    {"system", "nic", "workload", "service", "cores", "uthreads", "flows", "batch", "rate", "requests", "pcap", "rtt"}
+    | {"seed", "waves", "trace"}
+)
+"""Settings with a flag of their own, by its name."""
+
 
 def _known_system(name: str) -> str:
     if name not in SYSTEMS:
@@ -270,6 +276,24 @@ class RunConfig(Frozen):
             key, accepted = f"link.{where[1]}", "a whole number"
             raise ConfigError(f"{key} is {wrong['input']!r}; accepted is {accepted}")
         raise ConfigError(f"{where[0]} is {settings[where[0]]!r}; {cls.accepted(where[0])}")
+
+    @classmethod
+    def from_settings(cls, settings: Iterable[str]) -> Self:
+        """The configuration of ``key=value`` each, where a key is a flag's name or one that ``--set`` takes.
+
+        Raises
+        ------
+        ConfigError
+            As ``from_flags``.
+        """
+        flags, assignments = {}, []
+        for setting in settings:
+            key, equals, value = setting.partition("=")
+            if equals and key in FLAGS:
+                flags[key] = value
+            else:
+                assignments.append(setting)
+        return cls.from_flags(flags, assignments)
 
     @classmethod
     def accepted(cls, name: str) -> str:

@@ -12,11 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from cosim.pcie.link import NIC_CYCLE_PS
+from cosim.pcie.pins import RECORDED_TRANSFERS, Port
 
-TO_HOST, READ_REQUEST, ETHERNET_TX = 1, 2, 3  # RecordedTransfer::Port
-_RECORD = np.dtype([("cycle", "<u8"), ("port", "<u4"), ("words", "<u4", 19)])
 _LINE_WORDS = 16
-_KINDS = {"write": TO_HOST, "register answer": TO_HOST, "read": READ_REQUEST, "beat to the wire": ETHERNET_TX}
 
 
 @dataclass(frozen=True)
@@ -67,22 +65,22 @@ class Difference:
 
 def read_events(path: Path) -> dict[str, Events]:
     """The events in a file of transfers, by kind."""
-    records = np.fromfile(path, _RECORD)
+    records = np.fromfile(path, RECORDED_TRANSFERS)
     words: npt.NDArray[np.uint32] = records["words"]
-    of_host = records["port"] == TO_HOST
+    of_host = records["port"] == Port.TO_HOST
     answers = of_host & ((words[:, 18] & 1) == 1)
     return {
         "write": _writes(records[of_host & ~answers]),
         "register answer": _answers(records[answers]),
-        "read": _reads(records[records["port"] == READ_REQUEST]),
-        "beat to the wire": _beats(records[records["port"] == ETHERNET_TX]),
+        "read": _reads(records[records["port"] == Port.READ_REQUEST]),
+        "beat to the wire": _beats(records[records["port"] == Port.ETHERNET_TX]),
     }
 
 
 def differences(first: Path, second: Path) -> list[Difference]:
     """How what one NIC sent differs from what another did."""
     one, other = read_events(first), read_events(second)
-    return [_difference(kind, one[kind], other[kind]) for kind in _KINDS]
+    return [_difference(kind, one[kind], other[kind]) for kind in one]
 
 
 def _lines(words: npt.NDArray[np.uint32], low: int) -> npt.NDArray[np.uint64]:

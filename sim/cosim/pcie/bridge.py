@@ -7,7 +7,7 @@ what software can see, and never per cycle.
 import ctypes
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -155,7 +155,11 @@ class Bridge:
 
     def _check(self, fine: bool) -> None:
         if not fine:
-            raise BridgeError(self._native.bridge_take_error().decode())
+            self.raise_error()
+
+    def raise_error(self) -> NoReturn:
+        """Raise what the C++ side has to tell."""
+        raise BridgeError(self._native.bridge_take_error().decode())
 
     # --- Nic ---
 
