@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
-from cosim.build import PROJECT
+from cosim.cache import PROJECT
 from cosim.config import SET, RunConfig
 from cosim.experiments.definition import Case, Experiment, ScaleOfSweep, Setting, Sweep
 from cosim.values import ConfigError
