@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from cosim.config import ConfigError, RunConfig
 from cosim.experiments.points import FAST_NIC, NICS, Choice, require_extra
 from cosim.measure.errors import MeasureError
 from cosim.measure.table import summary
+from cosim.nic.latencies import is_outdated, write_measured
 from cosim.run import RunError, Tell, run
 from cosim.traffic.pcap import CaptureError
 from hermes.systems import SYSTEMS
@@ -48,7 +50,7 @@ def hermes() -> None:
 def run_command(
     *,
     system: Annotated[Text, option("NAME", f"The evaluated system: {', '.join(SYSTEMS)} [indirect].")] = None,
-    nic: Annotated[Text, option("NAME", "Which NIC: rtl, the Verilog itself.")] = None,
+    nic: Annotated[Text, option("NAME", "Which NIC: rtl, the Verilog itself, or model, which is fast [rtl].")] = None,
     workload: Annotated[Text, option("NAME", "What the application does: echo, spin, kv [echo].")] = None,
     service: Annotated[Text, option("KIND:TIME", "Computing time, such as exponential:10us [constant:0].")] = None,
     cores: Annotated[Text, option("N", "Application cores, the IOKernel's not counted [4].")] = None,
@@ -56,7 +58,7 @@ def run_command(
     flows: Annotated[Text, option("N", "Connections of generated load [one per uthread].")] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Also a batch application, on cores that are left.")] = False,
     rate: Annotated[Text, option("R", "Frames per second: 2500, 100k, 1M, or line [1M].")] = None,
-    requests: Annotated[Text, option("N", "Number of generated requests [20000].")] = None,
+    requests: Annotated[Text, option("N", "Number of generated requests [20000; with the model 200000].")] = None,
     pcap: Annotated[Text, option("FILE", "Send the frames of this capture instead.")] = None,
     rtt: Annotated[Text, option("TIME", "PCIe propagation, both ways together [800ns].")] = None,
     seed: Annotated[Text, option("N", "Of everything that is drawn [1].")] = None,
@@ -88,6 +90,8 @@ def run_command(
         "trace": trace,
     }
     config = RunConfig.from_flags(flags, assignments or ())
+    if config.nic == "model" and is_outdated():
+        sys.stderr.write("hermes: the fast NIC has latencies of another RTL than this; to measure: hermes calibrate\n")
     with _run_progress() as show:
         result = run(config, out, show)
     if as_json:
@@ -198,6 +202,36 @@ def _run_progress() -> Iterator[Tell]:
             progress.update(task, description=step, completed=done, total=total or None)
 
         yield show
+
+
+@app.command(name="calibrate")
+def calibrate_command() -> None:
+    """Measure the latencies of the RTL, from which the fast NIC (--nic model) takes its own, and keep them."""
+    from cosim.nic.calibration import calibrate
+    from cosim.nic.rtl import simulate  # only here: Amaranth and cocotb take time
+
+    latencies = calibrate(simulate)
+    write_measured(latencies)
+    for name, cycles in asdict(latencies).items():
+        sys.stdout.write(f"{name:22}{cycles:6} cycles\n")
+
+
+@app.command(name="compare-nics")
+def compare_nics_command(
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Flags and settings of hermes run.")
+    ] = None,
+) -> None:
+    """Tell how the fast NIC differs from the RTL: each event with the same stimulus, and whole runs."""
+    from cosim.compare_nics import compare_nics, table  # only here: takes time
+
+    config = RunConfig.from_settings(settings or ())
+    with _run_progress() as show:
+        comparison = compare_nics(config, show)
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(table(comparison))
+    if not comparison.is_fine():
+        raise typer.Exit(1)
 
 
 def _offered(config: RunConfig) -> str:

@@ -31,7 +31,7 @@ from hermes.systems import SYSTEMS
 
 __all__ = ["ConfigError", "RunConfig"]
 
-GENERATED_REQUESTS = 20_000
+GENERATED_REQUESTS = {"rtl": 20_000, "model": 200_000}
 """Where neither a number nor a capture is given."""
 DEFAULT_RATE = 10**6
 
@@ -52,6 +52,12 @@ SET: Mapping[str, tuple[str, ...]] = {
 """Settings that are changed by ``--set``, and where each is; the others have a flag of their own."""
 _DESCRIBED: Mapping[str, type[Frozen]] = {"kv": KvLoad, "costs": CostSettings}
 """Groups whose fields say what they accept."""
+
+FLAGS = frozenset(
+    {"system", "nic", "workload", "service", "cores", "uthreads", "flows", "batch", "rate", "requests", "pcap", "rtt"}
+    | {"seed", "waves", "trace"}
+)
+"""Settings with a flag of their own, by its name."""
 
 
 def _known_system(name: str) -> str:
@@ -86,7 +92,7 @@ class RunConfig(Frozen):
     """
 
     system: Annotated[str, AfterValidator(_known_system)] = Field("indirect", description=", ".join(SYSTEMS))
-    nic: Literal["rtl"] = Field("rtl", description="rtl")
+    nic: Literal["rtl", "model"] = Field("rtl", description="rtl or model")
     workload: Literal["echo", "spin", "kv"] = Field("echo", description="echo, spin or kv")
     service: Service = Field(Constant(time_ps=0), description=service_forms.FORMS)
     cores: int = Field(4, ge=1, le=64, description="1 to 64 application cores")
@@ -118,7 +124,7 @@ class RunConfig(Frozen):
         description=f"1 to {MOST_CONNECTIONS} connections, and none with a capture, which has its own",
     )
     requests: int | None = Field(
-        default_factory=lambda settled: None if settled.get("pcap") else GENERATED_REQUESTS,
+        default_factory=lambda settled: None if settled.get("pcap") else GENERATED_REQUESTS[settled.get("nic", "rtl")],
         ge=1,
         le=10**7,
         description="1 to 10000000 requests, and none with a capture, which has its own",
@@ -270,6 +276,24 @@ class RunConfig(Frozen):
             key, accepted = f"link.{where[1]}", "a whole number"
             raise ConfigError(f"{key} is {wrong['input']!r}; accepted is {accepted}")
         raise ConfigError(f"{where[0]} is {settings[where[0]]!r}; {cls.accepted(where[0])}")
+
+    @classmethod
+    def from_settings(cls, settings: Iterable[str]) -> Self:
+        """The configuration of ``key=value`` each, where a key is a flag's name or one that ``--set`` takes.
+
+        Raises
+        ------
+        ConfigError
+            As ``from_flags``.
+        """
+        flags, assignments = {}, []
+        for setting in settings:
+            key, equals, value = setting.partition("=")
+            if equals and key in FLAGS:
+                flags[key] = value
+            else:
+                assignments.append(setting)
+        return cls.from_flags(flags, assignments)
 
     @classmethod
     def accepted(cls, name: str) -> str:

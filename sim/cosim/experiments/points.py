@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal, get_args
 
-from cosim.build import PROJECT
-from cosim.config import SET, RunConfig
+from cosim.cache import PROJECT
+from cosim.config import RunConfig
 from cosim.cost_settings import CONSTANTS
 from cosim.experiments.definition import Case, Experiment, ScaleOfSweep, Setting, Sweep
 from cosim.values import ConfigError
@@ -24,12 +24,6 @@ SCALES: tuple[ScaleName, ...] = ("quick", "full")
 NICS: tuple[str, ...] = get_args(RunConfig.model_fields["nic"].annotation)
 """Those that a run can have."""
 FAST_NIC = "model" if "model" in NICS else "rtl"
-
-_FLAGS = frozenset(field.alias or name for name, field in RunConfig.model_fields.items()) - {
-    "switches",
-    "costs",
-    "link",
-}
 
 
 @dataclass(frozen=True)
@@ -170,22 +164,13 @@ def configuration(settings: Mapping[str, Setting], assignments: Iterable[str] = 
     ConfigError
         A name is unknown, or a value is not accepted.
     """
-    settings = dict(settings)
+    merged = dict(settings)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"set is {assignment!r}; accepted is KEY=VALUE")
-        settings[name] = text
-    flags: dict[str, object] = {}
-    keys = []
-    for name, value in settings.items():
-        if name in SET:
-            keys.append(f"{name}={_text(value)}")
-        elif name in _FLAGS:
-            flags[name] = value
-        else:
-            raise ConfigError(f"setting {name!r} is unknown; accepted are {', '.join(sorted({*_FLAGS, *SET}))}")
-    return RunConfig.from_flags(flags, keys)
+        merged[name] = text
+    return RunConfig.from_settings(f"{name}={_text(value)}" for name, value in merged.items())
 
 
 def _text(value: Setting) -> str:
