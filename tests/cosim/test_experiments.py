@@ -93,8 +93,8 @@ def test_a_failed_point_is_told_of_and_stops_no_other(tmp_path: Path) -> None:
     ended = hermes(tmp_path, "experiment", "mine.toml", "--out", "report")
     assert ended.returncode == 1
     assert "mine: 2 points, 2 runs made now, 2 failed" in ended.stderr
-    assert "failed: load, indirect, rtl, bad, rate 200k, seed 1: ConfigError: rate is 200000" in ended.stderr
-    assert "hermes: 2 points failed, the first: load, indirect, rtl, bad, rate 200k, seed 1" in ended.stderr
+    assert "failed: load, indirect, model, bad, rate 200k, seed 1: ConfigError: rate is 200000" in ended.stderr
+    assert "hermes: 2 points failed, the first: load, indirect, model, bad, rate 200k, seed 1" in ended.stderr
     rows, about = read(tmp_path / "report" / "mine.parquet")
     assert [row["case"] for row in rows] == ["good", "good"]
     assert "bad, rate 400k" in about["failed"]

@@ -23,8 +23,8 @@ from hermes.systems import SYSTEMS
 
 WORKERS = os.cpu_count() or 1
 TRACED_REQUESTS = 1000
-_REQUESTS_PER_S = {"rtl": 4000, "model": 15_000}
-_START_S = 2.5
+_REQUESTS_PER_S = {"rtl": 3000, "model": 9000}
+_START_S = 1.5
 """What a worker does in a second, and what each point costs besides, about: for the estimate only."""
 
 

@@ -155,8 +155,8 @@ class Figure(Frozen):
     where: dict[str, Setting | list[Setting]] = Field(default_factory=dict, description="a table of columns and values")
     x_log: bool = Field(False, description="true or false")
     y_log: bool = Field(False, description="true or false")
-    says: list[Literal["ends", "compare", "knee", "largest", "peak", "ranking"]] = Field(
-        ["ends", "compare"], description="a list of ends, compare, knee, largest, peak and ranking"
+    says: list[Literal["ends", "compare", "knee", "largest", "peak", "ranking", "change"]] = Field(
+        ["ends", "compare"], description="a list of ends, compare, knee, largest, peak, ranking and change"
     )
 
 

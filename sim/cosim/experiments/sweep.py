@@ -146,7 +146,7 @@ def _client(workers: int, cluster: str | None) -> Iterator[Any]:
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: two sweeps may run at a time
             silence_logs=logging.CRITICAL,
         )
     with local, Client(local) as client:

@@ -79,6 +79,21 @@ def _ends(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     return [f"{between}, {what}{_in(panel)} goes {_listed(parts)}."]
 
 
+def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
+    """Of each panel: by how much each line's last value differs from its first."""
+    said = []
+    for panel in drawn.panels:
+        parts = [
+            f"{(line.y[-1] / line.y[0] - 1) * 100:+.2g} % with {line.label}"
+            for line in panel.lines
+            if len(line.y) > 1 and line.y[0]
+        ]
+        if parts:
+            first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
+            said.append(f"From {first} to {last}, {_quantity(panel)[0]} differs by {_listed(parts)}.")
+    return said
+
+
 def _compare(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of the last panel: who is least and who most where all lines have a value, the farthest to the right."""
     panel = drawn.panels[-1]
@@ -165,6 +180,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 _MAKERS: Final[Mapping[str, Callable[[Figure, Drawing, Sequence[Row]], list[str]]]] = {
+    "change": _change,
     "ends": _ends,
     "compare": _compare,
     "knee": _knee,
