@@ -33,6 +33,7 @@ class ModelNic {
     NicOutputs step(Cycle now, const NicInputs &in) {
         State &nic = *state_;
         NicOutputs out{};
+        const TimestampSetting timestamp = nic.transmit.timestamp;
         const bool offers_completion = nic.transmit.requests.shows(now, nic.transmit.fetch, nic.page);
         const bool has_completion = locked_ ? chose_completion_ : offers_completion;
         if (has_completion) {
@@ -57,7 +58,8 @@ class ModelNic {
         const bool tx_taken = nic.transmit.step(now, taken, in.completion, wants_tx ? &*access : nullptr, max_read_,
                                                 nic.receive.door, nic.page);
         if (access) out.mmio_taken = decode(*access, now, tx_taken);
-        if (in.rx) nic.receive.door.beat(in.rx, now, is_open, nic.page);
+        if (in.rx) nic.receive.door.beat(in.rx, now, is_open, timestamp, nic.page);
+        nic.receive.end(now);
         return out;
     }
     // The next cycle in which anything may happen without an input.
@@ -101,10 +103,10 @@ class ModelNic {
             if (access.high) return false;
         } else if (is_index && access.high && access.is_pipe) {
             const bool merges = !operations.has_room();
-            if (merges && !waited_) return waited_ = true, false;
+            if (merges && !waited_) return operations.offer(now), waited_ = true, false;
             operations.add({Operation::kHeadCheck, access.page, PipeWord::kOther, access.tag, access.data}, now, state_->page);
         } else if (is_index && access.high && access.is_buffer) {
-            if (!waited_) return waited_ = true, false;
+            if (!waited_) return state_->receive.owed.offer_freed(now), waited_ = true, false;
             state_->receive.owed.freed(access.buffer(), now);
         }
         tail_sent_ = waited_ = false;

@@ -13,22 +13,24 @@ class OperationQueue {
         through_ = parameters.head_to_notification - kStagesCycles;
     }
     bool has_room() const { return queue_.size() < depth_; }
-    // A head check always has room.
+    // A head check that finds no room is merged: it is offered, and a cycle later accepted.
+    void offer(Cycle now) { merged_.offer(now); }
     void add(const Operation &operation, Cycle now, ExtensionPage &page) {
         if (has_room() || operation.index >= pipes_) {
             queue_.push(now + through_) = operation;
         } else {
             page.counts[kMergedHeadChecks]++;
-            merged_.add(operation.index, now + 1);
+            merged_.accept(operation.index, now);
         }
     }
-    void retry(int pipe, Cycle now) { merged_.add(pipe, now); }
+    void retry(int pipe, Cycle now) { merged_.accept(pipe, now); }
+    void end(Cycle now) { merged_.end(now); }
     bool ready(Cycle now) const { return queue_.ready(now) || merged_.ready(now); }
     Cycle next() const { return std::min(queue_.next(), merged_.next()); }
     Operation take(Cycle now) {
         const bool from_set = merged_.ready(now) && (set_next_ || !queue_.ready(now));
         set_next_ = !from_set;
-        if (from_set) return {Operation::kRetry, merged_.take(), PipeWord::kOther, 0, 0};
+        if (from_set) return {Operation::kRetry, merged_.take(now), PipeWord::kOther, 0, 0};
         const Operation operation = queue_.front();
         queue_.pop();
         return operation;

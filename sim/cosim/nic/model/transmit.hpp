@@ -60,6 +60,7 @@ class Transmit {
   private:
     static constexpr int kFirstRequestTag = 128;
     static constexpr Cycle kConfigured = 9;  // from a slot's line to the completion of a setting
+    static constexpr Cycle kToAsk = 2;       // from a flow operation to its question to the table
     static constexpr int kLastStampOffset = 60;
 
     OrderedReader &reader_of(int tag) { return tag >= kFirstRequestTag ? slots_ : data_; }
@@ -88,7 +89,6 @@ class Transmit {
             case 0x101: return change_rule(FlowOperation::kStatus, now, door, page, code);
             case 2:
                 timestamp = {enable, static_cast<int>(std::min<uint64_t>(second, kLastStampOffset))};
-                door.timestamp = timestamp;
                 break;
             case 3: frames.limiter.set(enable, first >> 16 & 0xffff, first & 0xffff, now); break;
             case 4:
@@ -109,7 +109,10 @@ class Transmit {
             rule.pipe &= kRegisterPipes - 1;
             outcome_ = door.table.ask(kind, rule);
             rule_done_ = now + flow_cycles_ + outcome_.cycles;
+            asks_ = now + kToAsk;
         }
+        // the table is asked in a gap between frames
+        if (now == asks_ && door.enters_director(now)) asks_++, rule_done_++;
         if (now < rule_done_) return false;
         rule_done_ = 0;
         door.settle(now - 1);
@@ -121,6 +124,6 @@ class Transmit {
 
     OrderedReader slots_, data_;
     Packetiser packetiser_;
-    Cycle flow_cycles_ = 0, rule_done_ = 0;
+    Cycle flow_cycles_ = 0, rule_done_ = 0, asks_ = 0;
     FlowTable::Outcome outcome_{};
 };
