@@ -93,7 +93,7 @@ class Door {
     void set_fallback(const Fallback &fallback) { fallback_ = fallback; }
 
   private:
-    static constexpr Cycle kToDirector = 2, kToLookup = 6;  // from the last beat, to the read of the sub-tables
+    static constexpr Cycle kToCount = 3, kToDirector = 2, kToLookup = 6;  // from the last beat, to the read of the sub-tables
 
     void begin(uint8_t *flit, int count, Cycle now, bool is_open, const TimestampSetting &timestamp, bool accept_ipv6) {
         arrival_ = static_cast<uint64_t>(now) * 4 / 5;
@@ -113,14 +113,14 @@ class Door {
         timestamp.put(flit, static_cast<uint32_t>(arrival_) - sent);
     }
     void end(int length, bool bad, Cycle now, ExtensionPage &page) {
-        page.counts[kRxFrames]++;
+        page.count(kRxFrames, now + kToCount);
         const int cause = in_reset_ ? kInReset : bad ? kBadFrame : length > longest_ ? kTooLong
                         : has_room_ ? kNone : kPacketBufferFull;
         if (cause != kNone) {
             flits.roll_back();
-            return page.drop(cause);
+            return page.drop(cause, now + kToCount);
         }
-        page.counts[kRxAdmitted]++;
+        page.count(kRxAdmitted, now + kToCount);
         flits.commit();
         ends_ = {now, ends_[0], ends_[1]};
         AdmittedFrame &frame = frames_.push(now + to_manager_).frame;

@@ -88,7 +88,9 @@ class ModelNic {
         if (access.is_mode && access.low) {
             if (Pipe *pipe = pipe_of(access.entry)) pipe->header_mode = access.data & 1;
         } else if (access.is_extension) {
+            const bool was_per_packet = state_->page.notify_per_packet;
             state_->page.write(access);
+            if (state_->page.notify_per_packet != was_per_packet) state_->receive.manager.change_mode(was_per_packet, now);
         }
         return true;
     }
@@ -136,7 +138,7 @@ class ModelNic {
             data = *answer;
         } else if (access.is_extension) {
             if (!has_count_) {
-                count_ = state_->page.read(access.extension_word), has_count_ = true;
+                count_ = state_->page.read(access.extension_word, now), has_count_ = true;
                 counted_ = now + parameters_.extension_read - parameters_.register_read;
             }
             if (now < counted_) return false;

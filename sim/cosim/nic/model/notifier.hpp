@@ -126,7 +126,7 @@ class Notifier {
 
   private:
     static constexpr uint32_t kIndexMask = (1 << 15) - 1;
-    static constexpr Cycle kToOwed = 4;
+    static constexpr Cycle kToOwed = 4, kToCount = 4;
 
     // Whether anything is left to be written.
     bool decide(Command &command, Cycle now, OwedNotifications &owed, ExtensionPage &page) {
@@ -150,12 +150,12 @@ class Notifier {
         if (command.notify) {
             command.slot = state.ring.address() / kLineBytes + (state.tail & mask);
             state.tail = (state.tail + 1) & mask;
-            page.counts[kNotifications]++;
+            page.count(kNotifications, now + kToCount);
         } else if (has_ring) {
-            page.counts[kOwedNotifications]++;
+            page.count(kOwedNotifications, now + kToCount);
             owed.owe(command.pipe, command.buffer, now + kToOwed);
         } else {
-            page.counts[kLostNotifications]++;
+            page.count(kLostNotifications, now + kToCount);
         }
         return command.notify || command.kind != CommandKind::kCheck;
     }

@@ -19,7 +19,7 @@ class OperationQueue {
         if (has_room() || operation.index >= pipes_) {
             queue_.push(now + through_) = operation;
         } else {
-            page.counts[kMergedHeadChecks]++;
+            page.count(kMergedHeadChecks, now + 1);
             merged_.accept(operation.index, now);
         }
     }
@@ -68,9 +68,15 @@ class PipeManager {
         }
     }
     DelayQueue<Command> &commands() { return commands_; }
+    // Whether packets notify each changes in this cycle; it counts for packets that were taken up to a cycle ago.
+    void change_mode(bool armed, Cycle now) {
+        for (const Latest &latest : latest_)
+            if (latest.pipe && latest.at >= now - 1) latest.pipe->armed = armed;
+    }
 
   private:
     static constexpr uint32_t kIndexMask = (1 << 20) - 1;
+    static constexpr Cycle kToCount = 4;
 
     Pipe *pipe(int index) { return static_cast<size_t>(index) < pipes.size() ? &pipes[static_cast<size_t>(index)] : nullptr; }
     void store(const Door::Steered &steered, Cycle now, ExtensionPage &page) {
@@ -92,14 +98,15 @@ class PipeManager {
         command.base = (state.ring.address() & ~uint64_t{1023}) / kLineBytes;
         command.buffer = static_cast<int>(state.ring.low & 1023);
         if (cause != kNone) {
-            page.drop(cause);
+            page.drop(cause, now + kToCount);
             if (owner && !steered.miss) state.drops++;
             return;
         }
-        page.counts[kRxPackets]++;
+        page.count(kRxPackets, now + kToCount);
         command.notify = !state.armed;
         state.tail = command.tail = (tail + static_cast<uint32_t>(flits)) & mask;
         state.armed = !page.notify_per_packet;
+        latest_[1] = latest_[0], latest_[0] = {now, &state};
     }
     void operate(const Operation &operation, Cycle now) {
         Pipe none, *owner = pipe(operation.index);
@@ -142,6 +149,12 @@ class PipeManager {
         return operation.data;
     }
 
+    struct Latest {
+        Cycle at = 0;
+        Pipe *pipe = nullptr;
+    };
+
     bool packet_next_ = false;
+    std::array<Latest, 2> latest_;  // packets put into pipes
     DelayQueue<Command> commands_;
 };

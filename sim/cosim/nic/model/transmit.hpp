@@ -38,10 +38,10 @@ class Transmit {
         frames.step(now, taken.beat, timestamp, page);
         const ReadLine *line = data_.line_valid ? &data_.line : nullptr;
         const bool line_taken = packetiser_.step(now, frames_have_room, line, frames, requests, page);
-        data_.show(now, line_taken, page.counts[kReadTimeouts]);
+        data_.show(now, line_taken, page);
         if (data_.ask(now, takes_data, max_read) && requests.offers_job(now)) data_.take_job(requests.take_job());
         const bool slot_taken = slots_.line_valid && take_slot(now, door, page);
-        slots_.show(now, slot_taken, page.counts[kReadTimeouts]);
+        slots_.show(now, slot_taken, page);
         if (slots_.ask(now, takes_slots, max_read) && !slots_were_free) {
             slots_.take_job(fetch.slots());
             fetch.slots_taken();
@@ -118,7 +118,7 @@ class Transmit {
         door.settle(now - 1);
         door.table.write();
         code = outcome_.code;
-        if (code == FlowTable::kTableFull) page.counts[kFlowInsertsFailed]++;
+        if (code == FlowTable::kTableFull) page.count(kFlowInsertsFailed, now + 1);
         return true;
     }
 
