@@ -143,8 +143,11 @@ class Program:
             self.write(r.extension_register("modes"), draw.randrange(4), 8)
         elif chance < 0.99:
             self._enable_pipe(pipe)
-        else:
+        elif chance < 0.998:
             self._enable_rings(buffer)
+        else:
+            self.write(r.extension_register("reset"), r.RESET_KEY, 8)
+            self.enable()
 
     def _send(self, buffer: int) -> None:
         """Some slots, of which each is a request for data or for another setting."""
@@ -203,6 +206,8 @@ async def inside(top: Any, task: Path, say: Callable[[str], None]) -> None:
     bridge.record(task.with_name("pins.bin"))
     bridge.record_transfers(task.with_name("transfers.bin"))
     program, draw = Program(bridge, seed), random.Random(-seed)
+    for _ in range(5):
+        bridge.fault(draw.randrange(1000), draw.choice(["abort", "poison"]))
     await program.run(SWEEP_PS)
     program.enable()
     end = SWEEP_PS + span

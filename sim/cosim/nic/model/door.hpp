@@ -66,6 +66,9 @@ class Door {
         is_first_ = last;
         if (last) end(length, bad, now, page);
     }
+    // Where a frame begins outlives a reset, which cuts off the frame that it meets.
+    bool is_at_start() const { return is_first_; }
+    void begin_at(bool is_first) { is_first_ = is_first, in_reset_ = true, is_admissible_ = false; }
     bool ready(Cycle now) const { return frames_.ready(now); }
     Cycle next() const { return frames_.next(); }
     struct Steered {
