@@ -1,10 +1,11 @@
 """Queues of cache lines in shared memory, one item a line, between one producer and one consumer at a time."""
 
 from collections import deque
+from typing import Final
 
 from hermes.world import QUEUE_POP, QUEUE_PUSH, End, World
 
-CAPACITY = 32768
+CAPACITY: Final = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
 Item = tuple[int, int, int, int, int]
@@ -27,7 +28,7 @@ class SpscQueue:
         Items so far.
     """
 
-    __slots__ = ("_items", "_wanted", "_world", "capacity", "consumer", "number", "popped", "producer", "pushed")
+    __slots__ = ("_effects", "_items", "_wanted", "capacity", "consumer", "number", "popped", "producer", "pushed")
 
     def __init__(self, world: World, number: int, consumer: End | None = None, producer: End | None = None) -> None:
         self.number = number
@@ -35,7 +36,7 @@ class SpscQueue:
         self.producer = producer
         self.capacity = CAPACITY
         self.pushed = self.popped = 0
-        self._world = world
+        self._effects = world.effects
         self._wanted = 0
         self._items: deque[Item] = deque()
 
@@ -62,7 +63,7 @@ class SpscQueue:
         """An item lands in the queue, which is not full."""
         self._items.append(item)
         self.pushed += 1
-        self._world.record(QUEUE_PUSH, self.number, item[1] << 32 | item[2])
+        self._effects.record(QUEUE_PUSH, self.number, item[1] << 32 | item[2])
         if self.consumer is not None:
             self.consumer.queue_changed(self.number)
 
@@ -70,7 +71,7 @@ class SpscQueue:
         """The oldest item leaves the queue."""
         item = self._items.popleft()
         self.popped += 1
-        self._world.record(QUEUE_POP, self.number, item[1] << 32 | item[2])
+        self._effects.record(QUEUE_POP, self.number, item[1] << 32 | item[2])
         if self._wanted and len(self._items) + self._wanted <= self.capacity:
             self._wanted = 0
             if self.producer is not None:

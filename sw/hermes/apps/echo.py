@@ -1,10 +1,13 @@
 """Echo: send every packet back to where it came from."""
 
+from typing import Final
+
 from hermes.world import Memory
 
-_ETHERNET_HEADER = 14
-_IPV4_HEADER = 20
-_TCP, _UDP = 6, 17
+_ETHERNET_HEADER: Final = 14
+_IPV4_HEADER: Final = 20
+_TCP: Final = 6
+_UDP: Final = 17
 
 
 class Echo:

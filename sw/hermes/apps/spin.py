@@ -1,11 +1,15 @@
 """Spin: send every packet back, after as much computing as it asks for."""
 
+from typing import Final
+
 from hermes.apps.echo import Echo
 from hermes.world import Memory
 
-_PROTOCOL, _TIME, _END = 23, 46, 54
-_UDP = 17
-_SHORTEST_PACKET = 40
+_PROTOCOL: Final = 23
+_TIME: Final = 46
+_END: Final = 54
+_UDP: Final = 17
+_SHORTEST_PACKET: Final = 40
 
 
 class Spin:

@@ -1,7 +1,7 @@
 """Pipes that the NIC fills: packets to be taken and freed, or to be sent from where they lie."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hermes.enso.registers import (
     ARRIVAL,
@@ -15,8 +15,8 @@ from hermes.enso.rings import cut
 from hermes.errors import ContractError
 from hermes.world import Memory
 
-_ETHERNET_HEADER = 14
-_LOW_WORD = 0xFFFFFFFF
+_ETHERNET_HEADER: Final = 14
+_LOW_WORD: Final = 0xFFFFFFFF
 
 
 class Header(NamedTuple):

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+from mypy_extensions import i64
+
 from hermes.enso.device import Device
 from hermes.enso.owner import Owner
 from hermes.enso.registers import SLOT_BYTES
@@ -42,7 +44,17 @@ DETECT: Final = 4  # congestion, and timers of runtimes without a core
 MESSAGES: Final = 5  # every queue; the next iteration starts one queue further on. Behind them: the word of each core
 RETRY_BUDGET: Final = 64
 
-_IDLE, _GRANT, _RING, _RETRY, _RX, _RX_DOORBELL, _TX_DONE, _REGISTER, _DETECT, _MESSAGE, _CORE = range(11)
+_IDLE: Final = 0
+_GRANT: Final = 1
+_RING: Final = 2
+_RETRY: Final = 3
+_RX: Final = 4
+_RX_DOORBELL: Final = 5
+_TX_DONE: Final = 6
+_REGISTER: Final = 7
+_DETECT: Final = 8
+_MESSAGE: Final = 9
+_CORE: Final = 10
 
 
 class IOKernel(Software):
@@ -97,6 +109,7 @@ class IOKernel(Software):
         self.registered: list[Record] = []
         self.notifications = self.completions = 0
         self._world = world
+        self._effects = world.effects
         self._clock = world.clock
         self._costs = world.costs
         self._ksched = world.ksched
@@ -194,7 +207,7 @@ class IOKernel(Software):
             ready |= 1 << LOOP
         return ready
 
-    def poll(self, source: int) -> bool:
+    def poll(self, source: i64) -> bool:
         """See hermes.world.Software."""
         self._taken = 0
         if source == LOOP:
@@ -325,7 +338,7 @@ class IOKernel(Software):
 
     def _end_grants(self) -> bool:
         for core, record, index, _ in self.cores.decided:
-            self._world.record(CORE_GRANT, core, record.runtime.number << 16 | index)
+            self._effects.record(CORE_GRANT, core, record.runtime.number << 16 | index)
             self._ksched.grant(core, record.kthread(index))
         self.cores.decided.clear()
         return self._begin_ring()

@@ -1,6 +1,8 @@
 """A kthread: decides what its core runs next, searches, parks, and leaves its core when it is told to."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
 
 from hermes.messages import PARKED, RUNNABLE
 from hermes.queues import Item, SpscQueue
@@ -25,7 +27,18 @@ from hermes.world import (
 if TYPE_CHECKING:
     from hermes.runtime.runtime import Runtime
 
-_AWAY, _BEGIN, _SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED, _TIMERS, _PARK, _YIELD, _TELL = range(12)
+_AWAY: Final = 0
+_BEGIN: Final = 1
+_SEARCH: Final = 2
+_SWITCH: Final = 3
+_RUN: Final = 4
+_HANDLE: Final = 5
+_STEAL: Final = 6
+_LOCKED: Final = 7
+_TIMERS: Final = 8
+_PARK: Final = 9
+_YIELD: Final = 10
+_TELL: Final = 11
 
 
 class Kthread(Software):
@@ -59,6 +72,7 @@ class Kthread(Software):
         self.softirq_line = runtime.first_softirq_line + index
         self.is_searching = False
         self._world = world
+        self._effects = world.effects
         self._clock = world.clock
         self._lines = world.lines
         self._costs = world.costs
@@ -135,7 +149,7 @@ class Kthread(Software):
             return self._take_own(0)
         return self._search(0)
 
-    def poll(self, source: int) -> bool:
+    def poll(self, source: i64) -> bool:
         """See hermes.world.Software."""
         if self._state == _RUN:
             return self._after_uthread(self._running().poll(self.core))
@@ -198,7 +212,7 @@ class Kthread(Software):
     def _after_uthread(self, outcome: int) -> bool:
         uthread = self._running()
         if outcome == LEFT:
-            self._world.record(UTHREAD_END, uthread.number, self.core.index)
+            self._effects.record(UTHREAD_END, uthread.number, self.core.index)
             self._current = None
             if uthread.ended == RUNNABLE:
                 self.push(uthread)
@@ -301,7 +315,7 @@ class Kthread(Software):
         return self.teller.tell(self.core, left, uthread) and self._told()
 
     def _run(self, uthread: Uthread) -> bool:
-        self._world.record(UTHREAD_START, uthread.number, self.core.index)
+        self._effects.record(UTHREAD_START, uthread.number, self.core.index)
         self._current = uthread
         self._state = _RUN
         return self._after_uthread(uthread.start(self.core))
@@ -416,7 +430,7 @@ class Kthread(Software):
         uthread, self._current = self._current, None
         self._has_yielded = True
         if uthread is not None:
-            self._world.record(UTHREAD_END, uthread.number, self.core.index)
+            self._effects.record(UTHREAD_END, uthread.number, self.core.index)
             uthread.ended = RUNNABLE
             self.push(uthread)
             if self.teller.tells:
@@ -433,7 +447,7 @@ class Kthread(Software):
 
     def _leave(self) -> bool:
         self._runtime.leaves(self, is_interrupted=self._is_ceding)
-        self._world.record(CORE_LEFT, self.core.index, self._runtime.number << 16 | self.index)
+        self._effects.record(CORE_LEFT, self.core.index, self._runtime.number << 16 | self.index)
         self._is_ceding = self._has_yielded = False
         self._state = _AWAY
         self._world.ksched.park(self.core.index)

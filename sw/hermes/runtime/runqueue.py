@@ -1,12 +1,12 @@
 """The runnable uthreads of a kthread, oldest first."""
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from hermes.runtime.uthread import Uthread
 
-RING_SLOTS = 32
+RING_SLOTS: Final = 32
 
 
 class Runqueue:

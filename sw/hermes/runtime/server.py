@@ -20,7 +20,13 @@ BY_MESSAGE: Final = 1
 BY_SWITCH: Final = 2
 """How it becomes known that a uthread waits: a flag under its lock, a message, its kthread's switch message."""
 
-_RECEIVE, _COMPUTE, _POST, _LOOK, _LOCKED, _NO_ROOM, _CLOSE = range(7)
+_RECEIVE: Final = 0
+_COMPUTE: Final = 1
+_POST: Final = 2
+_LOOK: Final = 3
+_LOCKED: Final = 4
+_NO_ROOM: Final = 5
+_CLOSE: Final = 6
 
 
 class Server(Uthread):

@@ -15,7 +15,7 @@ RX: Final = 0
 TX_DONE: Final = 1
 READY: Final = 2
 
-_PIPE_BITS = 13
+_PIPE_BITS: Final = 13
 
 
 def rx_softirq(uthread: int, pipe: int, tail: int, row: int, time: int) -> Item:

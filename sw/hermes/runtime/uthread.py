@@ -1,11 +1,14 @@
 """A uthread: what a kthread runs, and what softIRQs wake."""
 
 from abc import ABC, abstractmethod
+from typing import Final
 
 from hermes.messages import PARKED
 from hermes.world import Core
 
-RUNNING, SPINNING, LEFT = range(3)
+RUNNING: Final = 0
+SPINNING: Final = 1
+LEFT: Final = 2
 """What became of a uthread's step: an action began; it polls in a walk; it gave the core up."""
 
 
