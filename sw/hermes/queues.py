@@ -1,14 +1,16 @@
 """Queues of cache lines in shared memory, one item a line, between one producer and one consumer at a time."""
 
-from collections import deque
 from typing import Final
 
+from mypy_extensions import i64
+
+from hermes.words import Five, Fives
 from hermes.world import QUEUE_POP, QUEUE_PUSH, End, World
 
 CAPACITY: Final = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
-Item = tuple[int, int, int, int, int]
+Item = Five
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds)."""
 
 
@@ -34,14 +36,18 @@ class SpscQueue:
         self.number = number
         self.consumer = consumer
         self.producer = producer
-        self.capacity = CAPACITY
-        self.pushed = self.popped = 0
+        self.capacity: i64 = CAPACITY
+        self.pushed: i64 = 0
+        self.popped: i64 = 0
         self._effects = world.effects
-        self._wanted = 0
-        self._items: deque[Item] = deque()
+        self._wanted: i64 = 0
+        self._items = Fives()
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
 
     def is_full(self) -> bool:
         """Whether there is no room for an item."""
@@ -51,13 +57,13 @@ class SpscQueue:
         """The producer waits until there is room for ``count`` items, which there is not now, and is told then."""
         self._wanted = count
 
-    def __getitem__(self, index: int) -> Item:
+    def __getitem__(self, index: i64) -> Item:
         """Item 0 is the oldest."""
         return self._items[index]
 
     def items(self) -> list[Item]:
         """All that lie there, the oldest first."""
-        return list(self._items)
+        return [self._items[index] for index in range(len(self._items))]
 
     def push(self, item: Item) -> None:
         """An item lands in the queue, which is not full."""

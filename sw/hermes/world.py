@@ -122,7 +122,7 @@ class Software(End):
         """
 
     @abstractmethod
-    def poll(self, source: i64) -> bool:
+    def poll(self, source: int) -> bool:
         """Look at a source of the walk, now, and spend what that takes. As ``step``."""
 
     @abstractmethod
@@ -146,7 +146,7 @@ class Core(ABC):
         Bit s: source s was woken; software clears it when a look there found nothing more. All are set at first.
     """
 
-    index: i64
+    index: int
     laps: i64
     woken: int
 
@@ -159,11 +159,11 @@ class Core(ABC):
         """From what is spent on, poll in this walk, from the start of its first lap."""
 
     @abstractmethod
-    def wake(self, source: i64) -> None:
+    def wake(self, source: int) -> None:
         """Something changed at a source of the walk, now. The walk sees it when it gets there."""
 
     @abstractmethod
-    def alarm(self, source: i64, time: i64, laps: i64 = 0) -> None:
+    def alarm(self, source: int, time: i64, laps: i64 = 0) -> None:
         """From ``time`` on, and ``laps`` laps into the walk, a look at this source is worth it.
 
         Replaces the last alarm, which ``walk`` ends.
@@ -174,7 +174,7 @@ class Core(ABC):
         """End the action that is under way, now, and begin the next; picoseconds of it that were left."""
 
     @abstractmethod
-    def mmio_write(self, address: int, value: int) -> None:
+    def mmio_write(self, address: i64, value: i64) -> None:
         """A posted write of a 32-bit register, now; its cost is spent by the caller."""
 
 
@@ -263,7 +263,7 @@ class CacheLines(ABC):
         """First of ``count`` consecutive fresh slots; core 0 owns them."""
 
     @abstractmethod
-    def take(self, core: int, slot: int) -> int:
+    def take(self, core: int, slot: int) -> i64:
         """Become the owner of a slot, to read or write it; picoseconds that it costs: 0 for the owner."""
 
     @abstractmethod
@@ -271,7 +271,7 @@ class CacheLines(ABC):
         """First of ``count`` consecutive fresh polled lines, of which nobody has a copy."""
 
     @abstractmethod
-    def read(self, core: int, line: int) -> int:
+    def read(self, core: int, line: int) -> i64:
         """Take a copy of a polled line; picoseconds that it costs: 0 if the core has one."""
 
     @abstractmethod
@@ -279,7 +279,7 @@ class CacheLines(ABC):
         """Of ``count`` polled lines from ``first`` on, those of which a core has no copy, a bit each."""
 
     @abstractmethod
-    def write_cost(self, core: int, line: int) -> int:
+    def write_cost(self, core: int, line: int) -> i64:
         """Picoseconds that a write of a polled line would cost: 0 if no other core has a copy."""
 
     @abstractmethod
@@ -356,7 +356,7 @@ class AwaitZero:
     what: str
 
 
-Message = tuple[int, int, int, int, int]
+Message = tuple[i64, i64, i64, i64, i64]
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds): see hermes.messages."""
 
 

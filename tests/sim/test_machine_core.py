@@ -276,7 +276,7 @@ def test_looks_at_lines_that_others_wrote_cost_more_and_both_ways_the_same() -> 
         engine.run(20_000)
         ways.append(toy)
     for toy in ways:
-        assert not toy.lines.stale[0], "it read the line again"
+        assert not toy.lines.copies[0].stale, "it read the line again"
         put(toy, 20_001, 0, 0)
         engine = toy.engine
         engine.run(21_000)

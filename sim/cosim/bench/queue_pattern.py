@@ -7,8 +7,6 @@ request to arrive, one that ends the oldest that waits. bench/kernel.py does the
 from collections import deque
 from typing import Final
 
-from mypy_extensions import i64
-
 from cosim.engine import NIC_ORDER, Engine
 from cosim.machine.cache import CacheLines
 from cosim.machine.core import Core
@@ -51,7 +49,7 @@ class Server(Software):
         self._requests.give(self)
         return False
 
-    def poll(self, source: i64) -> bool:  # noqa: ARG002  (there is but one)
+    def poll(self, source: int) -> bool:  # noqa: ARG002  (there is but one)
         """Begin with the request, if there is one."""
         self.core.spend(STEAL, LOOK_PS)
         if self.job == _NOTHING:

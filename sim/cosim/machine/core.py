@@ -43,6 +43,7 @@ class Core(world.Core, Agent):
         "_alarm_source",
         "_alarm_time",
         "_began",
+        "_copies",
         "_effects",
         "_engine",
         "_has_left",
@@ -77,7 +78,7 @@ class Core(world.Core, Agent):
         is_naive: bool,
         is_traced: bool = False,
     ) -> None:
-        self.index: i64 = index
+        self.index = index
         self.busy_until: i64 = 0
         self.laps: i64 = 0
         self.mmio_writes: i64 = 0
@@ -86,23 +87,24 @@ class Core(world.Core, Agent):
         self._nic = nic
         self._effects = effects
         self._lines = lines
+        self._copies = lines.copies[index]
         self._is_naive = is_naive
         self._order: i64 = FIRST_CORE_ORDER + index
         self._has_left = False  # during a step
         engine.add_core(self)
         self._began = 0
         self._software: Software | None = None
-        self._times = [0] * len(ACTIVITIES)  # picoseconds by activity, but for the log
+        self._times = words(len(ACTIVITIES))  # picoseconds by activity, but for the log
         self._log = words(_LOG_WORDS)  # of what was spent: duration << _ACTIVITY_BITS | activity
         self._logged: i64 = 0  # words in the log
         self._timeline = Timeline() if is_traced else None  # but for the log
-        self._alarm_source: i64 = 0
+        self._alarm_source = 0
         self._alarm_time: i64 = _NEVER
         self._alarm_laps: i64 = 0
         self._position = Position()
         self._spinning = False
         self._poll_time: i64 = _NEVER
-        self._poll_source: i64 = 0
+        self._poll_source = 0
 
     # --- what software calls ------------------------------------------------------------------------------------------
 
@@ -120,13 +122,13 @@ class Core(world.Core, Agent):
         self._position.begin(cast(WalkTable, walk.table))
         self._alarm_time = _NEVER
 
-    def wake(self, source: i64) -> None:
+    def wake(self, source: int) -> None:
         """See hermes.world.Core."""
         self.woken |= 1 << source
         if self._spinning and not self._is_naive:
             self._look_at(source, self._earliest(), 0)
 
-    def alarm(self, source: i64, time: i64, laps: i64 = 0) -> None:
+    def alarm(self, source: int, time: i64, laps: i64 = 0) -> None:
         """See hermes.world.Core."""
         self._alarm_source, self._alarm_time, self._alarm_laps = source, time, laps
         if self._spinning and not self._is_naive:
@@ -149,7 +151,7 @@ class Core(world.Core, Agent):
         self._spinning = False
         return left
 
-    def mmio_write(self, address: int, value: int) -> None:
+    def mmio_write(self, address: i64, value: i64) -> None:
         """See hermes.world.Core."""
         self.mmio_writes += 1
         self._effects.record(MMIO_WRITE, address, value)
@@ -233,12 +235,15 @@ class Core(world.Core, Agent):
 
     def _settle(self) -> None:
         """All that was spent has passed; make room in the log."""
-        if self._logged >= _FEW:
+        if self._logged < _FEW:
+            return
+        if self._timeline is not None:
             for activity, duration in self._in_log():
-                self._times[activity] += duration
-                if self._timeline is not None:
-                    self._timeline.add(activity, duration)
-            self._logged = 0
+                self._timeline.add(activity, duration)
+        times, log = self._times, self._log
+        for at in range(self._logged):
+            times[log[at] & _ACTIVITY] += log[at] >> _ACTIVITY_BITS
+        self._logged = 0
 
     def _in_log(self) -> list[tuple[int, int]]:
         """(activity, picoseconds), one after the other."""
@@ -266,8 +271,7 @@ class Core(world.Core, Agent):
             return
         software = self._software
         assert software is not None
-        if self._logged >= _FEW:
-            self._settle()
+        self._settle()
         self._has_left = False
         goes_on = software.step()
         if self._has_left:
@@ -309,7 +313,7 @@ class Core(world.Core, Agent):
             self.spend(table.activity, cost)
         self._spin(ready)
 
-    def _is_due(self, source: i64) -> bool:
+    def _is_due(self, source: int) -> bool:
         if source != self._alarm_source:
             return False
         return self._alarm_time <= self._engine.now and self._alarm_laps <= self.laps
@@ -328,7 +332,7 @@ class Core(world.Core, Agent):
             ready = -1
         else:
             if table.lines:
-                stale = self._lines.stale[self.index]
+                stale = self._copies.stale
                 for first in table.lines:
                     ready |= stale >> first & table.all
             if self._alarm_time != _NEVER:
@@ -347,7 +351,7 @@ class Core(world.Core, Agent):
             now += 1
         return max(now, self.busy_until)
 
-    def _look_at(self, source: i64, earliest: i64, laps: i64) -> None:
+    def _look_at(self, source: int, earliest: i64, laps: i64) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""
         position = self._position
         time = position.visit(source, earliest, laps)
@@ -357,7 +361,7 @@ class Core(world.Core, Agent):
             self._poll_time, self._poll_source, self.laps = time, source, position.visited_lap
             self._engine.core_events[self.index] = time << ORDER_BITS | self._order
 
-    def _find(self, source: i64, time: i64) -> None:
+    def _find(self, source: int, time: i64) -> None:
         """A look at ``time`` is certain to find something: what it begins can begin without an event of its own."""
         software = self._software
         assert software is not None

@@ -99,20 +99,21 @@ class Position:
         self.visited_lap = lap
         return time
 
-    def first(self, sources: int) -> i64:
+    def first(self, sources: int) -> int:
         """Which of a set of sources, not empty, has its turn first: a bit for each."""
         if not sources & sources - 1:
             return sources.bit_length() - 1
         table = self.table
         orders, offsets, row = table.orders, table.offsets, self.lap % table.laps * table.count
         for place in range(row, row + table.count):
-            source = orders[place]
+            source = int(orders[place])
             if sources >> source & 1 and offsets[row + source] >= self.offset:
                 return source
         row = (self.lap + 1) % table.laps * table.count
         for place in range(row, row + table.count):
-            if sources >> orders[place] & 1:
-                return orders[place]
+            source = int(orders[place])
+            if sources >> source & 1:
+                return source
         raise ValueError("no source")
 
     def polled(self, source: i64, lap: i64) -> i64:

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Final
 
-from mypy_extensions import i64
-
 from hermes.enso.device import Device
 from hermes.enso.owner import Owner
 from hermes.enso.registers import SLOT_BYTES
@@ -145,7 +143,7 @@ class IOKernel(Software):
         )
         looks = [costs.iok_loop, *[costs.poll_clean] * 3, self.detector.cost]
         core.walk(Walk((*looks, *[costs.poll_clean] * (count + len(words))), orders, POLL))
-        self.mailbox.requesters = [(self.clients[0], 0)] * self._own.slots if self.clients else []
+        self.mailbox.requesters = [self.clients[0]] * self._own.slots if self.clients else []
         size = self._own.slots * SLOT_BYTES
         world.watch(self._own.address, size, core.index, RECEIVE)
         world.watch(self._own.tx_address, size, core.index, COMPLETE)
@@ -207,7 +205,7 @@ class IOKernel(Software):
             ready |= 1 << LOOP
         return ready
 
-    def poll(self, source: i64) -> bool:
+    def poll(self, source: int) -> bool:
         """See hermes.world.Software."""
         self._taken = 0
         if source == LOOP:
@@ -318,7 +316,8 @@ class IOKernel(Software):
         return self._begin(_RX, RX, cost)
 
     def _begin_completion(self) -> bool:
-        client, slot = self.mailbox.requesters[self._own.take_completion()]
+        own_slot = self._own.take_completion()
+        client, slot = self.mailbox.requesters[own_slot], self.mailbox.requested[own_slot]
         client.tx_head = (slot + 1) & client.mask
         costs = self._costs
         cost = costs.line_dma + costs.completion_route + self.delivery.completion(client, slot)

@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Final
 
-from mypy_extensions import i64
-
 from hermes.messages import PARKED, RUNNABLE
 from hermes.queues import Item, SpscQueue
 from hermes.runtime.runqueue import Runqueue
@@ -113,7 +111,7 @@ class Kthread(Software):
             self._running().cut(self.core.cut())
         elif self._state == _SEARCH:
             self.core.cut()
-            self.is_searching = False
+            self._searches(False)
         else:
             self._is_ceding = True
             return False
@@ -149,7 +147,7 @@ class Kthread(Software):
             return self._take_own(0)
         return self._search(0)
 
-    def poll(self, source: i64) -> bool:
+    def poll(self, source: int) -> bool:
         """See hermes.world.Software."""
         if self._state == _RUN:
             return self._after_uthread(self._running().poll(self.core))
@@ -258,7 +256,7 @@ class Kthread(Software):
         if entry:
             self.core.spend(SCHEDULER, entry)
         self._state = _SEARCH
-        self.is_searching = True
+        self._searches(True)
         self._searched = self._clock.now + entry
         self.core.walk(self._walk)
         self.set_alarm()
@@ -275,8 +273,12 @@ class Kthread(Software):
 
     def _end_search(self) -> None:
         """Something was found. Each lap of the search has looked at the own softIRQ queue."""
-        self.is_searching = False
+        self._searches(False)
         self._looked = self._clock.now
+
+    def _searches(self, is_searching: bool) -> None:
+        self.is_searching = is_searching
+        self._runtime.searching += 1 if is_searching else -1
 
     def _take_own(self, spent: int) -> bool:
         """Take from one of the own queues, of which one is not empty, after what the action has spent."""

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from mypy_extensions import i64
+
 from hermes.messages import BLOCKED, FINISHED, RUNNABLE
 from hermes.runtime.runtime import Runtime
 from hermes.runtime.uthread import LEFT, RUNNING, SPINNING, Uthread
@@ -127,7 +129,7 @@ class Script(Uthread):
         self.is_computing = True
         return RUNNING
 
-    def cut(self, left: int) -> None:
+    def cut(self, left: i64) -> None:
         """See the base class."""
         self._left = left
         self.is_computing = False

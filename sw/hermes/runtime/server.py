@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final, cast
 
+from mypy_extensions import i64
+
 from hermes.apps.application import Answering, Application, InPlace
 from hermes.enso.device import Device
 from hermes.enso.pipe import RxTxPipe
@@ -78,9 +80,10 @@ class Server(Uthread):
         self.waiting = False
         self.lock = Spinlock()
         self.slot = world.lines.allocate(1)
-        self.rx_slots = world.lines.allocate(device.notifications.slots)
-        self.tx_slots = world.lines.allocate(device.notifications.slots)
-        self.packets = self.batches = 0
+        self.rx_slots: i64 = world.lines.allocate(device.notifications.slots)
+        self.tx_slots: i64 = world.lines.allocate(device.notifications.slots)
+        self.packets: i64 = 0
+        self.batches: i64 = 0
         self.ends_after = 0
         self._clock: Clock = world.clock
         self._memory = world.memory
@@ -91,25 +94,25 @@ class Server(Uthread):
         self._in_place = None if tx_pipe else cast(InPlace, application)
         self._answering = cast(Answering, application) if tx_pipe else None
         # a send of the whole ring, in parts of the longest request, and cut at the ring's end
-        self._most_requests = pipe.flits * FLIT_BYTES // MAX_REQUEST_BYTES + 2
+        self._most_requests: i64 = pipe.flits * FLIT_BYTES // MAX_REQUEST_BYTES + 2
         self._tx_pipe = tx_pipe
-        self._waits = waits
+        self._waits: i64 = waits
         self._sends_each = switches.send == "packet"
         self._prefetches = switches.prefetch
         self._locks_device = waits == UNDER_LOCK and switches.completion == "reap"
         self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
-        self._mask = device.notifications.slots - 1
-        self._state = _RECEIVE
+        self._mask: i64 = device.notifications.slots - 1
+        self._state: i64 = _RECEIVE
         self._again: Callable[[Core], int] = self._receive  # once there is room, or the lock is free
-        self._taken = 0  # notifications, in RECEIVE
+        self._taken: i64 = 0  # notifications, in RECEIVE
         self._found = False  # in LOOK
         self._room = 1  # messages for which there must be room
-        self._flits = 0  # to send
-        self._handled: list[tuple[int, int]] = []  # of the packets in COMPUTE: flit behind it, time of its handling
-        self._left = -1  # of COMPUTE, after it was cut
-        self._begun = 0  # when the handling of the first of ``_handled`` began
+        self._flits: i64 = 0  # to send
+        self._handled: list[tuple[i64, i64]] = []  # of the packets in COMPUTE: flit behind it, time of its handling
+        self._left: i64 = -1  # of COMPUTE, after it was cut
+        self._begun: i64 = 0  # when the handling of the first of ``_handled`` began
 
-    def heads(self) -> tuple[int, int]:
+    def heads(self) -> tuple[i64, i64]:
         """See the base class."""
         return self.device.notifications.rx_head, self.device.notifications.tx_head
 
@@ -123,7 +126,7 @@ class Server(Uthread):
         self.is_computing = True
         return RUNNING
 
-    def cut(self, left: int) -> None:
+    def cut(self, left: i64) -> None:
         """See the base class."""
         self._left = left
         self.is_computing = False
@@ -201,7 +204,7 @@ class Server(Uthread):
         tx_head, rx_head = buffer.tx_head, buffer.rx_head
         completions = device.reap()
         self._taken = device.receive()
-        cost = 2 * costs.poll_clean + completions * costs.completion_reap + self._taken * costs.poll_clean
+        cost: i64 = 2 * costs.poll_clean + completions * costs.completion_reap + self._taken * costs.poll_clean
         cost += self._take_slots(index, self.tx_slots, tx_head, completions)
         cost += self._take_slots(index, self.rx_slots, rx_head, self._taken)
         cost += (device.freed() + self._prefetches) * device.backend.pipe_write
@@ -223,14 +226,15 @@ class Server(Uthread):
         if not flits or buffer.tx_room() < self._most_requests:
             return self._look(core)
         costs = self._costs
-        overhead = (1 + pipe.in_header_mode) * costs.line_dma + costs.packet_parse
-        handled, total, begin = self._handled, 0, pipe.rx_tail
+        overhead: i64 = (1 + pipe.in_header_mode) * costs.line_dma + costs.packet_parse
+        handled, begin = self._handled, pipe.rx_tail
+        total: i64 = 0
         end = begin
         for position, length in pipe.packets(flits):
             time = self._handle(position, length)
             if time < 0:
                 break
-            end += -(-length // FLIT_BYTES) + pipe.in_header_mode
+            end += (length + FLIT_BYTES - 1) // FLIT_BYTES + pipe.in_header_mode
             handled.append((end, time + overhead))
             total += time + overhead
             if self._sends_each:
@@ -260,10 +264,12 @@ class Server(Uthread):
             tx_pipe.extend(answer)
         return time
 
-    def _stamp_packets(self, end: int) -> None:
+    def _stamp_packets(self, end: i64) -> None:
         """Those are handled that end by now, if all of them end at ``end`` and follow each other without a pause."""
         now, handled, mask = self._clock.now, self._handled, self._pipe.flits - 1
-        done, count = end - sum(time for _, time in handled), 0
+        count, done = 0, end
+        for _, time in handled:
+            done -= time
         for behind, time in handled:
             done += time
             if done > now:
@@ -276,10 +282,11 @@ class Server(Uthread):
 
     def _post(self, core: Core) -> int:
         device, tx_pipe, costs = self.device, self._tx_pipe, self._costs
+        cost: i64 = 0
         if not device.backend.has_room(core, 2):
             return self._wait_for_room(core, self._post, 2)
         if tx_pipe is None:
-            requests, cost = self._pipe.requests(self._flits), 0
+            requests = self._pipe.requests(self._flits)
         else:
             written = tx_pipe.written()
             requests = tx_pipe.requests(written)
@@ -312,7 +319,7 @@ class Server(Uthread):
 
     def _look(self, core: Core) -> int:
         costs = self._costs
-        cost = 2 * costs.poll_clean
+        cost: i64 = 2 * costs.poll_clean
         if self._waits == UNDER_LOCK:
             if self.lock.held:
                 return self._wait_for_lock(core, self._look)
@@ -354,9 +361,9 @@ class Server(Uthread):
         self._again = again
         return RUNNING
 
-    def _take_slots(self, core: int, first: int, index: int, count: int) -> int:
+    def _take_slots(self, core: int, first: i64, index: i64, count: i64) -> i64:
         """Cost of owning the lines of ``count`` ring slots from ``index`` on."""
-        cost = 0
+        cost: i64 = 0
         for slot in range(index, index + count):
             cost += self._lines.take(core, first + (slot & self._mask))
         return cost

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import Final
 
+from mypy_extensions import i64
+
 from hermes.messages import PARKED
 from hermes.world import Core
 
@@ -30,10 +32,10 @@ class Uthread(ABC):
     def __init__(self, number: int) -> None:
         self.number = number
         self.ended = PARKED
-        self.since = 0
+        self.since: i64 = 0
         self.is_computing = False
 
-    def heads(self) -> tuple[int, int]:
+    def heads(self) -> tuple[i64, i64]:
         """RX and TX head of its notification buffer, for the IOKernel; 0 if it has none."""
         return 0, 0
 
@@ -54,7 +56,7 @@ class Uthread(ABC):
         return 0
 
     @abstractmethod
-    def cut(self, left: int) -> None:
+    def cut(self, left: i64) -> None:
         """Its action, a computation, was interrupted when so many picoseconds of it were left: ``start`` resumes it."""
 
     @abstractmethod
