@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cosim.bench import bridge_speed, idle_applications, kernel, run_speed
-from cosim.build import build_folder
+from cosim.cache import build_folder
 from cosim.measure.files import write_json
 
 

@@ -1,0 +1,157 @@
+"""Sentences about a figure, made of its numbers and of nothing else."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from cosim.experiments.definition import Figure
+from cosim.report.drawing import Drawing, Panel, drawing
+
+Row = Mapping[str, Any]
+
+_KNEE = 3.0
+"""A line has left its flat part where it is above so many times its first value."""
+_ALIKE = 0.02
+"""Values that differ by less than this share are told as alike."""
+
+
+def sentences(figure: Figure, rows: Sequence[Row]) -> list[str]:
+    """What the figure shows, as its ``says`` asks; nothing about what the rows do not have."""
+    drawn = drawing(figure, rows, "")
+    if drawn is None:
+        return []
+    said: list[str] = []
+    for kind in figure.says:
+        said += _MAKERS[kind](figure, drawn)
+    return said
+
+
+def number(value: float) -> str:
+    """Three digits that count."""
+    if value == 0:
+        return "0"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def _quantity(panel: Panel) -> tuple[str, str]:
+    """What a panel's y axis tells: its words, and its unit."""
+    name, _, rest = panel.y_label.partition(" (")
+    return name, rest.removesuffix(")")
+
+
+def _with_unit(value: float, name: str) -> str:
+    if name == "%":
+        return f"{number(value)} %"
+    return f"{number(value)} {name}".strip()
+
+
+def _in(panel: Panel) -> str:
+    return f" ({panel.title})" if panel.title else ""
+
+
+def _x_words(panel: Panel) -> tuple[str, str]:
+    name, _, rest = panel.x_label.partition(" (")
+    return name, rest.removesuffix(")")
+
+
+def _at(panel: Panel, x: float | str) -> str:
+    if isinstance(x, str):
+        return x
+    name, of = _x_words(panel)
+    return f"{name} {_with_unit(x, of)}"
+
+
+def _ends(_: Figure, drawn: Drawing) -> list[str]:
+    """Of the first panel: from where to where each line goes."""
+    panel = drawn.panels[0]
+    what, of = _quantity(panel)
+    parts = [
+        f"from {_with_unit(line.y[0], of)} to {_with_unit(line.y[-1], of)} with {line.label}"
+        for line in panel.lines
+        if len(line.y) > 1
+    ]
+    longest = max(panel.lines, key=lambda line: len(line.x))
+    if not parts:
+        return []
+    between = f"Between {_at(panel, longest.x[0])} and {_at(panel, longest.x[-1])}"
+    return [f"{between}, {what}{_in(panel)} goes {_listed(parts)}."]
+
+
+def _compare(_: Figure, drawn: Drawing) -> list[str]:
+    """Of the last panel: who is least and who most where all lines have a value, the farthest to the right."""
+    panel = drawn.panels[-1]
+    common = [x for x in panel.lines[0].x if all(x in line.x for line in panel.lines)]
+    if len(panel.lines) < 2 or not common:
+        return []
+    at = common[-1]
+    values = {line.label: line.y[line.x.index(at)] for line in panel.lines}
+    least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    what, of = _quantity(panel)
+    if values[most] - values[least] <= _ALIKE * abs(values[most]):
+        return [f"At {_at(panel, at)}, {what}{_in(panel)} differs by less than {_ALIKE:.0%}."]
+    low, high = _with_unit(values[least], of), _with_unit(values[most], of)
+    return [f"At {_at(panel, at)}, {what}{_in(panel)} is least with {least} ({low}) and most with {most} ({high})."]
+
+
+def _knee(_: Figure, drawn: Drawing) -> list[str]:
+    """Of the last panel: how far each line stays flat."""
+    panel = drawn.panels[-1]
+    what, _unit = _quantity(panel)
+    parts = []
+    for line in panel.lines:
+        flat = [x for x, y in zip(line.x, line.y, strict=True) if y <= _KNEE * line.y[0]]
+        if len(line.x) > 1 and flat and not isinstance(flat[-1], str):
+            parts.append(f"{_with_unit(flat[-1], _x_words(panel)[1])} with {line.label}")
+    if not parts:
+        return []
+    x = _x_words(panel)[0]
+    return [f"The highest measured {x} at which {what} is at most {_KNEE:g} times its first value is {_listed(parts)}."]
+
+
+def _largest(_: Figure, drawn: Drawing) -> list[str]:
+    """Of each panel of a stack or tornado: what is largest in it."""
+    said = []
+    for panel in drawn.panels:
+        if panel.kind == "tornado":
+            widest = max(
+                ((abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)),
+                default=None,
+            )
+            if widest:
+                what, (name, end, change) = panel.x_label.partition(",")[0], widest[1:]
+                said.append(f"With {panel.title}, what moves {what} most is {name} at its {end} end: {change:+.3g} %.")
+            continue
+        line, at, value = max(
+            ((line, x, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)),
+            key=lambda item: item[2],
+        )
+        what, of = _quantity(panel)
+        most = f"{_with_unit(value, of)} at {_at(panel, at)}"
+        said.append(f"With {panel.title}, the largest part of {what} is {line.label}: {most}.")
+    return said
+
+
+def _peak(_: Figure, drawn: Drawing) -> list[str]:
+    """Of the last panel: where each line is highest."""
+    panel = drawn.panels[-1]
+    what, of = _quantity(panel)
+    parts = []
+    for line in panel.lines:
+        if line.y:
+            top = max(range(len(line.y)), key=line.y.__getitem__)
+            parts.append(f"{_with_unit(line.y[top], of)} with {line.label}, at {_at(panel, line.x[top])}")
+    return [f"The highest {what}{_in(panel)} is {_listed(parts)}."] if parts else []
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+_MAKERS: Final[Mapping[str, Callable[[Figure, Drawing], list[str]]]] = {
+    "ends": _ends,
+    "compare": _compare,
+    "knee": _knee,
+    "largest": _largest,
+    "peak": _peak,
+}
