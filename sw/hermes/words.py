@@ -55,6 +55,11 @@ class Fives:
         ring[at], ring[at + 1], ring[at + 2], ring[at + 3], ring[at + 4] = five
         self._count += 1
 
+    def clear(self) -> None:
+        """All are taken out."""
+        self._tuples.clear()
+        self._count = 0
+
     def popleft(self) -> Five:
         """The oldest, which is taken out."""
         if not IS_COMPILED:

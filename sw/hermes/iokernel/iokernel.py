@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from mypy_extensions import i64
+
 from hermes.enso.device import Device
 from hermes.enso.owner import Owner
-from hermes.enso.registers import SLOT_BYTES
+from hermes.enso.registers import PIPES, SLOT_BYTES
 from hermes.errors import ContractError
 from hermes.iokernel.clients import Client, Directory, Record, Shared
 from hermes.iokernel.cores import Cores
@@ -105,7 +107,8 @@ class IOKernel(Software):
         self.records = self.directory.records
         self.runtime_of = self.directory.runtime_of
         self.registered: list[Record] = []
-        self.notifications = self.completions = 0
+        self.notifications: i64 = 0
+        self.completions: i64 = 0
         self._world = world
         self._effects = world.effects
         self._clock = world.clock
@@ -113,16 +116,19 @@ class IOKernel(Software):
         self._ksched = world.ksched
         self._stamps = world.stamps
         self._own = device.notifications
-        self._switches = switches
-        self._client_of_pipe: dict[int, Client] = {}
+        self._receive_budget: i64 = switches.receive_budget
+        self._complete_budget: i64 = switches.complete_budget
+        self._messages_per_visit: i64 = switches.messages_per_visit
+        self._held_limit: i64 = switches.held_limit
+        self._client_of_pipe: list[Client | None] = [None] * PIPES
         self._with_messages = 0  # bit q: queue q is not empty
         self._blocked = 0  # bit q: its oldest message waits for room in the own TX ring
         self._first_word = MESSAGES + len(queues)  # source of the word of core 1
-        self._state = _IDLE
-        self._taken = 0  # in this visit of a source
+        self._state: i64 = _IDLE
+        self._taken: i64 = 0  # in this visit of a source
         self._source = 0  # queue or core that is visited
         self._retried: SpscQueue | None = None
-        self._alarm = -1
+        self._alarm: i64 = -1
         for queue in (*queues, control):
             queue.consumer = self
 
@@ -191,7 +197,7 @@ class IOKernel(Software):
         if woken >> RECEIVE & 1:
             if not self._own.has_notification():
                 self.core.woken &= ~(1 << RECEIVE)
-            elif self.overflow.count <= self._switches.held_limit:
+            elif self.overflow.count <= self._held_limit:
                 ready |= 1 << RECEIVE
         if woken >> COMPLETE & 1:
             if self._own.has_completion():
@@ -240,17 +246,17 @@ class IOKernel(Software):
             goes_on = self._end_message()
         elif state == _RX:
             self.delivery.land()
-            if self._taken < self._switches.receive_budget and self._may_receive():
+            if self._taken < self._receive_budget and self._may_receive():
                 goes_on = self._begin_notification()
             else:
-                look = self._costs.poll_clean if self._taken < self._switches.receive_budget else 0
+                look = self._costs.poll_clean if self._taken < self._receive_budget else 0
                 goes_on = self._begin(_RX_DOORBELL, RX, look + self.device.backend.notification_write)
         elif state == _RX_DOORBELL:
             self.device.tell_rx_head(self.core)
         elif state == _TX_DONE:
             self.delivery.land()
             self._blocked = 0
-            if self._taken < self._switches.complete_budget:
+            if self._taken < self._complete_budget:
                 if self._own.has_completion():
                     goes_on = self._begin_completion()
                 else:
@@ -291,7 +297,7 @@ class IOKernel(Software):
         """Notifications and completions that it took, and has not passed on."""
         return int(self._state == _RX), int(self._state == _TX_DONE)
 
-    def _begin(self, state: int, activity: int, cost: int) -> bool:
+    def _begin(self, state: i64, activity: i64, cost: i64) -> bool:
         self.core.spend(activity, cost)
         self._state = state
         return True
@@ -299,13 +305,13 @@ class IOKernel(Software):
     # --- notifications and completions --------------------------------------------------------------------------------
 
     def _may_receive(self) -> bool:
-        return self.overflow.count <= self._switches.held_limit and self._own.has_notification()
+        return self.overflow.count <= self._held_limit and self._own.has_notification()
 
     def _begin_notification(self) -> bool:
         own, costs = self._own, self._costs
         slot = own.take_notification()
         pipe, tail = own.pipe_of(slot), own.tail_of(slot)
-        client = self._client_of_pipe.get(pipe)
+        client = self._client_of_pipe[pipe]
         if client is None:
             raise ContractError(f"the NIC notified of pipe {pipe}, which no uthread has")
         visible = self._stamps.visible.get(own.address + SLOT_BYTES * slot, -1)
@@ -391,6 +397,6 @@ class IOKernel(Software):
         if not queue:
             self._with_messages &= ~(1 << self._source)
         self.mailbox.finish(self.core, self._item, self._source)
-        if self._taken < self._switches.messages_per_visit and queue:
+        if self._taken < self._messages_per_visit and queue:
             return self._begin_message()
         return False

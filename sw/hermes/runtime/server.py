@@ -103,7 +103,7 @@ class Server(Uthread):
         self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
         self._mask: i64 = device.notifications.slots - 1
         self._state: i64 = _RECEIVE
-        self._again: Callable[[Core], int] = self._receive  # once there is room, or the lock is free
+        self._again: Callable[[Core], i64] = self._receive  # once there is room, or the lock is free
         self._taken: i64 = 0  # notifications, in RECEIVE
         self._found = False  # in LOOK
         self._room = 1  # messages for which there must be room
@@ -116,7 +116,7 @@ class Server(Uthread):
         """See the base class."""
         return self.device.notifications.rx_head, self.device.notifications.tx_head
 
-    def start(self, core: Core) -> int:
+    def start(self, core: Core) -> i64:
         """From the top, or where it was cut."""
         if self._left < 0:
             return self._receive(core)
@@ -132,7 +132,7 @@ class Server(Uthread):
         self.is_computing = False
         self._stamp_packets(self._clock.now + left)
 
-    def step(self, core: Core) -> int:
+    def step(self, core: Core) -> i64:
         """See the base class."""
         state = self._state
         if state == _RECEIVE:
@@ -159,7 +159,7 @@ class Server(Uthread):
             return LEFT
         return self._again(core)
 
-    def poll(self, core: Core) -> int:
+    def poll(self, core: Core) -> i64:
         """Whether the message queue has room again."""
         if self.device.backend.has_room(core, self._room):
             core.spend(QUEUE_FULL, self._costs.poll_clean + self._costs.line_dirty)
@@ -194,7 +194,7 @@ class Server(Uthread):
 
     # --- the actions --------------------------------------------------------------------------------------------------
 
-    def _receive(self, core: Core) -> int:
+    def _receive(self, core: Core) -> i64:
         device, costs, index = self.device, self._costs, core.index
         if not device.backend.has_room(core, 3):
             return self._wait_for_room(core, self._receive, 3)
@@ -220,7 +220,7 @@ class Server(Uthread):
         self._state = _RECEIVE
         return RUNNING
 
-    def _compute(self, core: Core) -> int:
+    def _compute(self, core: Core) -> i64:
         pipe, buffer = self._pipe, self.device.notifications
         flits = pipe.available()
         if not flits or buffer.tx_room() < self._most_requests:
@@ -280,7 +280,7 @@ class Server(Uthread):
         self.packets += count
         del handled[:count]
 
-    def _post(self, core: Core) -> int:
+    def _post(self, core: Core) -> i64:
         device, tx_pipe, costs = self.device, self._tx_pipe, self._costs
         cost: i64 = 0
         if not device.backend.has_room(core, 2):
@@ -297,7 +297,7 @@ class Server(Uthread):
         self._state = _POST
         return RUNNING
 
-    def _posted(self, core: Core) -> int:
+    def _posted(self, core: Core) -> i64:
         pipe, device, tx_pipe = self._pipe, self.device, self._tx_pipe
         if tx_pipe is None:
             device.send(pipe, self._flits)
@@ -317,7 +317,7 @@ class Server(Uthread):
             return self._compute(core)
         return self._look(core)
 
-    def _look(self, core: Core) -> int:
+    def _look(self, core: Core) -> i64:
         costs = self._costs
         cost: i64 = 2 * costs.poll_clean
         if self._waits == UNDER_LOCK:
@@ -335,7 +335,7 @@ class Server(Uthread):
         self._state = _LOOK
         return RUNNING
 
-    def _looked(self, core: Core) -> int:
+    def _looked(self, core: Core) -> i64:
         if self._waits == UNDER_LOCK:
             self.lock.release(core.index)
             self.waiting = not self._found
@@ -346,7 +346,7 @@ class Server(Uthread):
         self.ended = PARKED
         return LEFT
 
-    def _wait_for_room(self, core: Core, again: Callable[[Core], int], room: int = 1) -> int:
+    def _wait_for_room(self, core: Core, again: Callable[[Core], i64], room: int = 1) -> i64:
         self._state = _NO_ROOM
         self._room = room
         self._again = again
@@ -354,7 +354,7 @@ class Server(Uthread):
         core.walk(self._room_walk)
         return SPINNING
 
-    def _wait_for_lock(self, core: Core, again: Callable[[Core], int]) -> int:
+    def _wait_for_lock(self, core: Core, again: Callable[[Core], i64]) -> i64:
         contended = self._costs.lock_contended
         core.spend(SCHEDULER, self.lock.wait(self._clock.now, contended) or contended)
         self._state = _LOCKED

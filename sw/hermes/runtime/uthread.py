@@ -40,14 +40,14 @@ class Uthread(ABC):
         return 0, 0
 
     @abstractmethod
-    def start(self, core: Core) -> int:
+    def start(self, core: Core) -> i64:
         """It has the core, and goes on; its first action begins now. As ``step``."""
 
     @abstractmethod
-    def step(self, core: Core) -> int:
+    def step(self, core: Core) -> i64:
         """Its action ended, now. RUNNING: the next began. SPINNING: it walks. LEFT: the core is free."""
 
-    def poll(self, core: Core) -> int:
+    def poll(self, core: Core) -> i64:
         """It walks, and looks now at its source, which is 0. As ``step``."""
         raise NotImplementedError(f"uthread {self.number} polls nothing")
 
