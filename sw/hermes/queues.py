@@ -4,7 +4,7 @@ from typing import Final
 
 from mypy_extensions import i64
 
-from hermes.words import Five, Fives
+from hermes.words import Five, fives
 from hermes.world import QUEUE_POP, QUEUE_PUSH, End, World
 
 CAPACITY: Final = 32768
@@ -41,7 +41,7 @@ class SpscQueue:
         self.popped: i64 = 0
         self._effects = world.effects
         self._wanted: i64 = 0
-        self._items = Fives()
+        self._items = fives()
 
     def __len__(self) -> int:
         return len(self._items)

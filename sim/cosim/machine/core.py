@@ -126,7 +126,9 @@ class Core(world.Core, Agent):
         """See hermes.world.Core."""
         self.woken |= 1 << source
         if self._spinning and not self._is_naive:
-            self._look_at(source, self._earliest(), 0)
+            earliest = self._earliest()
+            if earliest < self._poll_time:
+                self._look_at(source, earliest, 0)
 
     def alarm(self, source: int, time: i64, laps: i64 = 0) -> None:
         """See hermes.world.Core."""
@@ -146,7 +148,6 @@ class Core(world.Core, Agent):
             part = min(rest, log[at] >> _ACTIVITY_BITS)
             log[at] -= part << _ACTIVITY_BITS
             rest -= part
-        self._settle()
         self.busy_until = now
         self._spinning = False
         return left
@@ -172,7 +173,6 @@ class Core(world.Core, Agent):
         now = self._engine.now
         if self._software is None:
             self.spend(IDLE, now - self.busy_until)
-            self._settle()
         self._spinning = False
         self._has_left = True
         self._software = software
@@ -234,9 +234,7 @@ class Core(world.Core, Agent):
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
-        """All that was spent has passed; make room in the log."""
-        if self._logged < _FEW:
-            return
+        """All that was spent has passed: make room in the log."""
         if self._timeline is not None:
             for activity, duration in self._in_log():
                 self._timeline.add(activity, duration)
@@ -271,13 +269,14 @@ class Core(world.Core, Agent):
             return
         software = self._software
         assert software is not None
-        self._settle()
+        if self._logged >= _FEW:
+            self._settle()
         self._has_left = False
         goes_on = software.step()
         if self._has_left:
             return
         if goes_on:
-            self._act()
+            self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
         else:
             self._spin(software.ready())
 
@@ -291,7 +290,8 @@ class Core(world.Core, Agent):
         if self.busy_until != now:
             raise AccountingError(f"core {self.index} looks at {now} ps, but its time adds up to {self.busy_until} ps")
         self._spinning = False
-        self._settle()
+        if self._logged >= _FEW:
+            self._settle()
         ready = software.ready()
         if ready >> source & 1 or self._is_due(source):
             if software.poll(source):
@@ -335,10 +335,11 @@ class Core(world.Core, Agent):
                 stale = self._copies.stale
                 for first in table.lines:
                     ready |= stale >> first & table.all
-            if self._alarm_time != _NEVER:
-                self._look_at(self._alarm_source, max(self._alarm_time, start), self._alarm_laps)
         if ready:
             self._look_at(position.first(ready), start, 0)
+        alarm = self._alarm_time
+        if alarm < self._poll_time and self._spinning and not self._is_naive:
+            self._look_at(self._alarm_source, max(alarm, start), self._alarm_laps)
 
     def _earliest(self) -> i64:
         """When a look begins, at the earliest, that sees what is done now.
@@ -346,10 +347,10 @@ class Core(world.Core, Agent):
         At equal time a look comes after those effects only whose order is lower.
         """
         engine = self._engine
-        now = engine.now
+        earliest = engine.now
         if engine.order >= self._order:
-            now += 1
-        return max(now, self.busy_until)
+            earliest += 1
+        return earliest if earliest > self.busy_until else self.busy_until
 
     def _look_at(self, source: int, earliest: i64, laps: i64) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""

@@ -43,6 +43,8 @@ CONTROL: Final = 3  # runtimes that register
 DETECT: Final = 4  # congestion, and timers of runtimes without a core
 MESSAGES: Final = 5  # every queue; the next iteration starts one queue further on. Behind them: the word of each core
 RETRY_BUDGET: Final = 64
+_RECEIVE_BIT: Final = 1 << RECEIVE
+_COMPLETE_BIT: Final = 1 << COMPLETE
 
 _IDLE: Final = 0
 _GRANT: Final = 1
@@ -121,6 +123,7 @@ class IOKernel(Software):
         self._messages_per_visit: i64 = switches.messages_per_visit
         self._held_limit: i64 = switches.held_limit
         self._client_of_pipe: list[Client | None] = [None] * PIPES
+        self._has_registrations = False
         self._with_messages = 0  # bit q: queue q is not empty
         self._blocked = 0  # bit q: its oldest message waits for room in the own TX ring
         self._first_word = MESSAGES + len(queues)  # source of the word of core 1
@@ -183,6 +186,7 @@ class IOKernel(Software):
             self._with_messages |= 1 << queue
             self.core.wake(MESSAGES + queue)
         elif queue == self.registrations.number:
+            self._has_registrations = True
             self.core.wake(CONTROL)
         elif self.overflow.count:
             self.core.wake(LOOP)
@@ -192,19 +196,20 @@ class IOKernel(Software):
     def ready(self) -> int:
         """See hermes.world.Software."""
         ready = (self._with_messages & ~self._blocked) << MESSAGES
-        ready |= self._ksched.left >> 1 << self._first_word
+        if self._ksched.left:
+            ready |= self._ksched.left >> 1 << self._first_word
         woken = self.core.woken
-        if woken >> RECEIVE & 1:
+        if woken & _RECEIVE_BIT:
             if not self._own.has_notification():
-                self.core.woken &= ~(1 << RECEIVE)
+                self.core.woken &= ~_RECEIVE_BIT
             elif self.overflow.count <= self._held_limit:
-                ready |= 1 << RECEIVE
-        if woken >> COMPLETE & 1:
+                ready |= _RECEIVE_BIT
+        if woken & _COMPLETE_BIT:
             if self._own.has_completion():
-                ready |= 1 << COMPLETE
+                ready |= _COMPLETE_BIT
             else:
-                self.core.woken &= ~(1 << COMPLETE)
-        if self.registrations:
+                self.core.woken &= ~_COMPLETE_BIT
+        if self._has_registrations:
             ready |= 1 << CONTROL
         can_retry = self.overflow.count and self.overflow.retriable() is not None
         if self.cores.decided or self.mailbox.must_ring or can_retry:
@@ -224,7 +229,7 @@ class IOKernel(Software):
             if self._own.has_completion():
                 return self._begin_completion()
         elif source == CONTROL:
-            if self.registrations:
+            if self._has_registrations:
                 return self._begin(_REGISTER, CORES, self._costs.line_dirty + self._costs.message_receive)
         elif source == DETECT:
             return self._begin_detection()
@@ -280,6 +285,7 @@ class IOKernel(Software):
                 self.detector.finish()
         elif state == _REGISTER:
             record = self.records[self.registrations.pop()[1]]
+            self._has_registrations = bool(self.registrations)
             self.registered.append(record)
             self.cores.register(record)
         self._set_alarm()

@@ -10,7 +10,7 @@ from hermes.runtime.runqueue import Runqueue
 from hermes.runtime.spinlock import Spinlock
 from hermes.runtime.timers import NEVER
 from hermes.runtime.uthread import LEFT, RUNNING, Uthread
-from hermes.words import Fives
+from hermes.words import fives
 from hermes.world import (
     CORE_LEFT,
     SCHEDULER,
@@ -90,7 +90,7 @@ class Kthread(Software):
         self._is_ceding = False  # an interrupt landed
         self._has_yielded = False  # and nothing but a message is left to do
         self._victim = self
-        self._items = Fives()
+        self._items = fives()
         self._item: i64 = 0  # of them, the one that is being handled
         self._stealing = 0  # uthreads
         self._looked: i64 = 0  # when it last looked at its softIRQ queue
