@@ -59,6 +59,13 @@ class NicComparison:
     same_flows: bool
     same_hash: bool
 
+    def __str__(self) -> str:
+        events = sum(each.events for each in self.events)
+        worst = max((each.worst_ns for each in self.events), default=0)
+        parts = [f"{events:,} events, {sum(each.unmatched for each in self.events)} unmatched, worst {worst} ns"]
+        parts += [f"{name} {(fast.ns - rtl.ns) / rtl.ns:+.2%}" for name, (rtl, fast) in self.percentiles.items()]
+        return ", ".join([*parts, f"effects {'the same' if self.same_hash else 'differ'}"])
+
     def is_fine(self) -> bool:
         """Whether it keeps within what is promised of it."""
         pairs = self.percentiles.values()
@@ -71,8 +78,10 @@ class NicComparison:
         )
 
 
-def compare_nics(config: RunConfig, tell: Tell) -> NicComparison:
-    """Run ``config`` with both NICs, and let the fast one replay what the RTL got (about 11 kB of disk per request).
+def compare_nics(config: RunConfig, tell: Tell, *, replays: bool = True) -> NicComparison:
+    """Run ``config`` with both NICs, and let the fast one replay what the RTL got.
+
+    What is replayed takes about 11 kB of disk per request; without ``replays`` there are no events to compare.
 
     Raises
     ------
@@ -84,13 +93,16 @@ def compare_nics(config: RunConfig, tell: Tell) -> NicComparison:
         results: dict[str, dict[str, Any]] = {}
         for nic in ("rtl", "model"):
             own = config.model_copy(update={"nic": nic, "requests_file": True})
-            results[nic] = run(own, folder / nic, tell, record=folder if nic == "rtl" else None)
-        tell("replaying", 0, 0)
-        replay(folder / PINS, folder / "replayed.bin", config.link, folder)
+            results[nic] = run(own, folder / nic, tell, record=folder if replays and nic == "rtl" else None)
         latencies = [_latencies_ns(folder / nic / "requests.parquet") for nic in results]
         flows = [_flows(folder / nic / "echo.pcap") for nic in results]
+        events = []
+        if replays:
+            tell("replaying", 0, 0)
+            replay(folder / PINS, folder / "replayed.bin", config.link, folder)
+            events = differences(folder / TRANSFERS, folder / "replayed.bin")
         return NicComparison(
-            differences(folder / TRANSFERS, folder / "replayed.bin"),
+            events,
             _percentiles(*latencies),
             flows[0] == flows[1],
             results["rtl"]["event_hash"] == results["model"]["event_hash"],
@@ -122,9 +134,7 @@ def _latencies_ns(path: Path) -> NDArray[np.float64]:
     return found
 
 
-def _percentiles(
-    rtl_ns: NDArray[np.float64], fast_ns: NDArray[np.float64]
-) -> dict[str, tuple[Percentile, Percentile]]:
+def _percentiles(rtl_ns: NDArray[np.float64], fast_ns: NDArray[np.float64]) -> dict[str, tuple[Percentile, Percentile]]:
     found = {}
     for name, thousandths in PERCENTILES.items():
         if min(len(rtl_ns), len(fast_ns)) * (1000 - thousandths) >= 1000 * SAMPLES_BEYOND:

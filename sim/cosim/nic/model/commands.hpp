@@ -28,28 +28,37 @@ struct Operation {
     uint64_t data;
 };
 
-// A queue of indices in which each stands at most once (index_set.py).
+// A queue of indices in which each stands at most once (index_set.py). One that is offered is accepted a cycle later, and
+// meanwhile none moves to the output.
 class IndexSet {
   public:
     void configure(int64_t size) { members_.assign(static_cast<size_t>(size), false); }
-    // Accepted at `now`; whether the index is new.
-    bool add(int index, Cycle now) {
-        if (members_[static_cast<size_t>(index)]) return false;
+    void offer(Cycle now) { offered_ = now; }
+    void accept(int index, Cycle now) {
+        offered_ = now;
+        if (members_[static_cast<size_t>(index)]) return;
         members_[static_cast<size_t>(index)] = true;
         order_.push(now + kThrough) = index;
-        return true;
     }
-    bool ready(Cycle now) const { return order_.ready(now); }
-    Cycle next() const { return order_.next(); }
-    int take() {
-        const int index = order_.front();
+    bool ready(Cycle now) const { return has_output_ && shown_ <= now; }
+    Cycle next() const { return has_output_ ? shown_ : order_.next(); }
+    int take(Cycle now) {
+        has_output_ = false, taken_ = now;
+        return output_;
+    }
+    // When all else of a cycle is done.
+    void end(Cycle now) {
+        if (has_output_ || taken_ == now || offered_ == now || !order_.ready(now)) return;
+        has_output_ = true, output_ = order_.front(), shown_ = now + 1;
+        members_[static_cast<size_t>(output_)] = false;
         order_.pop();
-        members_[static_cast<size_t>(index)] = false;
-        return index;
     }
 
   private:
-    static constexpr Cycle kThrough = 3;
+    static constexpr Cycle kThrough = 2;
     std::vector<bool> members_;
     DelayQueue<int> order_;
+    bool has_output_ = false;
+    int output_ = 0;
+    Cycle offered_ = -1, taken_ = -1, shown_ = 0;
 };

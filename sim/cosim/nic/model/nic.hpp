@@ -33,9 +33,12 @@ class ModelNic {
     NicOutputs step(Cycle now, const NicInputs &in) {
         State &nic = *state_;
         NicOutputs out{};
+        const bool wants_reset = nic.page.wants_reset;
+        const TimestampSetting timestamp = nic.transmit.timestamp;
         const bool offers_completion = nic.transmit.requests.shows(now, nic.transmit.fetch, nic.page);
         const bool has_completion = locked_ ? chose_completion_ : offers_completion;
-        if (has_completion) {
+        if (to_host_gate_.closed) {
+        } else if (has_completion) {
             nic.transmit.requests.put(completion_);
             out.to_host = &completion_;
         } else if (nic.receive.writer.valid) {
@@ -44,26 +47,43 @@ class ModelNic {
         }
         const bool beat_taken = out.to_host && in.to_host_ready;
         if (out.to_host) locked_ = !(beat_taken && out.to_host->last()), chose_completion_ = has_completion;
-        if (nic.transmit.request_valid) request_ = nic.transmit.request, out.read_request = &request_;
-        if (nic.transmit.frames.valid) std::memcpy(tx_, nic.transmit.frames.beat, sizeof tx_), out.tx = tx_;
+        if (nic.transmit.request_valid && !request_gate_.closed) request_ = nic.transmit.request, out.read_request = &request_;
+        if (nic.transmit.frames.valid && !tx_gate_.closed) std::memcpy(tx_, nic.transmit.frames.beat, sizeof tx_), out.tx = tx_;
 
         nic.receive.step(now, beat_taken && !has_completion, max_payload_, nic.page);
         if (offers_completion) nic.transmit.requests.answered(beat_taken && has_completion);
         const bool is_open = now >= open_;
         std::optional<Access> access;
-        if (in.mmio && is_open) access.emplace(in.mmio);
+        if (in.mmio && is_open && !wants_reset) access.emplace(in.mmio);
         const bool wants_tx = access && access->is_tx() && !tx_asked_;
-        const Transmit::Taken taken{in.read_request_ready, in.tx_ready};
+        const Transmit::Taken taken{out.read_request && in.read_request_ready, out.tx && in.tx_ready};
         const bool tx_taken = nic.transmit.step(now, taken, in.completion, wants_tx ? &*access : nullptr, max_read_,
                                                 nic.receive.door, nic.page);
         if (access) out.mmio_taken = decode(*access, now, tx_taken);
-        if (in.rx) nic.receive.door.beat(in.rx, now, is_open, nic.page);
+        if (in.rx) nic.receive.door.beat(in.rx, now, is_open, timestamp, nic.page);
+        nic.receive.end(now);
+        const bool is_over = wants_reset && to_host_gate_.closed && request_gate_.closed && tx_gate_.closed;
+        to_host_gate_.end(wants_reset, out.to_host, beat_taken && out.to_host->last());
+        request_gate_.end(wants_reset, out.read_request, taken.request);
+        tx_gate_.end(wants_reset, out.tx, taken.beat && out.tx[18] & 1);
+        if (is_over) restart(now + parameters_.open);
         return out;
     }
     // The next cycle in which anything may happen without an input.
-    Cycle next(Cycle now) { return std::min(state_->receive.next(now), state_->transmit.next(now)); }
+    Cycle next(Cycle now) {
+        if (state_->page.wants_reset) return now + 1;
+        return std::min(state_->receive.next(now), state_->transmit.next(now));
+    }
 
   private:
+    // Ends a stream where nobody is left with half an item (output_gate.py).
+    struct Gate {
+        bool inside = false, closed = false;
+        void end(bool close, bool valid, bool taken_last) {
+            if (valid) inside = !taken_last;
+            closed = close && !inside;
+        }
+    };
     struct State {
         ExtensionPage page;
         Receive receive;
@@ -72,7 +92,11 @@ class ModelNic {
 
     void restart(Cycle open) {
         open_ = open;
+        const bool is_first = !state_ || state_->receive.door.is_at_start();
         state_ = std::make_unique<State>();
+        state_->receive.door.begin_at(is_first);
+        locked_ = tail_sent_ = waited_ = tx_asked_ = has_count_ = false;
+        to_host_gate_ = request_gate_ = tx_gate_ = {};
         state_->page.configure(parameters_);
         state_->receive.configure(parameters_);
         state_->transmit.configure(parameters_);
@@ -86,7 +110,9 @@ class ModelNic {
         if (access.is_mode && access.low) {
             if (Pipe *pipe = pipe_of(access.entry)) pipe->header_mode = access.data & 1;
         } else if (access.is_extension) {
+            const bool was_per_packet = state_->page.notify_per_packet;
             state_->page.write(access);
+            if (state_->page.notify_per_packet != was_per_packet) state_->receive.manager.change_mode(was_per_packet, now);
         }
         return true;
     }
@@ -101,10 +127,10 @@ class ModelNic {
             if (access.high) return false;
         } else if (is_index && access.high && access.is_pipe) {
             const bool merges = !operations.has_room();
-            if (merges && !waited_) return waited_ = true, false;
+            if (merges && !waited_) return operations.offer(now), waited_ = true, false;
             operations.add({Operation::kHeadCheck, access.page, PipeWord::kOther, access.tag, access.data}, now, state_->page);
         } else if (is_index && access.high && access.is_buffer) {
-            if (!waited_) return waited_ = true, false;
+            if (!waited_) return state_->receive.owed.offer_freed(now), waited_ = true, false;
             state_->receive.owed.freed(access.buffer(), now);
         }
         tail_sent_ = waited_ = false;
@@ -134,7 +160,7 @@ class ModelNic {
             data = *answer;
         } else if (access.is_extension) {
             if (!has_count_) {
-                count_ = state_->page.read(access.extension_word), has_count_ = true;
+                count_ = state_->page.read(access.extension_word, now), has_count_ = true;
                 counted_ = now + parameters_.extension_read - parameters_.register_read;
             }
             if (now < counted_) return false;
@@ -157,6 +183,7 @@ class ModelNic {
     int64_t max_payload_, max_read_;
     Cycle open_ = 0;
     std::unique_ptr<State> state_;
+    Gate to_host_gate_, request_gate_, tx_gate_;
     // the arbiter's choice stays until its write has ended
     bool locked_ = false, chose_completion_ = false;
     HostBeat completion_{}, shown_{};

@@ -19,10 +19,12 @@ class OwedNotifications {
     }
     bool has_room(Cycle now) const { return queue_.size() <= kDepth - kSettle || !queue_.ready(now); }
     void owe(int pipe, int buffer, Cycle now) { queue_.push(now) = {pipe, buffer}; }
-    // Software wrote the head of this buffer's ring.
+    // Software writes the head of a buffer's ring; a cycle later it has.
+    void offer_freed(Cycle now) { freed_.offer(now); }
     void freed(int buffer, Cycle now) {
-        if (static_cast<size_t>(buffer) < lists_.size()) freed_.add(buffer, now);
+        if (static_cast<size_t>(buffer) < lists_.size()) freed_.accept(buffer, now);
     }
+    void end(Cycle now) { freed_.end(now); }
     Cycle next(Cycle now) const {
         if (step_ != Step::kChoose || has_left_ || settle_) return now + 1;
         return std::max(now + 1, std::min(queue_.next(), freed_.next()));
@@ -35,7 +37,7 @@ class OwedNotifications {
                 if (has_left_) step_ = Step::kLeft;
                 else if (queue_.ready(now)) step_ = Step::kOwe;
                 else if (is_settled) step_ = Step::kFreed;
-                else if (!waits && freed_.ready(now)) buffer_ = freed_.take(), settle_ = kSettle;
+                else if (!waits && freed_.ready(now)) buffer_ = freed_.take(now), settle_ = kSettle;
                 break;
             case Step::kOwe: add(); break;
             case Step::kFreed:
@@ -48,7 +50,10 @@ class OwedNotifications {
                 list.any = false;
                 break;
             }
-            case Step::kRetry: step_ = Step::kAccept; break;
+            case Step::kRetry:
+                operations.offer(now);
+                step_ = Step::kAccept;
+                break;
             case Step::kAccept:
                 operations.retry(current_, now);
                 members_[static_cast<size_t>(current_)].any = false;
@@ -121,7 +126,7 @@ class Notifier {
 
   private:
     static constexpr uint32_t kIndexMask = (1 << 15) - 1;
-    static constexpr Cycle kToOwed = 4;
+    static constexpr Cycle kToOwed = 4, kToCount = 4;
 
     // Whether anything is left to be written.
     bool decide(Command &command, Cycle now, OwedNotifications &owed, ExtensionPage &page) {
@@ -145,12 +150,12 @@ class Notifier {
         if (command.notify) {
             command.slot = state.ring.address() / kLineBytes + (state.tail & mask);
             state.tail = (state.tail + 1) & mask;
-            page.counts[kNotifications]++;
+            page.count(kNotifications, now + kToCount);
         } else if (has_ring) {
-            page.counts[kOwedNotifications]++;
+            page.count(kOwedNotifications, now + kToCount);
             owed.owe(command.pipe, command.buffer, now + kToOwed);
         } else {
-            page.counts[kLostNotifications]++;
+            page.count(kLostNotifications, now + kToCount);
         }
         return command.notify || command.kind != CommandKind::kCheck;
     }

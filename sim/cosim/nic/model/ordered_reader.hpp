@@ -40,13 +40,13 @@ class OrderedReader {
         chunks_.assign(static_cast<size_t>(tags), {});
     }
     // Shows the next line if the one shown is taken, or none is.
-    void show(Cycle now, bool taken, uint64_t &timeouts) {
+    void show(Cycle now, bool taken, ExtensionPage &page) {
         if (line_valid && !taken) return;
         line_valid = false;
         if (freed_ == taken_) return;
         Chunk &chunk = chunks_[freed_ & mask_];
         if (!chunk.complete && !gave_up_) {
-            if (chunk.in_flight && now >= chunk.deadline) gave_up_ = true, timeouts++;
+            if (chunk.in_flight && now >= chunk.deadline) gave_up_ = true, page.count(kReadTimeouts, now + 1);
             return;
         }
         const bool is_missing = gave_up_ || shown_ > chunk.end, ends = shown_ + 1 >= chunk.flits;

@@ -36,7 +36,7 @@ class Packetiser {
                 return line && line->epoch != was_epoch;
             } else if (can_decide) {
                 decides = true, decided_valid_ = true, measured_valid_ = false;
-                writes = decide(page);
+                writes = decide(now, page);
             }
         }
         if (!line) return false;
@@ -87,7 +87,7 @@ class Packetiser {
     }
 
     // Whether it wrote to the table.
-    bool decide(ExtensionPage &page) {
+    bool decide(Cycle now, ExtensionPage &page) {
         const bool has_data = is_request() || is_fragment(), is_mark_of_request = measured_.kind == ReadKind::kNothing;
         const bool was_inside = inside_, is_mine = inside_ && measured_.buffer == owner_;
         const int held = is_mine ? frame_.held : row_.held;
@@ -101,7 +101,7 @@ class Packetiser {
         const bool holds = (has_data ? stays && is_request() : is_mark_of_request && held) && !is_full;
         const bool drops_unfinished = has_data ? stays && is_request() && is_full : is_full || (!is_mark_of_request && held);
         const bool is_over = (has_data && ((keep && ends_frame) || drop)) || drops_unfinished;
-        if ((has_data && drop) || drops_unfinished) page.drop(kTxError);
+        if ((has_data && drop) || drops_unfinished) page.drop(kTxError, now + 1);
 
         flit_.first = !inside_ || !has_begun_, flit_.last = ends_frame;
         result_of(held, holds, is_over, has_data, drops_unfinished);

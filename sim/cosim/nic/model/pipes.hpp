@@ -13,22 +13,24 @@ class OperationQueue {
         through_ = parameters.head_to_notification - kStagesCycles;
     }
     bool has_room() const { return queue_.size() < depth_; }
-    // A head check always has room.
+    // A head check that finds no room is merged: it is offered, and a cycle later accepted.
+    void offer(Cycle now) { merged_.offer(now); }
     void add(const Operation &operation, Cycle now, ExtensionPage &page) {
         if (has_room() || operation.index >= pipes_) {
             queue_.push(now + through_) = operation;
         } else {
-            page.counts[kMergedHeadChecks]++;
-            merged_.add(operation.index, now + 1);
+            page.count(kMergedHeadChecks, now + 1);
+            merged_.accept(operation.index, now);
         }
     }
-    void retry(int pipe, Cycle now) { merged_.add(pipe, now); }
+    void retry(int pipe, Cycle now) { merged_.accept(pipe, now); }
+    void end(Cycle now) { merged_.end(now); }
     bool ready(Cycle now) const { return queue_.ready(now) || merged_.ready(now); }
     Cycle next() const { return std::min(queue_.next(), merged_.next()); }
     Operation take(Cycle now) {
         const bool from_set = merged_.ready(now) && (set_next_ || !queue_.ready(now));
         set_next_ = !from_set;
-        if (from_set) return {Operation::kRetry, merged_.take(), PipeWord::kOther, 0, 0};
+        if (from_set) return {Operation::kRetry, merged_.take(now), PipeWord::kOther, 0, 0};
         const Operation operation = queue_.front();
         queue_.pop();
         return operation;
@@ -66,9 +68,15 @@ class PipeManager {
         }
     }
     DelayQueue<Command> &commands() { return commands_; }
+    // Whether packets notify each changes in this cycle; it counts for packets that were taken up to a cycle ago.
+    void change_mode(bool armed, Cycle now) {
+        for (const Latest &latest : latest_)
+            if (latest.pipe && latest.at >= now - 1) latest.pipe->armed = armed;
+    }
 
   private:
     static constexpr uint32_t kIndexMask = (1 << 20) - 1;
+    static constexpr Cycle kToCount = 4;
 
     Pipe *pipe(int index) { return static_cast<size_t>(index) < pipes.size() ? &pipes[static_cast<size_t>(index)] : nullptr; }
     void store(const Door::Steered &steered, Cycle now, ExtensionPage &page) {
@@ -90,14 +98,15 @@ class PipeManager {
         command.base = (state.ring.address() & ~uint64_t{1023}) / kLineBytes;
         command.buffer = static_cast<int>(state.ring.low & 1023);
         if (cause != kNone) {
-            page.drop(cause);
+            page.drop(cause, now + kToCount);
             if (owner && !steered.miss) state.drops++;
             return;
         }
-        page.counts[kRxPackets]++;
+        page.count(kRxPackets, now + kToCount);
         command.notify = !state.armed;
         state.tail = command.tail = (tail + static_cast<uint32_t>(flits)) & mask;
         state.armed = !page.notify_per_packet;
+        latest_[1] = latest_[0], latest_[0] = {now, &state};
     }
     void operate(const Operation &operation, Cycle now) {
         Pipe none, *owner = pipe(operation.index);
@@ -140,6 +149,12 @@ class PipeManager {
         return operation.data;
     }
 
+    struct Latest {
+        Cycle at = 0;
+        Pipe *pipe = nullptr;
+    };
+
     bool packet_next_ = false;
+    std::array<Latest, 2> latest_;  // packets put into pipes
     DelayQueue<Command> commands_;
 };

@@ -26,6 +26,7 @@ class Receive {
         if (manager_has_room) manager.step(now, door, operations, page);
         owed.step(now, operations);
     }
+    void end(Cycle now) { operations.end(now), owed.end(now); }
     // The next cycle in which anything may happen without an input.
     Cycle next(Cycle now) {
         if (writer.is_active()) return now + 1;

@@ -2,6 +2,7 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "parameters.hpp"
 #include "pins.hpp"
@@ -72,15 +73,22 @@ class ExtensionPage {
   public:
     int pipe_ring = 0, notification_ring = 0;  // 2 ** this many lines
     bool notify_per_packet = false, accept_ipv6 = false, wants_reset = false;
-    std::array<uint64_t, kCounters> counts{};
 
     void configure(const NicParameters &parameters) {
         parameters_ = parameters;
         pipe_ring = log2_of(parameters.pipe_flits), notification_ring = log2_of(parameters.notification_slots);
     }
-    void drop(int cause) { counts[static_cast<size_t>(kFirstDrop + cause - 1)]++; }
-    uint64_t read(int word) const {
-        if (word >= kFirstCounter && word < kFirstCounter + kCounters) return counts[static_cast<size_t>(word - kFirstCounter)];
+    // What happens in this cycle counts from a later one on.
+    void count(int counter, Cycle from) {
+        if (pending_.size() >= kMostPending) settle(from - kLatest);
+        pending_.push_back({from, counter});
+    }
+    void drop(int cause, Cycle from) { count(kFirstDrop + cause - 1, from); }
+    uint64_t read(int word, Cycle now) {
+        if (word >= kFirstCounter && word < kFirstCounter + kCounters) {
+            settle(now);
+            return counts_[static_cast<size_t>(word - kFirstCounter)];
+        }
         switch (word) {
             case 0: return kMagic;
             case 1: return kVersion;
@@ -110,6 +118,22 @@ class ExtensionPage {
   private:
     static constexpr uint64_t kMagic = 0x0043494e6d726548, kVersion = 2, kCapabilities = 0xff;
     static constexpr int kFirstCounter = 32, kSmallestRing = 3;
+    static constexpr size_t kMostPending = 256;
+    static constexpr Cycle kLatest = 4;  // no event counts later than that
+    struct Event {
+        Cycle from;
+        int counter;
+    };
+
+    // Counts what counts by now; what comes later is no earlier than that.
+    void settle(Cycle now) {
+        size_t kept = 0;
+        for (const Event &event : pending_) {
+            if (event.from > now) pending_[kept++] = event;
+            else counts_[static_cast<size_t>(event.counter)]++;
+        }
+        pending_.resize(kept);
+    }
 
     static int log2_of(int64_t power) { return 63 - __builtin_clzll(static_cast<uint64_t>(power)); }
     static void set_ring(int &ring, uint64_t lines, int largest) {
@@ -117,4 +141,6 @@ class ExtensionPage {
             ring = log2_of(static_cast<int64_t>(lines));
     }
     NicParameters parameters_{};
+    std::array<uint64_t, kCounters> counts_{};
+    std::vector<Event> pending_;
 };

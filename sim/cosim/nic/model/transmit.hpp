@@ -38,10 +38,10 @@ class Transmit {
         frames.step(now, taken.beat, timestamp, page);
         const ReadLine *line = data_.line_valid ? &data_.line : nullptr;
         const bool line_taken = packetiser_.step(now, frames_have_room, line, frames, requests, page);
-        data_.show(now, line_taken, page.counts[kReadTimeouts]);
+        data_.show(now, line_taken, page);
         if (data_.ask(now, takes_data, max_read) && requests.offers_job(now)) data_.take_job(requests.take_job());
         const bool slot_taken = slots_.line_valid && take_slot(now, door, page);
-        slots_.show(now, slot_taken, page.counts[kReadTimeouts]);
+        slots_.show(now, slot_taken, page);
         if (slots_.ask(now, takes_slots, max_read) && !slots_were_free) {
             slots_.take_job(fetch.slots());
             fetch.slots_taken();
@@ -60,6 +60,7 @@ class Transmit {
   private:
     static constexpr int kFirstRequestTag = 128;
     static constexpr Cycle kConfigured = 9;  // from a slot's line to the completion of a setting
+    static constexpr Cycle kToAsk = 2;       // from a flow operation to its question to the table
     static constexpr int kLastStampOffset = 60;
 
     OrderedReader &reader_of(int tag) { return tag >= kFirstRequestTag ? slots_ : data_; }
@@ -88,7 +89,6 @@ class Transmit {
             case 0x101: return change_rule(FlowOperation::kStatus, now, door, page, code);
             case 2:
                 timestamp = {enable, static_cast<int>(std::min<uint64_t>(second, kLastStampOffset))};
-                door.timestamp = timestamp;
                 break;
             case 3: frames.limiter.set(enable, first >> 16 & 0xffff, first & 0xffff, now); break;
             case 4:
@@ -109,18 +109,21 @@ class Transmit {
             rule.pipe &= kRegisterPipes - 1;
             outcome_ = door.table.ask(kind, rule);
             rule_done_ = now + flow_cycles_ + outcome_.cycles;
+            asks_ = now + kToAsk;
         }
+        // the table is asked in a gap between frames
+        if (now == asks_ && door.enters_director(now)) asks_++, rule_done_++;
         if (now < rule_done_) return false;
         rule_done_ = 0;
         door.settle(now - 1);
         door.table.write();
         code = outcome_.code;
-        if (code == FlowTable::kTableFull) page.counts[kFlowInsertsFailed]++;
+        if (code == FlowTable::kTableFull) page.count(kFlowInsertsFailed, now + 1);
         return true;
     }
 
     OrderedReader slots_, data_;
     Packetiser packetiser_;
-    Cycle flow_cycles_ = 0, rule_done_ = 0;
+    Cycle flow_cycles_ = 0, rule_done_ = 0, asks_ = 0;
     FlowTable::Outcome outcome_{};
 };

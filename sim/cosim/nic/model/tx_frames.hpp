@@ -12,9 +12,9 @@ inline uint64_t tick_of(Cycle cycle) { return static_cast<uint64_t>(cycle) * 4 /
 class RateLimiter {
   public:
     void set(bool enable, int numerator, int denominator, Cycle now) {
+        credit_ = is_limited_ ? credit(tick_of(now)) : 0, since_ = tick_of(now);
         is_limited_ = enable && numerator && denominator;
         numerator_ = numerator, denominator_ = denominator;
-        credit_ = 0, since_ = tick_of(now);
     }
     bool may_start(Cycle now) const { return !is_limited_ || credit(tick_of(now - 1)) > 0; }
     void charge(Cycle now) {
@@ -72,7 +72,7 @@ class TxFrameBuffer {
         if (valid && !taken) return;
         if (valid) {
             const bool ended = beat[18] & 1;
-            if (ended) inside_ = false, page.counts[kTxFrames]++;
+            if (ended) inside_ = false, page.count(kTxFrames, now + 1);
         }
         valid = false;
         while (frames_.ready(now)) visible_ = frames_.front(), frames_.pop();

@@ -107,7 +107,7 @@ class TxRequests {
         }
         due_ = releases_ ? held_[place(oldest.buffer, place_)] : oldest;
         if (was_shown_ || due_.generation == fetch.generation(due_.buffer)) return true;
-        page.counts[kLostCompletions]++;
+        page.count(kLostCompletions, now + 1);
         leave();
         return false;
     }
