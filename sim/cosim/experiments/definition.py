@@ -55,10 +55,10 @@ class ScaleOfSweep(Frozen):
 
     vary: dict[str, list[Setting]] = Field(default_factory=dict, description="a table of lists of values")
     hold: Settings = Field(default_factory=dict, description="a table of settings")
-    skip: bool = Field(False, description="true or false: whether this scale leaves the sweep out")
-    seeds: int | None = Field(None, ge=1, le=100, description="1 to 100 seeds")
-    constants: int | None = Field(None, ge=0, description="a number of constants of the cost profile")
-    step_gbit: float | None = Field(None, gt=0, le=50, description="Gb/s, up to 50")
+    skip: bool = Field(default=False, description="true or false: whether this scale leaves the sweep out")
+    seeds: int | None = Field(default=None, ge=1, le=100, description="1 to 100 seeds")
+    constants: int | None = Field(default=None, ge=0, description="a number of constants of the cost profile")
+    step_gbit: float | None = Field(default=None, gt=0, le=50, description="Gb/s, up to 50")
 
 
 class Sweep(Frozen):
@@ -88,19 +88,19 @@ class Sweep(Frozen):
     name: str = Field(pattern=NAME, description=_NAME)
     vary: dict[str, list[Setting]] = Field(default_factory=dict, description="a table of lists of values")
     cases: list[Case] = Field(default_factory=list, description="a list of { label, set }")
-    use: str | None = Field(None, description="the name of a list in [cases]")
+    use: str | None = Field(default=None, description="the name of a list in [cases]")
     hold: Settings = Field(default_factory=dict, description="a table of settings")
-    systems: list[str] | None = Field(None, description=f"a list of {', '.join(SYSTEMS)}")
-    nics: list[str] | None = Field(None, description="a list of rtl and model")
-    constants: int = Field(0, ge=0, description="a number of constants of the cost profile")
-    measure: Literal["run", "zero_loss"] = Field("run", description="run or zero_loss")
-    step_gbit: float = Field(0.1, gt=0, le=50, description="Gb/s, up to 50")
+    systems: list[str] | None = Field(default=None, description=f"a list of {', '.join(SYSTEMS)}")
+    nics: list[str] | None = Field(default=None, description="a list of rtl and model")
+    constants: int = Field(default=0, ge=0, description="a number of constants of the cost profile")
+    measure: Literal["run", "zero_loss"] = Field(default="run", description="run or zero_loss")
+    step_gbit: float = Field(default=0.1, gt=0, le=50, description="Gb/s, up to 50")
     quick: ScaleOfSweep = Field(
-        ScaleOfSweep(skip=False, seeds=None, constants=None, step_gbit=None),
+        default=ScaleOfSweep(),
         description="a table: vary, hold, skip, seeds",
     )
     full: ScaleOfSweep = Field(
-        ScaleOfSweep(skip=False, seeds=None, constants=None, step_gbit=None),
+        default=ScaleOfSweep(),
         description="a table: vary, hold, skip, seeds",
     )
 
@@ -146,26 +146,26 @@ class Figure(Frozen):
     title: str = Field(min_length=1, description="text")
     sweep: str = Field(description="the name of a sweep")
     kind: Literal["lines", "bars", "stack", "series", "tornado", "changes"] = Field(
-        "lines", description="lines, bars, stack, series, tornado or changes"
+        default="lines", description="lines, bars, stack, series, tornado or changes"
     )
-    x: str = Field("case", description="the name of a column")
+    x: str = Field(default="case", description="the name of a column")
     y: list[str] = Field(min_length=1, description="a list of columns")
-    lines: str = Field("system", description="the name of a column")
-    panels: str | None = Field(None, description="the name of a column")
+    lines: str = Field(default="system", description="the name of a column")
+    panels: str | None = Field(default=None, description="the name of a column")
     where: dict[str, Setting | list[Setting]] = Field(default_factory=dict, description="a table of columns and values")
-    x_log: bool = Field(False, description="true or false")
-    y_log: bool = Field(False, description="true or false")
+    x_log: bool = Field(default=False, description="true or false")
+    y_log: bool = Field(default=False, description="true or false")
     says: list[Literal["ends", "compare", "knee", "largest", "peak", "ranking", "change"]] = Field(
-        ["ends", "compare"], description="a list of ends, compare, knee, largest, peak, ranking and change"
+        default=["ends", "compare"], description="a list of ends, compare, knee, largest, peak, ranking and change"
     )
 
 
 class Scale(Frozen):
     """What --quick or --full changes in the whole experiment, and what readers must know of it."""
 
-    seeds: int = Field(1, ge=1, le=100, description="1 to 100 seeds")
+    seeds: int = Field(default=1, ge=1, le=100, description="1 to 100 seeds")
     hold: Settings = Field(default_factory=dict, description="a table of settings")
-    note: str = Field("", description="text that stands beside each figure")
+    note: str = Field(default="", description="text that stands beside each figure")
 
 
 class Experiment(Frozen):
@@ -190,14 +190,14 @@ class Experiment(Frozen):
     id: str = Field(pattern=NAME, description=_NAME)
     title: str = Field(min_length=1, description="text")
     question: str = Field(min_length=1, description="text")
-    setting: str = Field("", description="text: what a reader must know of the setting")
+    setting: str = Field(default="", description="text: what a reader must know of the setting")
     hold: Settings = Field(default_factory=dict, description="a table of settings")
-    quick: Scale = Field(Scale(seeds=1, note=""), description="a table: seeds, hold, note")
-    full: Scale = Field(Scale(seeds=3, note=""), description="a table: seeds, hold, note")
+    quick: Scale = Field(default=Scale(), description="a table: seeds, hold, note")
+    full: Scale = Field(default=Scale(seeds=3), description="a table: seeds, hold, note")
     cases: dict[str, list[Case]] = Field(default_factory=dict, description="a table of lists of { label, set }")
     sweep: list[Sweep] = Field(min_length=1, description="one or more [[sweep]]")
     figure: list[Figure] = Field(default_factory=list, description="any number of [[figure]]")
-    trace: Settings | None = Field(None, description="a table of settings")
+    trace: Settings | None = Field(default=None, description="a table of settings")
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:

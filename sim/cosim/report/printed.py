@@ -1,5 +1,6 @@
 """Figures for paper: PDF and PNG, readable in grey, lines labelled where they end."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo", "--", "**", "||")
 COLUMNS = 3
 _GREY = "#555555"
 _DIRECT, _DENSE = 4, 40
-_LABEL_PX = 12
+_LABEL_PX, _WRAP = 12, 30
 _TITLE_INCH = 0.085
 _TICKS = 9
 _DECADES = 100
@@ -63,7 +64,7 @@ def _figure(drawing: Drawing) -> Canvas:
         _PAINTERS[panel.kind](place, panel)
         place.set_title(panel.title, fontsize=9)
         place.set_xlabel(panel.x_label)
-        place.set_ylabel(panel.y_label)
+        place.set_ylabel(textwrap.fill(panel.y_label, _WRAP))
     for place in list(axes.flat)[count:]:
         place.set_visible(False)
     has_legend = _legend(figure, drawing)
@@ -207,6 +208,8 @@ def _draw_bars(axes: Axes, panel: Panel) -> None:
     if panel.y_log:
         axes.set_yscale("log")
         _plain_numbers(axes)
+    else:
+        axes.set_ylim(bottom=0)
 
 
 def _draw_stack(axes: Axes, panel: Panel) -> None:

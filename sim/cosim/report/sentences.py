@@ -126,22 +126,31 @@ def _knee(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
 
 
 def _largest(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
-    """Of each panel of a stack or tornado: what is largest in it."""
+    """Of each panel: what is the largest part of its last stack, or what moves a tornado most."""
     said = []
     for panel in drawn.panels:
-        who = f"With {panel.title}, what" if panel.title else "What"
-        line, x, value = max(
-            ((line, x, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)),
-            key=lambda item: abs(item[2]),
-        )
+        who = f"With {panel.title}" if panel.title else ""
         if panel.kind == "tornado":
-            end = f" at its {line.label} end" if len(panel.lines) > 1 else ""
-            said.append(f"{who} moves {panel.x_label.partition(',')[0]} most is {x}{end}: {value:+.3g} %.")
-        else:
-            what, of = _quantity(panel)
-            most = f"{_with_unit(value, of)} at {_at(panel, x)}"
-            said.append(f"{who} has the largest part of {what} is {line.label}: {most}.")
+            bars = [
+                (abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)
+            ]
+            _size, x, end, change = max(bars)
+            name = f"{x} at its {end} end" if len(panel.lines) > 1 else x
+            what = panel.x_label.partition(",")[0]
+            said.append(_sentence(f"{who}, what moves {what} most is {name}: {change:+.3g} %."))
+            continue
+        last = max(panel.lines, key=lambda line: len(line.x)).x[-1]
+        most = max((line for line in panel.lines if last in line.x), key=lambda line: line.y[line.x.index(last)])
+        what, of = _quantity(panel)
+        value = _with_unit(most.y[most.x.index(last)], of)
+        said.append(_sentence(f"{who}, the largest part of {what} at {_at(panel, last)} is {most.label}: {value}."))
     return said
+
+
+def _sentence(text: str) -> str:
+    """Begins with a capital letter, and with nothing before it."""
+    text = text.removeprefix(", ")
+    return text[0].upper() + text[1:]
 
 
 def _ranking(figure: Figure, _: Drawing, rows: Sequence[Row]) -> list[str]:
