@@ -4,10 +4,10 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long sim verilog figures lint bench clean
+.PHONY: help run test test-long sim verilog figures lint bench experiments experiments-full clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(READY): pyproject.toml constraints.txt scripts/setup.sh
 	@scripts/setup.sh $(PYTHON)
@@ -37,6 +37,12 @@ lint: $(READY) ## style and types
 
 bench: $(READY) ## how fast the co-simulation is, in ratios of one run
 	$(BIN)/python -m cosim.bench
+
+experiments: $(READY) ## the quick set of all experiments: tables, figures and build/report/index.html
+	$(BIN)/hermes experiment all
+
+experiments-full: $(READY) ## the full set, which may take hours; what is finished is kept, so it may be interrupted
+	$(BIN)/hermes experiment all --full --out build/report-full
 
 clean: ## what the other targets made
 	rm -rf .venv build out *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cosim.build import PROJECT
+from cosim.cache import PROJECT
 from cosim.measure.stages import STAGES, TIMES
 from cosim.pcie.link import LinkParameters
 from cosim.switch_settings import SWITCH_NAMES, accepted_by

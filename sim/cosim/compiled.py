@@ -4,17 +4,21 @@ The simulator's process finds the packages, compiled, before those that this pro
 and debuggers see Python.
 """
 
+import ast
 import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 
-from cosim.build import PROJECT, cached, digest, run_step
+from cosim.cache import PROJECT, cached, digest, run_step
 
 _PACKAGES = (PROJECT / "sw" / "hermes", PROJECT / "sim" / "cosim")
+_ABOVE_RUNS = ("experiments", "report")
+"""Packages that no run imports: a change there is none of the simulator."""
 _HOT = (
     *("hermes/*.py", "hermes/apps/*.py", "hermes/enso/*.py", "hermes/iokernel/*.py", "hermes/runtime/*.py"),
     *("cosim/engine.py", "cosim/machine/*.py", "cosim/bench/queue_pattern.py"),
@@ -41,7 +45,8 @@ def hot_modules(root: Path) -> list[str]:
 def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:
     """The folder with the compiled packages, for PYTHONPATH; None if mypyc is not installed.
 
-    The first call after a change of the sources takes half a minute or more; ``tell`` is called before.
+    The first call after a change of what is compiled, or of what that imports, takes a minute; ``tell`` is called
+    before.
 
     Raises
     ------
@@ -50,17 +55,59 @@ def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:
     """
     if importlib.util.find_spec("mypyc") is None:
         return None
-    sources = sorted(path for package in _PACKAGES for path in package.rglob("*.py"))
-    names = (str(path.relative_to(PROJECT)) for path in sources)
-    key = digest(_SETUP, sys.version, version("mypy"), *names, *sources)
+    sources = {
+        str(path.relative_to(package.parent)): path for package in _PACKAGES for path in sorted(package.rglob("*.py"))
+    }
+    machine_code = _machine_code(sources, tell)
+
+    def assemble(folder: Path) -> None:
+        _copy_packages(folder)
+        for path in machine_code.rglob("*.so"):
+            shutil.copy2(path, folder / path.relative_to(machine_code))
+
+    return cached("compiled", digest(machine_code.name, *sources, *sources.values()), assemble)
+
+
+def _machine_code(sources: Mapping[str, Path], tell: Callable[[], None]) -> Path:
+    """A folder with the compiled modules, each where its source is in the packages."""
+    needed = _with_imports(sources)
+    key = digest(_SETUP, sys.version, version("mypy"), *needed, *(sources[name] for name in needed))
 
     def make(folder: Path) -> None:
         tell()
-        for package in _PACKAGES:
-            shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
-        (folder / "setup.py").write_text(_SETUP)
-        environment = {**os.environ, "PYTHONPATH": "", "CFLAGS": "-w", "MYPYPATH": ""}
-        run_step([sys.executable, "setup.py", "build_ext", "--inplace", *hot_modules(folder)], folder, environment)
-        shutil.rmtree(folder / "build")
+        with tempfile.TemporaryDirectory() as scratch:
+            _copy_packages(Path(scratch))
+            (Path(scratch) / "setup.py").write_text(_SETUP)
+            environment = {**os.environ, "PYTHONPATH": "", "CFLAGS": "-w", "MYPYPATH": ""}
+            modules = hot_modules(Path(scratch))
+            run_step([sys.executable, "setup.py", "build_ext", "--inplace", *modules], Path(scratch), environment)
+            for path in Path(scratch).rglob("*.so"):
+                if "build" not in path.relative_to(scratch).parts:
+                    (folder / path.relative_to(scratch)).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.move(path, folder / path.relative_to(scratch))
 
-    return cached("compiled", key, make)
+    return cached("machine-code", key, make)
+
+
+def _copy_packages(folder: Path) -> None:
+    for package in _PACKAGES:
+        shutil.copytree(package, folder / package.name, ignore=shutil.ignore_patterns("__pycache__", "*.so"))
+
+
+def _with_imports(sources: Mapping[str, Path]) -> list[str]:
+    """What the compiler reads of these: the hot modules, and all that they import."""
+    files = {name.removesuffix(".py").removesuffix("/__init__").replace("/", "."): name for name in sources}
+    waiting = [name for package in _PACKAGES for name in hot_modules(package.parent) if name in sources]
+    found = set(waiting)
+    while waiting:
+        for node in ast.walk(ast.parse(sources[waiting.pop()].read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                modules = [node.module, *(f"{node.module}.{each.name}" for each in node.names)]
+            elif isinstance(node, ast.Import):
+                modules = [each.name for each in node.names]
+            else:
+                continue
+            new = {files[module] for module in modules if module in files} - found
+            found |= new
+            waiting += new
+    return sorted(found)

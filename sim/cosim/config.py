@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from cosim.cost_settings import CONSTANTS, CostSettings
 from cosim.pcie.link import LinkParameters
 from cosim.switch_settings import SWITCH_NAMES, SwitchSettings
 from cosim.traffic import arrivals as arrival_forms
@@ -30,7 +31,7 @@ from hermes.systems import SYSTEMS
 
 __all__ = ["ConfigError", "RunConfig"]
 
-GENERATED_REQUESTS = 20_000
+GENERATED_REQUESTS = {"rtl": 20_000, "model": 200_000}
 """Where neither a number nor a capture is given."""
 DEFAULT_RATE = 10**6
 
@@ -45,8 +46,18 @@ SET: Mapping[str, tuple[str, ...]] = {
     **{f"kv_{name}": ("kv", name) for name in KvLoad.model_fields},
     **{name: ("switches", field) for name, field in SWITCH_NAMES.items()},
     **{f"link.{field.name}": ("link", field.name) for field in fields(LinkParameters)},
+    "cost_scale": ("costs", "scale"),
+    **{f"cost.{name}": ("costs", "constants", name) for name in CONSTANTS},
 }
 """Settings that are changed by ``--set``, and where each is; the others have a flag of their own."""
+_DESCRIBED: Mapping[str, type[Frozen]] = {"kv": KvLoad, "costs": CostSettings}
+"""Groups whose fields say what they accept."""
+
+FLAGS = frozenset(
+    {"system", "nic", "workload", "service", "cores", "uthreads", "flows", "batch", "rate", "requests", "pcap", "rtt"}
+    | {"seed", "waves", "trace"}
+)
+"""Settings with a flag of their own, by its name."""
 
 
 def _known_system(name: str) -> str:
@@ -81,7 +92,7 @@ class RunConfig(Frozen):
     """
 
     system: Annotated[str, AfterValidator(_known_system)] = Field("indirect", description=", ".join(SYSTEMS))
-    nic: Literal["rtl"] = Field("rtl", description="rtl")
+    nic: Literal["rtl", "model"] = Field("rtl", description="rtl or model")
     workload: Literal["echo", "spin", "kv"] = Field("echo", description="echo, spin or kv")
     service: Service = Field(Constant(time_ps=0), description=service_forms.FORMS)
     cores: int = Field(4, ge=1, le=64, description="1 to 64 application cores")
@@ -94,6 +105,7 @@ class RunConfig(Frozen):
     )
     batch: bool = Field(False, description="on or off")
     switches: SwitchSettings = Field(Switches(), description="the fields of hermes.switches.Switches")
+    costs: CostSettings = Field(CostSettings(), description="the fields of CostSettings")
     pcap: Path | None = Field(None, description="a capture (pcap or pcapng)")
     clients: int | None = Field(None, ge=1, description="1 or more clients, no more than flows, without a capture")
     think_ps: Duration | None = Field(
@@ -112,7 +124,7 @@ class RunConfig(Frozen):
         description=f"1 to {MOST_CONNECTIONS} connections, and none with a capture, which has its own",
     )
     requests: int | None = Field(
-        default_factory=lambda settled: None if settled.get("pcap") else GENERATED_REQUESTS,
+        default_factory=lambda settled: None if settled.get("pcap") else GENERATED_REQUESTS[settled.get("nic", "rtl")],
         ge=1,
         le=10**7,
         description="1 to 10000000 requests, and none with a capture, which has its own",
@@ -243,21 +255,45 @@ class RunConfig(Frozen):
             key, equals, value = assignment.partition("=")
             if not equals or key not in SET:
                 raise ConfigError(f"set is {assignment!r}; accepted is KEY=VALUE with KEY one of {', '.join(SET)}")
-            *group, name = SET[key]
-            (settings.setdefault(group[0], {}) if group else settings)[name] = value
+            *groups, name = SET[key]
+            place = settings
+            for group in groups:
+                place = place.setdefault(group, {})
+            place[name] = value
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
             wrong = error.errors()[0]
         cause = wrong.get("ctx", {}).get("error")
-        place = tuple(map(str, wrong["loc"]))
-        if isinstance(cause, ConfigError) or place == ("link",):  # it says it better
+        where = tuple(map(str, wrong["loc"]))
+        if isinstance(cause, ConfigError) or where == ("link",):  # it says it better
             raise ConfigError(str(cause))
-        if place[0] in ("link", "kv"):
-            key = next(key for key, path in SET.items() if path == place[:2])
-            accepted = "a whole number" if place[0] == "link" else KvLoad.model_fields[place[1]].description
+        if where[0] in _DESCRIBED:
+            key = next(key for key, path in SET.items() if path == where[:2])
+            accepted = _DESCRIBED[where[0]].model_fields[where[1]].description
             raise ConfigError(f"{key} is {wrong['input']!r}; accepted is {accepted}")
-        raise ConfigError(f"{place[0]} is {settings[place[0]]!r}; {cls.accepted(place[0])}")
+        if where[0] == "link":
+            key, accepted = f"link.{where[1]}", "a whole number"
+            raise ConfigError(f"{key} is {wrong['input']!r}; accepted is {accepted}")
+        raise ConfigError(f"{where[0]} is {settings[where[0]]!r}; {cls.accepted(where[0])}")
+
+    @classmethod
+    def from_settings(cls, settings: Iterable[str]) -> Self:
+        """The configuration of ``key=value`` each, where a key is a flag's name or one that ``--set`` takes.
+
+        Raises
+        ------
+        ConfigError
+            As ``from_flags``.
+        """
+        flags, assignments = {}, []
+        for setting in settings:
+            key, equals, value = setting.partition("=")
+            if equals and key in FLAGS:
+                flags[key] = value
+            else:
+                assignments.append(setting)
+        return cls.from_flags(flags, assignments)
 
     @classmethod
     def accepted(cls, name: str) -> str:

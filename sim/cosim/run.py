@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from cocotb.handle import HierarchyObject
 from numpy.typing import NDArray
 
 from cosim.compiled import compiled_packages
@@ -28,8 +27,8 @@ from cosim.measure.perfetto_file import require_perfetto
 from cosim.measure.requests_file import require_parquet
 from cosim.measure.result import Outcome, measure
 from cosim.measure.trace import require_few
-from cosim.nic.rtl import LOG, SimulatorError, nic_model
-from cosim.nic.rtl import simulate as simulate_in_child
+from cosim.nic.child import LOG, SimulatorError
+from cosim.nic.fast import FastNic, simulate_fast
 from cosim.pcie.bridge import Bridge, BridgeError
 from cosim.pcie.frame_blocks import ClientTimes
 from cosim.pcie.link import NIC_CYCLE_PS
@@ -40,6 +39,9 @@ from cosim.traffic.load import Load, load
 from cosim.traffic.pcap import write_capture
 from cosim.traffic.wire import MAC_PS
 from enso_nic.registers import COUNTERS, DROP_CAUSES, extension_register
+
+if TYPE_CHECKING:
+    from cocotb.handle import HierarchyObject
 
 Tell = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, and how much there is (0: not known)."""
@@ -57,6 +59,9 @@ _NO_LAST_PS = 1 << 59
 
 
 _TASK, _OUTCOME = "task.pickle", "outcome.pickle"
+_ENTRY = "cosim.run:inside"
+PINS, TRANSFERS = "pins.bin", "transfers.bin"
+"""What the NIC gets and sends, in the folder of a run that is recorded."""
 
 
 class RunError(RuntimeError):
@@ -69,10 +74,13 @@ class _Task:
 
     config: RunConfig
     requests: Load
+    record: Path | None  # folder for what the NIC gets and sends
 
 
-def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
+def run(config: RunConfig, out: Path, tell: Tell, record: Path | None = None) -> dict[str, Any]:
     """Carry out a run and write its files to the folder ``out``; gives the result, and how it went under ``run``.
+
+    With ``record``, a folder, what the NIC gets and sends goes to the files PINS and TRANSFERS there, too.
 
     Raises
     ------
@@ -91,7 +99,7 @@ def run(config: RunConfig, out: Path, tell: Tell) -> dict[str, Any]:
     if config.trace:
         require_few(len(requests.requests))
     with staged(out) as folder:
-        write_object(folder / _TASK, _Task(config, requests))
+        write_object(folder / _TASK, _Task(config, requests, record and record.absolute()))
         requests = _read_task(folder / _TASK).requests  # the same, but not in memory
         try:
             outcome, how_it_went = _outcome(config, folder, tell)
@@ -126,8 +134,6 @@ def _read_task(path: Path) -> _Task:
 
 def _outcome(config: RunConfig, folder: Path, tell: Tell) -> tuple[Outcome, dict[str, Any]]:
     """Simulate the task in ``folder`` in a child process; also tells wall time and what the bridge counted."""
-    tell("building the simulator, once", 0, 0)
-    model = nic_model(waves=config.waves)
     packages = None
     if config.compiled:
         packages = compiled_packages(lambda: tell("compiling the software, once", 0, 0))
@@ -137,10 +143,14 @@ def _outcome(config: RunConfig, folder: Path, tell: Tell) -> tuple[Outcome, dict
         done, total = map(int, line.split())
         tell("simulating", done, total)
 
-    tell("starting", 0, 0)
-    simulate_in_child(
-        "cosim.run:inside", folder / _TASK, folder=folder, progress=hear, model=model, environment=environment
-    )
+    tell("building the simulator, once", 0, 0)
+    if config.nic == "model":
+        simulate_fast(_ENTRY, folder / _TASK, folder=folder, progress=hear, environment=environment)
+    else:
+        from cosim.nic.rtl import nic_model, simulate  # only here: Amaranth and cocotb take time
+
+        model = nic_model(waves=config.waves)
+        simulate(_ENTRY, folder / _TASK, folder=folder, progress=hear, environment=environment, model=model)
     outcome, how_it_went = cast(tuple[Outcome, dict[str, Any]], read_object(folder / _OUTCOME))
     return outcome, {"compiled": packages is not None, **how_it_went}
 
@@ -153,7 +163,7 @@ def _kept(log: Path) -> str:
     return name
 
 
-async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], None]) -> None:
+async def inside(top: "HierarchyObject | FastNic", task_file: Path, say: Callable[[str], None]) -> None:
     """The child's side of ``_outcome``."""
     gc.disable()  # a simulation makes no cycles, and millions of small objects
     task = _read_task(task_file)
@@ -167,7 +177,13 @@ async def inside(top: HierarchyObject, task_file: Path, say: Callable[[str], Non
         skip_idle=config.idle_skip,
     )
     began = time.monotonic()
+    if task.record:
+        nic.record(task.record / PINS)
+        nic.record_transfers(task.record / TRANSFERS)
     outcome = await simulate(nic, settings, task.requests, config.drain_ps, lambda done, total: say(f"{done} {total}"))
+    if task.record:
+        nic.finish_record()
+        nic.record_transfers(None)
     counters = nic.counters()
     if counters.writes_outside:
         raise BridgeError(
@@ -191,6 +207,7 @@ def options(config: RunConfig, requests: Load) -> Options:
         guaranteed=config.guaranteed,
         batch=config.batch,
         switches=config.switches,
+        costs=config.costs.profile(),
         polling=config.polling,
         trace=config.trace,
     )

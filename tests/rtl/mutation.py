@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from cosim.build import PROJECT, build_folder
+from cosim.cache import PROJECT, build_folder
 from tests.rtl.mutant import RTL, Mutant
 from tests.rtl.mutants import MUTANTS
 

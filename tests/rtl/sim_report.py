@@ -15,9 +15,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cosim.build import PROJECT, BenchError, build_folder
+from cosim.build import BenchError
+from cosim.cache import PROJECT, build_folder
 from cosim.measure.files import write_json
-from cosim.nic.rtl import SimulatorError
+from cosim.nic.child import SimulatorError
 from cosim.pcie.link import NIC_CYCLE_PS, LinkParameters
 from cosim.toolchain import ToolError
 from enso_nic.config import FLIT_BYTES

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cosim.build import PROJECT
+from cosim.cache import PROJECT
 from tests.rtl import figures
 from tests.rtl.recordings import Reception, receive, transmit
 from tests.rtl.test_receive import STAGES

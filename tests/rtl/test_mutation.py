@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cosim.build import PROJECT
+from cosim.cache import PROJECT
 from tests.rtl import mutation
 from tests.rtl.mutant import RTL, Mutant
 from tests.rtl.mutants import MUTANTS

@@ -1,6 +1,6 @@
 """docs/registers.md says what the code says."""
 
-from cosim.build import PROJECT
+from cosim.cache import PROJECT
 from enso_nic import registers
 from enso_nic.configurator import ConfigId
 from enso_nic.register_manual import CONFIG_REQUESTS, manual

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from cosim.build import PROJECT, bare_model, run_cocotb, verilog
+from cosim.build import bare_model, run_cocotb, verilog
+from cosim.cache import PROJECT
 from cosim.nic.rtl import bridge_model
 from tests.sim.mirror import Mirror
 

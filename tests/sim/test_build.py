@@ -14,7 +14,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from cosim import build
-from cosim.build import BenchError, Model, bare_model, cached, cocotb_model, digest, run_cocotb, verilog
+from cosim.build import BenchError, Model, bare_model, cocotb_model, run_cocotb, verilog
+from cosim.cache import cached, digest
 from cosim.toolchain import ToolError, find_verilator
 
 

@@ -207,7 +207,7 @@ def test_what_contradicts_itself_is_said_in_one_line(
     ("flags", "message"),
     [
         ({"system": "linux"}, f"system is 'linux'; accepted is {', '.join(SYSTEMS)}"),
-        ({"nic": "model"}, "nic is 'model'; accepted is rtl"),
+        ({"nic": "fpga"}, "nic is 'fpga'; accepted is rtl or model"),
         ({"workload": "proxy"}, "workload is 'proxy'; accepted is echo, spin or kv"),
         ({"service": "uniform:10us"}, "service is 'uniform:10us'; accepted is constant:TIME, exponential:MEAN, "),
         ({"service": "constant:ten"}, "service is 'constant:ten'; accepted is constant:TIME"),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from cosim.nic.rtl import WAVES, SimulatorError, bridge_model, simulate
+from cosim.nic.child import SimulatorError
+from cosim.nic.rtl import WAVES, bridge_model, simulate
 from tests.sim.mirror import Mirror
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cosim.build import PROJECT
+from cosim.cache import PROJECT
 from hermes.costs import Costs
 from hermes.costs.manual import main, manual
 

@@ -92,7 +92,6 @@ class CountingNic(ReferenceNic):
         came = int((self._times + INSIDE_PS <= self.time).sum())
         return came - self.drops.get("too_long", 0) if name == "rx_admitted" else self.drops.get(name, 0)
 
-
     def log_link(self) -> None:
         """The link is logged in any case."""
 

@@ -16,7 +16,8 @@ from typing import Any
 from cocotb_tools.runner import get_runner
 
 from cosim.bench.line_rate import frame_gap_ps
-from cosim.build import bare_model, cached, digest, verilog
+from cosim.build import bare_model, verilog
+from cosim.cache import cached, digest
 from cosim.nic.rtl import simulate
 from cosim.toolchain import find_verilator
 from enso_nic.config import FULL

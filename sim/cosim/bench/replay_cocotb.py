@@ -12,7 +12,7 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
-from cosim.bench.pins import RECORDED_PINS, Flag, TransferHash
+from cosim.pcie.pins import RECORDED_PINS, Flag, TransferHash
 
 
 @cocotb.test()

@@ -1,37 +1,12 @@
-"""What runs inside the simulator: the one cocotb test that awaits the entry of ``cosim.nic.rtl.simulate``."""
-
-import ctypes
-import importlib
-import json
-import os
-import signal
-from pathlib import Path
-from typing import Any
+"""What runs inside the simulator of the RTL: one cocotb test."""
 
 import cocotb
 from cocotb.handle import HierarchyObject
 
-from cosim.nic.rtl import ENTRY, PIPE, TASK
-
-_PR_SET_PDEATHSIG = 1
+from cosim.nic.inside import carry_out
 
 
 @cocotb.test()
 async def run_entry(top: HierarchyObject) -> None:
-    """Await the entry, and tell the parent what became of it."""
-    # the RTL may run long without Python: let Ctrl-C end the process at once, and the parent's end too
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    with os.fdopen(int(os.environ[PIPE]), "w", buffering=1) as pipe:
-
-        def tell(**message: Any) -> None:  # noqa: ANN401 (whatever JSON takes)
-            pipe.write(json.dumps(message) + "\n")
-
-        module, _, function = os.environ[ENTRY].partition(":")
-        try:
-            entry = getattr(importlib.import_module(module), function)
-            await entry(top, Path(os.environ[TASK]), lambda line: tell(say=line))
-        except Exception as error:
-            tell(failed=type(error).__name__, message=str(error))
-            raise  # its traceback goes to the simulator's log
-        tell(done=True)
+    """Do what the parent asks for."""
+    await carry_out(top)

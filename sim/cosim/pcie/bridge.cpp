@@ -113,14 +113,17 @@ void bridge_counters(int64_t *counters) {
     };
     std::memcpy(counters, values, sizeof values);
 }
-// From now on each cycle's pins go to the file; null ends it. Gives the hash of all transfers so far.
-bool bridge_record(const char *path) {
-    if (bridge.record) std::fclose(bridge.record);
-    bridge.record = path ? std::fopen(path, "wb") : nullptr;
-    if (!path || bridge.record) return true;
+// From now on each cycle's pins go to the file, or what the NIC sends; null ends it.
+static bool change_file(std::FILE *&file, const char *path) {
+    if (file) std::fclose(file);
+    file = path ? std::fopen(path, "wb") : nullptr;
+    if (!path || file) return true;
     bridge.fail("cannot write %s", path);
     return false;
 }
+bool bridge_record(const char *path) { return change_file(bridge.record, path); }
+bool bridge_record_transfers(const char *path) { return change_file(bridge.transfers, path); }
+// Of all transfers since `bridge_record`.
 uint64_t bridge_hash() { return bridge.hash.value(); }
 void bridge_log_link() {
     bridge.up.begin_log();

@@ -61,7 +61,7 @@ struct Bridge {
     Time promised = 0;  // software does nothing before
     Time last_now = 0;  // of software
 
-    std::FILE *record = nullptr;
+    std::FILE *record = nullptr, *transfers = nullptr;  // of the NIC's pins, and of what it sends
     TransferHash hash;
     int64_t skipped = 0, wakes = 0, calls = 0, up_bytes = 0;
     // transfers on each port but ethernet_rx, whose frames the source counts
@@ -107,6 +107,10 @@ struct Bridge {
         cycle = moved_in_cycle = at;
         calls++;
         if (record) hash.add(port, static_cast<uint64_t>(at), words, count);
+        if (!transfers) return;
+        RecordedTransfer kept{static_cast<uint64_t>(at), static_cast<Word>(port), {}};
+        std::memcpy(kept.words, words, static_cast<size_t>(count) * sizeof(Word));
+        std::fwrite(&kept, sizeof kept, 1, transfers);
     }
 
     void to_host(int64_t at, const Word *words) {

@@ -1,4 +1,4 @@
-"""The RTL behind its link, as software on the simulated host reaches it: runs inside the simulator, under cocotb.
+"""The NIC behind its link, as software on the simulated host reaches it: the RTL, inside its simulator, or a fast one.
 
 Rules of time: docs/design.md. The C++ side (bridge.cpp) moves all data; Python is woken when a run ends, that is for
 what software can see, and never per cycle.
@@ -7,16 +7,18 @@ what software can see, and never per cycle.
 import ctypes
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
-from cocotb.handle import HierarchyObject
-from cocotb.triggers import ValueChange
 
 from cosim.nic.base import PAGE_BYTES, Effect, HostMemory
+from cosim.nic.fast import FastNic
 from cosim.pcie.frame_blocks import Block, ClientTimes, SentFrames, client_block, frame_block
 from cosim.pcie.link import LinkParameters
+
+if TYPE_CHECKING:
+    from cocotb.handle import HierarchyObject  # beside a fast NIC there is no cocotb
 
 LATEST = 1 << 60
 """Latest host time that ``run`` takes: 13 days."""
@@ -45,6 +47,7 @@ _SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
     "sent": (ctypes.c_int64, [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]),
     "counters": (None, [ctypes.c_void_p]),
     "record": (ctypes.c_bool, [ctypes.c_char_p]),
+    "record_transfers": (ctypes.c_bool, [ctypes.c_char_p]),
     "hash": (ctypes.c_uint64, []),
     "log_link": (None, []),
     "busy": (ctypes.c_int64, [ctypes.c_bool, ctypes.c_void_p]),
@@ -99,7 +102,7 @@ class Bridge:
     Parameters
     ----------
     top
-        cocotb's handle of the ``bridge`` module.
+        A fast NIC, or inside the simulator of the RTL cocotb's handle of the ``bridge`` module.
     memory_bytes
         Of host memory; a multiple of 4096. Pages cost nothing before they are touched.
     link
@@ -112,7 +115,7 @@ class Bridge:
 
     def __init__(
         self,
-        top: HierarchyObject,
+        top: "HierarchyObject | FastNic",
         *,
         memory_bytes: int,
         link: LinkParameters | None = None,
@@ -124,7 +127,8 @@ class Bridge:
             raise ValueError(f"host memory of {memory_bytes} bytes; accepted are multiples of {PAGE_BYTES}")
         if lookahead != "max" and lookahead < 1:
             raise ValueError(f"lookahead is {lookahead}; accepted are max and cycles from 1 up")
-        native = ctypes.CDLL(None)  # this process: the simulator, with the bridge linked in
+        # the RTL's is in this process, which is the simulator
+        native = top.native if isinstance(top, FastNic) else ctypes.CDLL(None)
         for name, (result, arguments) in _SIGNATURES.items():
             function = getattr(native, f"bridge_{name}")
             function.restype, function.argtypes = result, arguments
@@ -140,12 +144,22 @@ class Bridge:
         self._status = _shared(native.bridge_status(), ctypes.c_int64, _STATUS_WORDS).cast("q")
         self._effect_words = _shared(native.bridge_effects(), ctypes.c_uint64, 3 * _EFFECT_CAPACITY).cast("Q")
         self._blocks: list[Block] = []
-        events: Any = top.events
-        self._woken = ValueChange(events)
+        if isinstance(top, FastNic):
+            self._check(top.open())
+            self._go_on, self._woken = native.model_run, None
+        else:
+            from cocotb.triggers import ValueChange
+
+            events: Any = top.events
+            self._woken = ValueChange(events)
 
     def _check(self, fine: bool) -> None:
         if not fine:
-            raise BridgeError(self._native.bridge_take_error().decode())
+            self.raise_error()
+
+    def raise_error(self) -> NoReturn:
+        """Raise what the C++ side has to tell."""
+        raise BridgeError(self._native.bridge_take_error().decode())
 
     # --- Nic ---
 
@@ -191,7 +205,10 @@ class Bridge:
             )
         if status[_SAFE] < bound:
             status[_BOUND] = bound
-            await self._woken
+            if self._woken is None:
+                self._go_on()
+            else:
+                await self._woken
             if status[_FAILED]:
                 self._check(False)
         return status[_SAFE]
@@ -346,6 +363,10 @@ class Bridge:
         It also begins the hash of what the NIC sends.
         """
         self._check(self._native.bridge_record(str(path).encode()))
+
+    def record_transfers(self, path: Path | None) -> None:
+        """From now on, write each transfer from the NIC to ``path`` (pins.hpp, RecordedTransfer); None ends it."""
+        self._check(self._native.bridge_record_transfers(None if path is None else str(path).encode()))
 
     def finish_record(self) -> int:
         """Close the file; gives the 64-bit hash of all transfers since ``record`` (pins.hpp, TransferHash)."""

@@ -85,6 +85,14 @@ struct RecordedPins {
 };
 static_assert(sizeof(RecordedPins) == 176);
 
+// One transfer from the NIC, as files of recorded transfers hold it; words that the port does not have are 0.
+struct RecordedTransfer {
+    enum Port : Word { kToHost = 1, kReadRequest = 2, kEthernetTx = 3 };
+    uint64_t cycle;
+    Word port, words[kHostWriteWords];
+};
+static_assert(sizeof(RecordedTransfer) == 88 && kHostWriteWords == kEthernetWords);
+
 // Hash of all that the NIC sent: of each transfer its port, its cycle and its payload.
 class TransferHash {
   public:

@@ -10,6 +10,7 @@ class Ring {
     Item &front() { return items_[place(head_)]; }
     const Item &front() const { return items_[place(head_)]; }
     size_t size() const { return tail_ - head_; }
+    Item &operator[](size_t i) { return items_[place(head_ + i)]; }
     const Item &operator[](size_t i) const { return items_[place(head_ + i)]; }
     void pop() { head_++; }
     Item &push() {

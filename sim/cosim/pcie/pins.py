@@ -1,6 +1,6 @@
-"""Recorded pins and the hash of transfers, as pcie/pins.hpp defines them."""
+"""Recorded pins and transfers, and the hash of transfers, as pins.hpp defines them."""
 
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 
 import numpy as np
 
@@ -15,6 +15,18 @@ RECORDED_PINS = np.dtype(
     ]
 )
 """One cycle: what the NIC's input pins were at its rising edge."""
+
+
+RECORDED_TRANSFERS = np.dtype([("cycle", "<u8"), ("port", "<u4"), ("words", "<u4", 19)])
+"""One transfer from the NIC."""
+
+
+class Port(IntEnum):
+    """Values of ``port``."""
+
+    TO_HOST = 1
+    READ_REQUEST = 2
+    ETHERNET_TX = 3
 
 
 class Flag(IntFlag):

@@ -1,0 +1,121 @@
+"""How one point is measured, in whatever process: by a run, or by a search of several runs."""
+
+import json
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.config import RunConfig
+from cosim.measure.latency import behind_warm_up, percentiles_ns
+from cosim.measure.queueing import waiting_ps
+from cosim.run import run
+from cosim.traffic.load import load
+
+Integers = NDArray[np.int64]
+Tell = Callable[[str, int, int], None]
+"""As cosim.run.Tell."""
+
+LINE_GBIT = 100
+_RISE, _SLACK = 1.1, 32
+"""Requests inside may grow by this factor and number from the third to the last quarter of a run without a trend."""
+
+
+def measure(config: RunConfig, how: str, tell: Tell) -> dict[str, Any]:
+    """What a point gives: ``result`` and ``run`` as result.json and run-info.json have them, and ``extra``, columns.
+
+    Parameters
+    ----------
+    config
+        The run.
+    how
+        ``run``, or ``zero_loss:STEP``: the highest rate, to STEP Gb/s of the wire, without a drop or a rising number of
+        requests inside; the result is that of the highest such rate.
+    tell
+        Told of progress.
+    """
+    with tempfile.TemporaryDirectory(prefix="hermes-point-") as folder:
+        kind, _, step = how.partition(":")
+        if kind == "zero_loss":
+            return _zero_loss(config, float(step), Path(folder), tell)
+        result = run(config, Path(folder), tell)
+        extra = {**_ideal(config), **_series(Path(folder))}
+    return {"run": result.pop("run"), "result": result, "extra": extra}
+
+
+def _ideal(config: RunConfig) -> dict[str, Any]:
+    """Latencies if one queue in front of all cores served the same requests, first come first served, at no cost."""
+    if config.workload != "spin" or config.clients is not None or config.pcap is not None:
+        return {}
+    requests = load(config)
+    latencies = waiting_ps(requests.deliver_ps, requests.service_ps, config.cores) + requests.service_ps
+    return {"ideal_latency_ns": percentiles_ns(latencies[behind_warm_up(requests.deliver_ps)])}
+
+
+def _series(folder: Path) -> dict[str, Any]:
+    """The run over time, if that was asked for: lists, one element for each bin."""
+    file = folder / "series.json"
+    if not file.exists():
+        return {}
+    series = json.loads(file.read_text())
+    bin_s = series["bin_ns"] / 1e9
+    return {
+        "series_bin_ns": series["bin_ns"],
+        "series_start_ns": series["start_ns"],
+        "series_load_per_s": [count / bin_s for count in series["offered"]],
+        **{f"series_latency_{name}_ns": values for name, values in series["latency_ns"].items()},
+    }
+
+
+def _zero_loss(config: RunConfig, step: float, folder: Path, tell: Tell) -> dict[str, Any]:
+    """By halving: all rates up to the one that is told are taken to be as good."""
+    frame_bits = (int(config.frame_bytes or 0) + config.link.wire_overhead_bytes) * 8
+    good, bad = 0, round(LINE_GBIT / step) + 1
+    best: dict[str, Any] | None = None
+    runs = 0
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        rate: int | str = int(middle * step * 1e9 / frame_bits)
+        settings = config.model_dump(mode="python") | {"rate": rate, "requests_file": True}
+        runs += 1
+
+        def told(what: str, done: int, total: int, at: float = middle * step) -> None:
+            tell(f"{what} at {at:g} Gb/s", done, total)
+
+        result = run(RunConfig.model_validate(settings), folder, told)
+        if _holds(result, folder / "requests.parquet"):
+            good, best = middle, result
+        else:
+            bad = middle
+    if best is None:
+        raise ValueError(f"no rate of {step:g} Gb/s or more is without loss or a rising number of requests inside")
+    info = best.pop("run")
+    extra = {"zero_loss_gbit_per_s": good * step, "zero_loss_rate_per_s": good * step * 1e9 / frame_bits}
+    return {"run": info, "result": best, "extra": extra | {"search_runs": runs}}
+
+
+def _holds(result: dict[str, Any], requests: Path) -> bool:
+    """No drop, and not more and more requests inside."""
+    from pyarrow import parquet
+
+    if sum(result["dropped"].values()) or result["unfinished"] or result["not_sent"]:
+        return False
+    table = parquet.read_table(requests, columns=["arrival_ps", "answer_ps"])
+    arrivals = np.sort(table["arrival_ps"].to_numpy())
+    return not rises(arrivals, np.sort(table["answer_ps"].to_numpy()))
+
+
+def rises(arrivals_ps: Integers, answers_ps: Integers) -> bool:
+    """Whether the number of requests inside still grows in the last quarter of the arrivals.
+
+    Parameters
+    ----------
+    arrivals_ps, answers_ps
+        int64, ascending each.
+    """
+    inside = np.arange(1, len(arrivals_ps) + 1) - np.searchsorted(answers_ps, arrivals_ps, side="right")
+    third, last = np.array_split(inside, 4)[2:]
+    return bool(last.mean() > _RISE * third.mean() + _SLACK)

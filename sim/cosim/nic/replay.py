@@ -1,0 +1,27 @@
+"""Lets a fast NIC get what another NIC got: a process of its own, ``cosim.nic.replay:inside``."""
+
+import ctypes
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from cosim.nic.fast import FastNic, simulate_fast
+from cosim.pcie.bridge import Bridge
+from cosim.pcie.link import LinkParameters
+
+
+def replay(pins: Path, transfers: Path, link: LinkParameters, scratch: Path) -> None:
+    """Write to ``transfers`` what the fast NIC sends when it gets what ``pins`` holds (pcie/pins.hpp)."""
+    task = scratch / "replay.json"
+    task.write_text(json.dumps([str(pins.absolute()), str(transfers.absolute()), vars(link)]))
+    simulate_fast("cosim.nic.replay:inside", task, folder=scratch, progress=lambda _: None)
+
+
+async def inside(nic: FastNic, task: Path, say: Callable[[str], None]) -> None:
+    """The child's side of ``replay``."""
+    pins, transfers, link = json.loads(task.read_text())
+    bridge = Bridge(nic, memory_bytes=4096, link=LinkParameters(**link))  # it tells the NIC how long its writes may be
+    nic.native.model_replay.restype = ctypes.c_bool
+    if not nic.native.model_replay(pins.encode(), transfers.encode()):
+        bridge.raise_error()
+    say("replayed")

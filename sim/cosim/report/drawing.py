@@ -1,0 +1,319 @@
+"""What a figure shows, worked out from the rows of a table; printed.py and interactive.py draw it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cosim.experiments.definition import Figure
+from cosim.report.statistics import estimate
+
+Row = Mapping[str, Any]
+
+Place = float | str
+"""On an x axis: a number, or the name of a category."""
+
+WORDS = {
+    "rate_per_s": "load",
+    "latency_p50_ns": "median latency",
+    "latency_p99_ns": "p99 latency",
+    "latency_p99.9_ns": "p99.9 latency",
+    "batch_ops_per_s": "batch throughput",
+    "iokernel_busy_share": "IOKernel busy",
+    "grants_per_s": "core grants",
+    "uthreads": "uthreads",
+    "cores": "application cores",
+    "runtime_efficiency": "application time of held cores",
+    "uthread_on_core_share": "a uthread is on the held core",
+    "zero_loss_gbit_per_s": "zero-loss throughput",
+    "packets_per_notification": "packets per notification",
+    "frame_bytes": "frame",
+    "rtt_ns": "PCIe propagation, both ways",
+    "mmio_writes_per_request": "MMIO writes per request",
+    "series_start_ns": "time",
+    "series_load_per_s": "load",
+    "series_latency_p50_ns": "median latency",
+    "series_latency_p99_ns": "p99 latency",
+    "series_latency_p99.9_ns": "p99.9 latency",
+    "cost_scale": "scale of all costs",
+    "series_latency_mean_ns": "mean latency",
+    "series_latency_max_ns": "highest latency",
+    "peak_latency_mean_ns": "peak of the mean latency",
+    "settles_up_ns": "settles after a step up",
+    "settles_down_ns": "settles after a step down",
+    "scan_per_kthread_ns": "scan, per kthread",
+    "iokernel_detection_share": "IOKernel's time for detection",
+    "notification_to_uthread_mean_ns": "notification to uthread, mean",
+    "message_wait_tx_tail_ns": "waiting time of tx_tail, mean",
+    "message_wait_rx_head_ns": "waiting time of rx_head, mean",
+    "messages_tx_tail_queued_mean": "tx_tail messages waiting",
+    "zero_loss_rate_per_s": "zero-loss rate",
+    "pcie_up_per_request_bytes": "to the host, per request",
+    "latency_p99_over_ideal": "p99 latency over the ideal's",
+    "softirq_per_request_ns": "handling softIRQs, per request",
+    "stage_softirq_wait_mean_ns": "softIRQ waits, mean",
+    "stage_runqueue_wait_mean_ns": "waits in runqueue, mean",
+    "cores_held": "cores held",
+    "requests_per_s": "requests done",
+    "scan_interval_mean_ns": "time between scans, mean",
+    "scan_interval_max_ns": "time between scans, longest",
+}
+"""What columns are called, where their names do not say it well."""
+_UNITS = {
+    "gbit_per_s": (1.0, "Gb/s"),
+    "per_s": (1e-6, "million/s"),
+    "ns": (1e-3, "µs"),
+    "share": (100.0, "%"),
+    "percent": (1.0, "%"),
+    "bytes": (1.0, "bytes"),
+}
+_SPECIAL = {"rate_per_s": (1e-6, "Mrps"), "series_load_per_s": (1e-6, "Mrps"), "series_start_ns": (1e-6, "ms")}
+_SPECIAL |= {"grants_per_s": (1e-3, "thousand/s"), "scan_per_kthread_ns": (1.0, "ns")}
+_GROUPS = {"iokernel": "IOKernel's time", "core time": "time of the application cores", "stage": "time of a request"}
+"""What the parts of a stack are parts of, by the words with which their columns begin."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points of one line, or bars of one colour; ``low`` and ``high`` are None where there is no interval."""
+
+    label: str
+    x: list[Place]
+    y: list[float]
+    low: list[float | None]
+    high: list[float | None]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes; ``kind`` is ``line``, ``bar``, ``stack`` or ``tornado``."""
+
+    kind: str
+    title: str
+    x_label: str
+    y_label: str
+    lines: list[Line]
+    x_log: bool = False
+    y_log: bool = False
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A whole figure."""
+
+    id: str
+    title: str
+    note: str
+    panels: list[Panel]
+
+
+def unit(column: str) -> tuple[float, str]:
+    """The factor from a column's values to the shown ones, and their unit."""
+    if column in _SPECIAL:
+        return _SPECIAL[column]
+    found = next((name for name in _UNITS if column.endswith(f"_{name}")), None)
+    return _UNITS[found] if found else (1.0, "")
+
+
+def words(column: str) -> str:
+    """What a column is called."""
+    return WORDS[column] if column in WORDS else _stem(column)
+
+
+def _stem(column: str) -> str:
+    """A column's name without its unit."""
+    stem = next((column.removesuffix(f"_{name}") for name in _UNITS if column.endswith(f"_{name}")), column)
+    return stem.replace("_", " ")
+
+
+def label(column: str) -> str:
+    """What an axis says."""
+    name = unit(column)[1]
+    return f"{words(column)} ({name})" if name else words(column)
+
+
+def shown(column: str, value: float) -> float:
+    """A value in the unit in which it is shown."""
+    return value * unit(column)[0]
+
+
+def selected(rows: Iterable[Row], figure: Figure) -> list[Row]:
+    """The rows that a figure shows."""
+    return [row for row in rows if row["sweep"] == figure.sweep and _matches(row, figure.where)]
+
+
+def _matches(row: Row, where: Mapping[str, Any]) -> bool:
+    return all(
+        row.get(name) in accepted if isinstance(accepted, list) else row.get(name) == accepted
+        for name, accepted in where.items()
+    )
+
+
+def values_of(rows: Sequence[Row], column: str) -> list[Any]:
+    """The different values of a column: numbers ascending, others in the order in which they come."""
+    found = list(dict.fromkeys(row[column] for row in rows if row.get(column) is not None))
+    return sorted(found) if all(isinstance(value, (int, float)) for value in found) else found
+
+
+def line(rows: Sequence[Row], x: str, y: str, name: str) -> Line:
+    """One point for each value of ``x``: the mean over seeds."""
+    made = Line(name, [], [], [], [])
+    for place in values_of(rows, x):
+        values = [shown(y, row[y]) for row in rows if row.get(x) == place and row.get(y) is not None]
+        if values:
+            found = estimate(values)
+            made.x.append(place if isinstance(place, str) else shown(x, place))
+            made.y.append(found.mean)
+            made.low.append(found.low)
+            made.high.append(found.high)
+    return made
+
+
+def drawing(figure: Figure, rows: Iterable[Row], note: str) -> Drawing | None:
+    """What the figure shows; None if no row has what it needs."""
+    chosen = selected(rows, figure)
+    makers = {"stack": _stacks, "series": _series, "tornado": _tornados, "changes": _changes}
+    panels = makers.get(figure.kind, _panels)(figure, chosen)
+    panels = [panel for panel in panels if any(line.y for line in panel.lines)]
+    return Drawing(figure.id, figure.title, note, panels) if panels else None
+
+
+def _facets(figure: Figure, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]:
+    if figure.panels is None:
+        return [("", list(rows))]
+    return [
+        (_said(figure.panels, value), [row for row in rows if row.get(figure.panels) == value])
+        for value in values_of(rows, figure.panels)
+    ]
+
+
+def _said(column: str, value: Any) -> str:  # noqa: ANN401 (whatever a column holds)
+    if isinstance(value, str):
+        return value
+    name = unit(column)[1]
+    return f"{words(column)} {shown(column, value):g}{f' {name}' if name else ''}"
+
+
+def _panels(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
+    kind = "bar" if figure.kind == "bars" else "line"
+    panels = []
+    for title, part in _facets(figure, rows):
+        for y in figure.y:
+            lines = [
+                line([row for row in part if row.get(figure.lines) == value], figure.x, y, _said(figure.lines, value))
+                for value in values_of(part, figure.lines)
+            ]
+            lines = [made for made in lines if made.y]
+            x_label = "" if kind == "bar" and figure.x == "case" else label(figure.x)
+            panels.append(Panel(kind, title, x_label, label(y), lines, figure.x_log, figure.y_log))
+    return panels
+
+
+def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
+    """Columns on top of each other; the panels have the values of ``lines``."""
+    panels = []
+    values = values_of(rows, figure.lines)
+    for value in values:
+        part = [row for row in rows if row.get(figure.lines) == value]
+        common = _common([_stem(y) for y in figure.y])
+        lines = [line(part, figure.x, y, _stem(y)[len(common) :].removesuffix(" mean")) for y in figure.y]
+        name = unit(figure.y[0])[1]
+        whole = _GROUPS.get(common.strip(), common.strip())
+        text = f"{whole} ({name})" if name else whole
+        x_label = "" if figure.x == "case" else label(figure.x)
+        made = [Line(one.label, [_category(x) for x in one.x], one.y, one.low, one.high) for one in lines if one.y]
+        title = _said(figure.lines, value) if len(values) > 1 else ""
+        panels.append(Panel("stack", title, x_label, text, made))
+    return panels
+
+
+def _category(x: Place) -> str:
+    return x if isinstance(x, str) else f"{x:g}"
+
+
+def _common(names: Sequence[str]) -> str:
+    """The words with which all begin."""
+    common = []
+    for parts in zip(*(name.split() for name in names), strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.append(parts[0])
+    return "".join(f"{word} " for word in common)
+
+
+def _series(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
+    """Lists over time, of the first seed."""
+    rows = [row for row in rows if row["seed"] == 1 and row.get(figure.x) is not None]
+    panels = []
+    for title, part in _facets(figure, rows):
+        for y in figure.y:
+            lines = []
+            for row in part:
+                pairs = [
+                    (shown(figure.x, x), shown(y, value))
+                    for x, value in zip(row[figure.x], row[y], strict=True)
+                    if value is not None
+                ]
+                nothing: list[float | None] = [None] * len(pairs)
+                lines.append(
+                    Line(
+                        _said(figure.lines, row[figure.lines]),
+                        [x for x, _ in pairs],
+                        [v for _, v in pairs],
+                        nothing,
+                        nothing,
+                    )
+                )
+            panels.append(Panel("line", title, label(figure.x), label(y), lines, figure.x_log, figure.y_log))
+    return panels
+
+
+def _tornados(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
+    """For each system and column: how far each constant moves it, in percent of the default's value, widest first.
+
+    Cases are called ``name low`` and ``name high``.
+    """
+    panels = []
+    for system in values_of(rows, "system"):
+        for y in figure.y:
+            change = changes([row for row in rows if row["system"] == system], y)
+            names = list(dict.fromkeys(case.rsplit(" ", 1)[0] for case in change))
+            names.sort(key=lambda name: -max(abs(change.get(f"{name} {end}", 0.0)) for end in ("low", "high")))
+            lines = []
+            for end in ("low", "high"):
+                kept = [name for name in names if f"{name} {end}" in change]
+                nothing: list[float | None] = [None] * len(kept)
+                lines.append(
+                    Line(
+                        end,
+                        [name.replace("_", " ") for name in kept],
+                        [change[f"{name} {end}"] for name in kept],
+                        nothing,
+                        nothing,
+                    )
+                )
+            panels.append(Panel("tornado", system, f"{words(y)}, change in %", "", lines))
+    return panels
+
+
+DEFAULT_CASE = "default"
+"""The case that others are compared with."""
+
+
+def changes(rows: Sequence[Row], y: str) -> dict[str, float]:
+    """Of each case of these rows, by how many percent ``y`` is above that of the default; means over seeds."""
+    means = line(rows, "case", y, "")
+    by_case = dict(zip(map(str, means.x), means.y, strict=True))
+    base = by_case.pop(DEFAULT_CASE, None)
+    return {case: (value / base - 1) * 100 for case, value in by_case.items()} if base else {}
+
+
+def _changes(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
+    """For each system: how far each case moves the first column, widest first; cases that move nothing are left out."""
+    panels = []
+    for system in values_of(rows, "system"):
+        change = changes([row for row in rows if row["system"] == system], figure.y[0])
+        names = sorted((case for case in change if change[case]), key=lambda case: -abs(change[case]))
+        nothing: list[float | None] = [None] * len(names)
+        lines = [Line("change", list(names), [change[name] for name in names], nothing, nothing)]
+        panels.append(Panel("tornado", system, f"{words(figure.y[0])}, change in %", "", lines))
+    return panels

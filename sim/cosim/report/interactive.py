@@ -1,0 +1,130 @@
+"""The same figures for the page: plotly, drawn by the browser."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from cosim.report.drawing import Drawing, Line, Panel
+from cosim.report.printed import COLOURS
+
+_SYMBOLS = (
+    "circle",
+    "square",
+    "triangle-up",
+    "diamond",
+    "triangle-down",
+    "cross",
+    "x",
+    "triangle-left",
+    "star",
+    "hexagon",
+)
+_DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "solid", "dash", "dashdot", "dot")
+_PATTERNS = ("", "/", ".", "x", "\\", "+", "-", "|", "", "/")
+_HEIGHT_PX, _PER_BAR_PX = 340, 18
+
+
+def divs(drawing: Drawing, name: str) -> list[str]:
+    """HTML of each panel, without the library, so that the page can put them side by side or below each other.
+
+    The element of panel i has the id ``name``-i.
+    """
+    return [_div(panel, f"{name}-{number}") for number, panel in enumerate(drawing.panels)]
+
+
+def _div(panel: Panel, name: str) -> str:
+    figure = go.Figure()
+    for index, line in enumerate(panel.lines):
+        figure.add_traces(_traces(panel, line, index))
+    _axes(figure, panel)
+    bars = max((len(line.x) for line in panel.lines), default=0) if panel.kind == "tornado" else 0
+    figure.update_layout(
+        template="simple_white",
+        title={"text": panel.title, "font": {"size": 13}},
+        barmode="relative" if panel.kind in ("stack", "tornado") else "group",
+        height=max(_HEIGHT_PX, 110 + _PER_BAR_PX * bars),
+        margin={"l": 10, "r": 10, "t": 46 if panel.title else 24, "b": 10},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.26, "x": 0},
+        font={"size": 12},
+        hovermode="closest",
+    )
+    html: str = figure.to_html(
+        full_html=False, include_plotlyjs=False, div_id=name, config={"responsive": True, "displayModeBar": False}
+    )
+    return html
+
+
+def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
+    colour = COLOURS[index % len(COLOURS)]
+    if panel.kind == "tornado":
+        return [
+            go.Bar(
+                x=line.y,
+                y=line.x,
+                orientation="h",
+                name=line.label,
+                marker={"color": colour, "pattern": {"shape": _PATTERNS[index]}},
+            )
+        ]
+    if panel.kind in ("bar", "stack"):
+        return [
+            go.Bar(
+                x=line.x,
+                y=line.y,
+                name=line.label,
+                marker={"color": colour, "pattern": {"shape": _PATTERNS[index % len(_PATTERNS)]}},
+                error_y=_errors(line) if panel.kind == "bar" else None,
+            )
+        ]
+    is_dense = len(line.x) > 40
+    traces = [
+        go.Scatter(
+            x=line.x,
+            y=line.y,
+            name=line.label,
+            mode="lines" if is_dense else "lines+markers",
+            line={"color": colour, "dash": "solid" if is_dense else _DASHES[index % len(_DASHES)], "width": 1.5},
+            marker={"symbol": _SYMBOLS[index % len(_SYMBOLS)], "size": 7},
+        )
+    ]
+    known = [place for place, low in enumerate(line.low) if low is not None]
+    if len(known) > 1:
+        around = [line.x[place] for place in known] + [line.x[place] for place in reversed(known)]
+        edge = [line.high[place] for place in known] + [line.low[place] for place in reversed(known)]
+        traces.append(
+            go.Scatter(
+                x=around,
+                y=edge,
+                fill="toself",
+                fillcolor=colour,
+                opacity=0.18,
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        )
+    return traces
+
+
+def _errors(line: Line) -> dict[str, Any] | None:
+    if not line.high or any(high is None for high in line.high):
+        return None
+    return {"type": "data", "array": [float(high or 0) - y for high, y in zip(line.high, line.y, strict=True)]}
+
+
+def _axes(figure: go.Figure, panel: Panel) -> None:
+    figure.update_xaxes(title_text=panel.x_label, type="log" if panel.x_log else None, automargin=True)
+    figure.update_yaxes(title_text=panel.y_label, type="log" if panel.y_log else None, automargin=True)
+    if panel.kind == "tornado":
+        figure.update_yaxes(autorange="reversed", tickfont={"size": 10})
+    elif panel.kind == "line" and not panel.y_log:
+        figure.update_yaxes(rangemode="tozero")
+    if panel.kind == "stack" or (panel.kind == "bar" and panel.lines and not isinstance(panel.lines[0].x[0], str)):
+        figure.update_xaxes(type="category")
+
+
+def library() -> str:
+    """The JavaScript that draws them."""
+    script: str = get_plotlyjs()
+    return script

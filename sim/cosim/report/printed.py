@@ -1,0 +1,262 @@
+"""Figures for paper: PDF and PNG, readable in grey, lines labelled where they end."""
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from cosim.report.drawing import Drawing, Line, Panel
+
+COLOURS = ("#0b3c68", "#c8541b", "#4f9d7a", "#8a6bb1", "#b8952f", "#6f6f6f", "#d08ca7", "#2a9bb5", "#8c4a2f", "#9bb13c")
+"""From dark to light, so that grey tells them apart."""
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 5)), "-", "--")
+HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo", "--", "**", "||")
+COLUMNS = 3
+_GREY = "#555555"
+_DIRECT, _DENSE = 4, 40
+_LABEL_PX, _WRAP = 12, 30
+_TITLE_INCH = 0.085
+_TICKS = 9
+_DECADES = 100
+_STYLE: dict[Any, Any] = {
+    "font.size": 8.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "svg.hashsalt": "hermes",
+}
+
+
+def save(drawing: Drawing, folder: Path, name: str) -> list[Path]:
+    """Write ``name``.png and ``name``.pdf; the same drawing gives the same bytes."""
+    with mpl.rc_context(_STYLE):
+        figure = _figure(drawing)
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / f"{name}.png", folder / f"{name}.pdf"]
+        figure.savefig(files[0], dpi=160, metadata={"Software": None})
+        figure.savefig(files[1], metadata={"CreationDate": None})
+    return files
+
+
+def _figure(drawing: Drawing) -> Canvas:
+    count = len(drawing.panels)
+    columns = min(COLUMNS, count)
+    rows = -(-count // columns)
+    tallest = max(
+        (len(line.x) for panel in drawing.panels if panel.kind == "tornado" for line in panel.lines), default=0
+    )
+    height = max(2.7, 0.6 + 0.17 * tallest)
+    width = max(3.5 * columns, 5.0, _TITLE_INCH * len(drawing.title))
+    figure = Canvas(figsize=(width, height * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for place, panel in zip(axes.flat, drawing.panels, strict=False):
+        _PAINTERS[panel.kind](place, panel)
+        place.set_title(panel.title, fontsize=9)
+        place.set_xlabel(panel.x_label)
+        place.set_ylabel(textwrap.fill(panel.y_label, _WRAP))
+    for place in list(axes.flat)[count:]:
+        place.set_visible(False)
+    has_legend = _legend(figure, drawing)
+    figure.suptitle(drawing.title, fontsize=10.5, fontweight="bold", x=0.01, ha="left")
+    if drawing.note and not has_legend:
+        figure.supxlabel(drawing.note, fontsize=7, color=_GREY, x=0.01, ha="left")
+    return figure
+
+
+def _legend(figure: Canvas, drawing: Drawing) -> bool:
+    """One for all panels with the note above it, where lines cannot be labelled at their ends; tells whether it is."""
+    if all(panel.kind == "line" and _has_labels(panel) for panel in drawing.panels):
+        return False
+    widest = max(drawing.panels, key=lambda panel: len(panel.lines))
+    axes = figure.axes[drawing.panels.index(widest)]
+    handles, labels = axes.get_legend_handles_labels()
+    if len(labels) <= 1:
+        return False
+    fit = max(2, int(figure.get_figwidth() / (0.45 + 0.075 * max(map(len, labels)))))
+    legend = figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(len(labels), fit),
+        fontsize=8,
+        title=drawing.note or None,
+        title_fontproperties={"size": 7},
+    )
+    legend.get_title().set_color(_GREY)
+    return True
+
+
+def _has_labels(panel: Panel) -> bool:
+    """Whether lines are labelled where they end: few of them, and not too many points."""
+    return len(panel.lines) <= _DIRECT and all(len(line.x) <= _DENSE for line in panel.lines)
+
+
+def _label_ends(axes: Axes, panel: Panel) -> None:
+    """Names beside the last points, as near to them as they do not cover each other."""
+    ends = sorted(
+        (float(axes.transData.transform((float(line.x[-1]), line.y[-1]))[1]), number)
+        for number, line in enumerate(panel.lines)
+        if line.y
+    )
+    bottom, top = (float(axes.transAxes.transform((0, y))[1]) for y in (0, 1))
+    places: list[float] = []
+    for end, _ in ends:
+        places.append(max(end, places[-1] + _LABEL_PX) if places else max(end, bottom))
+    excess = max(0.0, places[-1] - top) if places else 0.0
+    for (_, number), place in zip(ends, places, strict=True):
+        axes.annotate(
+            panel.lines[number].label,
+            (1.02, (place - excess - bottom) / (top - bottom)),
+            xycoords="axes fraction",
+            color=COLOURS[number % len(COLOURS)],
+            fontsize=7.5,
+            va="center",
+            annotation_clip=False,
+        )
+
+
+def _draw_lines(axes: Axes, panel: Panel) -> None:
+    for number, line in enumerate(panel.lines):
+        colour = COLOURS[number % len(COLOURS)]
+        is_dense = len(line.x) > _DENSE
+        axes.plot(
+            line.x,
+            line.y,
+            label=line.label,
+            color=colour,
+            linestyle="-" if is_dense else DASHES[number % len(DASHES)],
+            marker="" if is_dense else MARKERS[number % len(MARKERS)],
+            markersize=3.5,
+            linewidth=0.9 if is_dense else 1.3,
+        )
+        _band(axes, line, colour)
+    axes.set_xscale("log" if panel.x_log else "linear")
+    axes.set_yscale("log" if panel.y_log else "linear")
+    if panel.y_log:
+        _plain_numbers(axes)
+    else:
+        axes.set_ylim(bottom=0)
+    if panel.x_log:
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        places = sorted({float(x) for line in panel.lines for x in line.x})
+        if len(places) <= _TICKS:
+            axes.set_xticks(places)
+    if _has_labels(panel) and len(panel.lines) > 1:
+        _label_ends(axes, panel)
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Of a logarithmic axis: no powers of ten, and numbers between them if it spans less than a decade or two."""
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if high < _DECADES * low:
+        axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _band(axes: Axes, line: Line, colour: str) -> None:
+    known = [place for place, low in enumerate(line.low) if low is not None]
+    if len(known) > 1:
+        axes.fill_between(
+            [float(line.x[place]) for place in known],
+            [max(float(line.low[place] or 0), 0) for place in known],
+            [float(line.high[place] or 0) for place in known],
+            color=colour,
+            alpha=0.18,
+            linewidth=0,
+        )
+
+
+def _draw_bars(axes: Axes, panel: Panel) -> None:
+    places = list(dict.fromkeys(x for line in panel.lines for x in line.x))
+    width = 0.8 / max(1, len(panel.lines))
+    for number, line in enumerate(panel.lines):
+        offsets = [places.index(x) + (number + 0.5) * width - 0.4 for x in line.x]
+        errors = None
+        if all(low is not None for low in line.low) and line.low:
+            errors = [
+                [value - float(low or 0) for value, low in zip(line.y, line.low, strict=True)],
+                [float(high or 0) - value for value, high in zip(line.y, line.high, strict=True)],
+            ]
+        axes.bar(
+            offsets,
+            line.y,
+            width,
+            label=line.label,
+            color=COLOURS[number % len(COLOURS)],
+            hatch=HATCHES[number % len(HATCHES)],
+            edgecolor="white",
+            linewidth=0.4,
+            yerr=errors,
+            error_kw={"linewidth": 0.8},
+        )
+    _categories(axes, places)
+    if panel.y_log:
+        axes.set_yscale("log")
+        _plain_numbers(axes)
+    else:
+        axes.set_ylim(bottom=0)
+
+
+def _draw_stack(axes: Axes, panel: Panel) -> None:
+    places = list(dict.fromkeys(x for line in panel.lines for x in line.x))
+    bottoms = np.zeros(len(places))
+    for number, line in enumerate(panel.lines):
+        heights = np.array([line.y[line.x.index(place)] if place in line.x else 0 for place in places])
+        axes.bar(
+            range(len(places)),
+            heights,
+            0.72,
+            bottom=bottoms,
+            label=line.label,
+            color=COLOURS[number % len(COLOURS)],
+            hatch=HATCHES[number % len(HATCHES)],
+            edgecolor="white",
+            linewidth=0.4,
+        )
+        bottoms += heights
+    _categories(axes, places)
+
+
+def _draw_tornado(axes: Axes, panel: Panel) -> None:
+    names = list(dict.fromkeys(str(x) for line in panel.lines for x in line.x))
+    for number, line in enumerate(panel.lines):
+        axes.barh(
+            [len(names) - names.index(str(x)) for x in line.x],
+            line.y,
+            0.7,
+            label=line.label,
+            color=COLOURS[number],
+            hatch=HATCHES[number],
+            edgecolor="white",
+            linewidth=0.4,
+        )
+    axes.set_yticks([len(names) - place for place in range(len(names))], names, fontsize=7)
+    axes.axvline(0, color="#333333", linewidth=0.8)
+    axes.grid(visible=False, axis="y")
+
+
+def _categories(axes: Axes, places: list[float | str]) -> None:
+    names = [place if isinstance(place, str) else f"{place:g}" for place in places]
+    is_long = max(map(len, names), default=0) * len(names) > 36
+    axes.set_xticks(
+        range(len(names)), names, rotation=35 if is_long else 0, ha="right" if is_long else "center", fontsize=7.5
+    )
+    axes.grid(visible=False, axis="x")
+
+
+_PAINTERS = {"line": _draw_lines, "bar": _draw_bars, "stack": _draw_stack, "tornado": _draw_tornado}
