@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cosim.build import build_folder
+from cosim.cache import build_folder
 from cosim.measure.files import write_json
 from tests.formal.catalogue import SPECIFICATIONS
 from tests.formal.engine import Circuit, Finding, ProofError, Verdict

@@ -65,7 +65,7 @@ def write_planner() -> Specification:
     )
     spec.lemma(
         "a job that may grow ends at the next line",
-        ~dut.has_job | ~is_growing | ((next_line == (job.address + job.flits)[:58]) & (job.flits != 0)),
+        ~dut.has_job | ~is_growing | ((next_line == (job.address + job.flits)[:58]) & (job.flits != 0) & ~job.notify),
     )
     spec.promise(
         "no write crosses a boundary of max_payload",

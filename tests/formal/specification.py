@@ -96,7 +96,9 @@ class Specification:
     def promise(self, text: str, *, then: ValueLike, when: ValueLike = 1, helps: bool = False) -> None:
         """``then`` holds in each cycle with ``when``, which must be possible; the proofs of later ones may use it."""
         when = Value.cast(when)
-        self.promises.append(Promise(text, when if isinstance(when, Const) else when.bool(), Value.cast(then).bool(), helps=helps))
+        self.promises.append(
+            Promise(text, when if isinstance(when, Const) else when.bool(), Value.cast(then).bool(), helps=helps)
+        )
 
     def lemma(self, text: str, holds: ValueLike) -> None:
         """A promise about registers inside, with a proof of its own, which the proofs of others may use."""

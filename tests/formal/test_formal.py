@@ -14,7 +14,7 @@ from tests.formal.seeded import BUGS, first_broken, notice_all
 from tests.formal.specification import Specification
 from tests.formal.stream_rules import obey, promise_rules, waits_for_ready
 
-QUICK = ("output_gate", "extension_page", "write_planner")
+QUICK = ("output_gate", "extension_page")
 SECONDS = 60
 
 
@@ -48,7 +48,6 @@ def rules_of(component: wiring.Component) -> Specification:
     return spec
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("name", QUICK)
 def test_what_these_blocks_promise_holds_in_every_cycle(name: str, tmp_path: Path) -> None:
     rows = prove(name, tmp_path, SECONDS).rows
@@ -125,7 +124,10 @@ def test_resets_and_memories_contents_are_free(tmp_path: Path) -> None:
     assert circuit.prove(1, SECONDS).verdict is Verdict.REFUTED
 
 
-def test_names_of_what_is_not_there_are_errors() -> None:
+def test_names_of_what_is_not_there_or_taken_are_errors() -> None:
     spec = SPECIFICATIONS["output_gate"]()
     with pytest.raises(LookupError, match="no nothing"):
         spec.inner("nothing")
+    with pytest.raises(ValueError, match="close is an input already"):
+        spec.free(1, "close")
+    assert "broken0" in spec.rtlil()
