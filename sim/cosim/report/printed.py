@@ -24,6 +24,7 @@ _LABEL_PX, _WRAP = 12, 30
 _TITLE_INCH = 0.085
 _TICKS = 9
 _DECADES = 100
+_UPRIGHT = 5
 _STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.spines.top": False,
@@ -153,6 +154,7 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
         places = sorted({float(x) for line in panel.lines for x in line.x})
         if len(places) <= _TICKS:
             axes.set_xticks(places)
+            axes.tick_params(axis="x", labelrotation=35 if len(places) > _UPRIGHT else 0)
     if _has_labels(panel) and len(panel.lines) > 1:
         _label_ends(axes, panel)
 
