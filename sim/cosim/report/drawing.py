@@ -287,7 +287,7 @@ def _tornados(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
                 lines.append(
                     Line(
                         end,
-                        [name.replace("_", " ") for name in kept],
+                        list(kept),
                         [change[f"{name} {end}"] for name in kept],
                         nothing,
                         nothing,
