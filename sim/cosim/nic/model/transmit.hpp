@@ -19,6 +19,10 @@ class Transmit {
         data_.configure(parameters.data_tags, 0, parameters.read_timeout_cycles);
         flow_cycles_ = parameters.flow_insert - kConfigured;
     }
+    // After a reset: which answers of the host may still come.
+    void inherit(const Transmit &before, Cycle until) {
+        slots_.inherit(before.slots_, until), data_.inherit(before.data_, until);
+    }
     struct Taken {
         bool request, beat;  // by the host, by the wire
     };
@@ -109,10 +113,12 @@ class Transmit {
             rule.pipe &= kRegisterPipes - 1;
             outcome_ = door.table.ask(kind, rule);
             rule_done_ = now + flow_cycles_ + outcome_.cycles;
-            asks_ = now + kToAsk;
+            asks_ = now + kToAsk, asks_left_ = outcome_.asks;
         }
-        // the table is asked in a gap between frames
-        if (now == asks_ && door.enters_director(now)) asks_++, rule_done_++;
+        if (now == asks_) {  // in a gap between frames
+            if (door.enters_director(now)) asks_++, rule_done_++;
+            else if (--asks_left_) asks_ += FlowTable::kCandidate;
+        }
         if (now < rule_done_) return false;
         rule_done_ = 0;
         door.settle(now - 1);
@@ -125,5 +131,6 @@ class Transmit {
     OrderedReader slots_, data_;
     Packetiser packetiser_;
     Cycle flow_cycles_ = 0, rule_done_ = 0, asks_ = 0;
+    int asks_left_ = 0;
     FlowTable::Outcome outcome_{};
 };
