@@ -33,6 +33,7 @@ class ModelNic {
     NicOutputs step(Cycle now, const NicInputs &in) {
         State &nic = *state_;
         NicOutputs out{};
+        nic.transmit.begin();
         const bool wants_reset = nic.page.wants_reset;
         const TimestampSetting timestamp = nic.transmit.timestamp;
         const bool offers_completion = nic.transmit.requests.shows(now, nic.transmit.fetch, nic.page);

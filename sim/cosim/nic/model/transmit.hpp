@@ -23,13 +23,14 @@ class Transmit {
     void inherit(const Transmit &before, Cycle until) {
         slots_.inherit(before.slots_, until), data_.inherit(before.data_, until);
     }
+    // To be called when a cycle begins.
+    void begin() { requests.begin(), slots_.begin(), data_.begin(); }
     struct Taken {
         bool request, beat;  // by the host, by the wire
     };
     // `access`: a register access that waits, or null; whether it was accepted.
     bool step(Cycle now, const Taken &taken, const Word *completion, const Access *access, int64_t max_read, Door &door,
               ExtensionPage &page) {
-        requests.begin(), slots_.begin(), data_.begin();
         const bool frames_have_room = frames.ready(), slots_were_free = !fetch.offers_slots();
         const std::optional<UnfinishedFrame> rewind = packetiser_.rewind;
         const bool can_take = !request_valid || taken.request;
