@@ -61,6 +61,7 @@ class Model:
 
 # --- what is built ----------------------------------------------------------------------------------------------------
 
+
 def verilog(component: type[wiring.Component], *arguments: object, name: str = "enso_nic") -> Path:
     """Verilog of ``component(*arguments)`` as module ``name``: a file ``<name>.v`` in the cache.
 

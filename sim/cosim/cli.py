@@ -16,6 +16,7 @@ from typer.exceptions import TyperException
 
 from cosim.config import ConfigError, RunConfig
 from cosim.experiments.points import FAST_NIC, NICS, Choice, require_extra
+from cosim.measure.errors import MeasureError
 from cosim.measure.table import summary
 from cosim.nic.latencies import is_outdated, write_measured
 from cosim.run import RunError, Tell, run
@@ -130,14 +131,63 @@ def experiment_command(
     """Carry out experiments: measure what is not there yet; write tables, figures and the report."""
     if quick and full:
         raise ConfigError("scale is --quick and --full; accepted is one of them")
-    for name, count in (("seeds", seeds), ("workers", workers)):
-        if count is not None and count < 1:
-            raise ConfigError(f"{name} is {count}; accepted is 1 or more")
+    _require_positive(seeds=seeds, workers=workers)
     require_extra()
     from cosim.experiments.commands import Where, conduct  # an extra, and heavy
 
     choice = Choice("full" if full else "quick", system, nic, seeds, assignments or ())
     conduct(names, choice, Where(out, workers, cluster), Console(stderr=True, highlight=False, soft_wrap=True))
+
+
+@app.command(name="compare")
+def compare_command(
+    a: Annotated[str, typer.Argument(metavar="A", help="'KEY=VALUE KEY=VALUE', or the folder of a run.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Likewise.")],
+    *,
+    seeds: Annotated[int, option("N", "So many seeds, from 1 on.")] = 5,
+    workers: Annotated[int, option("N", "Processes on this machine.")] = os.cpu_count() or 1,
+    out: Annotated[Path, option("DIR", "Finished runs are kept there.")] = REPORT,
+    assignments: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of both.")
+    ] = None,
+) -> None:
+    """Run two configurations on the same requests, and tell what differs, how surely, and in which stages."""
+    require_extra()
+    _require_positive(seeds=seeds, workers=workers)
+    from cosim.report.compare import compare, tell  # an extra, and heavy
+
+    tell(compare((a, b), assignments or (), seeds, workers, out), seeds, Console(highlight=False))
+
+
+@app.command(name="explain")
+def explain_command(
+    result: Annotated[Path, typer.Argument(metavar="RESULT", help="The folder of a run.")],
+    *,
+    show: Annotated[bool, typer.Option("--show", help="Offer the trace to the viewer that the link opens.")] = False,
+) -> None:
+    """Tell where the slowest 0.1 % of a run's requests spent their time, and what the cores did meanwhile."""
+    require_extra()
+    from cosim.report.explain import core_slices, explain, link, serve, tell, with_files  # an extra, and heavy
+
+    with _run_progress() as told:
+        with_files(result, told)
+    found = explain(result / "requests.parquet")
+    trace, (_, begin, end) = result / "trace.perfetto", found.slowest
+    slices = core_slices(trace, begin, end) if trace.exists() else []
+    console = Console(highlight=False, soft_wrap=True)
+    tell(found, slices, console)
+    if not trace.exists():
+        console.print("There is no trace: too many requests")
+    elif show:
+        serve(trace, lambda: console.print(f"Open {link(begin, end)} now; Ctrl-C ends this", markup=False))
+    else:
+        console.print(f"hermes explain {result} --show offers a link to this moment in the trace", markup=False)
+
+
+def _require_positive(**values: int | None) -> None:
+    for name, value in values.items():
+        if value is not None and value < 1:
+            raise ConfigError(f"{name} is {value}; accepted is 1 or more")
 
 
 @contextmanager
@@ -200,7 +250,7 @@ def main() -> None:
         code = int(app(standalone_mode=False) or 0)
     except (ConfigError, CaptureError, TyperException) as error:
         code = _complain(str(error), 2)
-    except RunError as error:
+    except (RunError, MeasureError) as error:
         code = _complain(str(error), 1)
     if code == INTERRUPTED:
         _complain("interrupted", code)

@@ -134,9 +134,7 @@ def _latencies_ns(path: Path) -> NDArray[np.float64]:
     return found
 
 
-def _percentiles(
-    rtl_ns: NDArray[np.float64], fast_ns: NDArray[np.float64]
-) -> dict[str, tuple[Percentile, Percentile]]:
+def _percentiles(rtl_ns: NDArray[np.float64], fast_ns: NDArray[np.float64]) -> dict[str, tuple[Percentile, Percentile]]:
     found = {}
     for name, thousandths in PERCENTILES.items():
         if min(len(rtl_ns), len(fast_ns)) * (1000 - thousandths) >= 1000 * SAMPLES_BEYOND:

@@ -105,7 +105,7 @@ class RunConfig(Frozen):
     )
     batch: bool = Field(False, description="on or off")
     switches: SwitchSettings = Field(Switches(), description="the fields of hermes.switches.Switches")
-    costs: CostSettings = Field(CostSettings(scale=1), description="the fields of CostSettings")
+    costs: CostSettings = Field(CostSettings(), description="the fields of CostSettings")
     pcap: Path | None = Field(None, description="a capture (pcap or pcapng)")
     clients: int | None = Field(None, ge=1, description="1 or more clients, no more than flows, without a capture")
     think_ps: Duration | None = Field(

@@ -27,7 +27,7 @@ class CostSettings(Frozen):
         By name: ``low``, ``high`` or picoseconds, before they are scaled.
     """
 
-    scale: float = Field(1.0, ge=0.01, le=100, description="a factor from 0.01 to 100")
+    scale: float = Field(default=1.0, ge=0.01, le=100, description="a factor from 0.01 to 100")
     constants: dict[str, Value] = Field(default_factory=dict)
 
     @model_validator(mode="before")

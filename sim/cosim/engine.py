@@ -1,29 +1,42 @@
 """The discrete-event kernel: what happens next, at the host.
 
 A core has one event at a time, the end of an action or a look that may find something; setting its time replaces what
-was set before. Everything else is in a heap: (time, order, kind, a, b), five integers, handled by kind.
+was set before. Everything else is in a heap: (key, kind, a, b), four integers, handled by kind.
 
-``order`` decides at equal time: the NIC's effects come first, then the cores by number. A sequence number would not do:
-it would depend on how many events were polls that found nothing.
+A key is a time with an order, which decides at equal time: the NIC's effects come first, then the cores by number. A
+sequence number would not do: it would depend on how many events were polls that found nothing.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final
 
+from librt.vecs import vec
+from mypy_extensions import i64, trait
+
 from cosim.nic.base import NEVER, Nic
+from hermes.words import IS_COMPILED, words
 from hermes.world import Clock
 
+ORDER_BITS: Final = 8
 NIC_ORDER: Final = 0
 FIRST_CORE_ORDER: Final = 1
-LAST_ORDER: Final = 1 << 30
+LAST_ORDER: Final = (1 << ORDER_BITS) - 1
 MOST_CORES: Final = 128
-NO_EVENT: Final = 1 << 61
-"""Of a core: none is to come."""
-
-_IS_COMPILED: Final = not __file__.endswith(".py")
+NO_EVENT: Final = (1 << 62) - 1
+"""Key of an event that is not to come."""
 
 Handler = Callable[[int, int], None]
+
+
+@trait
+class Agent(ABC):
+    """Who has one event at a time: a core."""
+
+    @abstractmethod
+    def event(self) -> None:
+        """It is time."""
 
 
 class Engine(Clock):
@@ -36,63 +49,65 @@ class Engine(Clock):
     events
         Handled so far.
     core_events
-        By core: the time of its next event times MOST_CORES, plus its index; NO_EVENT if it has none. Cores set theirs.
-        So the least one tells which core is next, and at equal time it is the lower one.
+        Key of the next event of each core, NO_EVENT if it has none: ``time << ORDER_BITS | FIRST_CORE_ORDER + index``.
+        Cores set theirs.
     """
 
-    __slots__ = ("_cores", "_handlers", "_heap", "_nic", "core_events", "events", "now", "order")
+    __slots__ = ("_cores", "_first", "_handlers", "_heap", "_nic", "core_events", "events", "now", "order")
 
     def __init__(self, nic: Nic) -> None:
-        self.now = 0
-        self.order = NIC_ORDER
-        self.events = 0
-        self.core_events = [NO_EVENT]  # one more than there are cores, so that there is always a first one
-        self._cores: list[Callable[[], None]] = []
+        self.now: i64 = 0
+        self.order: i64 = NIC_ORDER
+        self.events: i64 = 0
+        self.core_events = words(1, NO_EVENT)  # one more than there are cores, so that there is always a first one
+        self._cores: list[Agent] = []
         self._nic = nic
-        self._heap: list[tuple[int, int, int, int, int]] = []
+        self._heap: list[tuple[int, int, int, int]] = []
+        self._first: i64 = NO_EVENT  # key of the first event in the heap
         self._handlers: list[Handler] = []
 
-    def add_core(self, event: Callable[[], None]) -> None:
-        """The next core: its events are handled by ``event()``."""
+    def add_core(self, core: Agent) -> None:
+        """The next core; before any of them keeps ``core_events``."""
         if len(self._cores) == MOST_CORES:
             raise ValueError(f"core {MOST_CORES} is one too many; accepted are {MOST_CORES}")
-        self._cores.append(event)
-        self.core_events.append(NO_EVENT)
+        self._cores.append(core)
+        self.core_events = words(len(self._cores) + 1, NO_EVENT)
 
     def kind(self, handler: Handler) -> int:
         """A new kind of events, handled by ``handler(a, b)``."""
         self._handlers.append(handler)
         return len(self._handlers) - 1
 
-    def schedule(self, time: int, order: int, kind: int, a: int, b: int) -> None:
+    def schedule(self, time: i64, order: i64, kind: int, a: int, b: int) -> None:
         """An event to come, not before ``now``; at equal time and order behind that of the core."""
-        heappush(self._heap, (time, order, kind, a, b))
+        key = time << ORDER_BITS | order
+        heappush(self._heap, (key, kind, a, b))
+        if key < self._first:
+            self._first = key
 
     @property
     def next_time(self) -> int:
         """Time of the next event; NEVER if there is none."""
-        key = min(self.core_events)
-        first = NEVER if key == NO_EVENT else key // MOST_CORES
-        return min(first, self._heap[0][0]) if self._heap else first
+        key = min(_least(self.core_events), self._first)
+        return NEVER if key == NO_EVENT else key >> ORDER_BITS
 
-    def run(self, safe: int) -> int:
+    def run(self, safe: i64) -> int:
         """Handle all events with time <= ``safe``; the time of the next one after that."""
-        heap, keys, nic, cores = self._heap, self.core_events, self._nic, self._cores
-        change = nic.next_change  # nothing that software does here brings it forward: the NIC is too far away
-        count = 0
+        keys, nic, cores = self.core_events, self._nic, self._cores
+        change: i64 = nic.next_change  # nothing that software does here brings it forward: the NIC is too far away
+        count: i64 = 0
         while True:
-            key = _least(keys) if _IS_COMPILED else min(keys)
-            time, core = key // MOST_CORES, key % MOST_CORES
-            order = core + FIRST_CORE_ORDER
-            is_of_core = True
-            if heap:
-                first = heap[0]
-                if first[0] < time or (first[0] == time and first[1] < order):
-                    time, order, is_of_core = first[0], first[1], False
-            if time > safe or (key == NO_EVENT and is_of_core):
+            key = _least(keys) if IS_COMPILED else min(keys)
+            first = self._first
+            is_of_core = key <= first
+            if not is_of_core:
+                key = first
+            time = key >> ORDER_BITS
+            if time > safe or key == NO_EVENT:
                 break
+            order = key & LAST_ORDER
             if time < self.now:
-                what = f"core {order - FIRST_CORE_ORDER}" if is_of_core else str(heap[0])
+                what = f"core {order - FIRST_CORE_ORDER}" if is_of_core else str(self._heap[0])
                 raise ValueError(f"event of {what} at {time} ps lies before the present, {self.now} ps")
             self.now = time
             self.order = order
@@ -101,18 +116,25 @@ class Engine(Clock):
                 nic.advance(time)
                 change = nic.next_change
             if is_of_core:
+                core = order - FIRST_CORE_ORDER
                 keys[core] = NO_EVENT
-                cores[core]()
+                cores[core].event()
             else:
-                _, _, kind, a, b = heappop(heap)
-                self._handlers[kind](a, b)
+                self._handle_first()
         self.events += count
-        return NEVER if is_of_core and key == NO_EVENT else time
+        return NEVER if key == NO_EVENT else time
+
+    def _handle_first(self) -> None:
+        """The first event in the heap."""
+        heap = self._heap
+        _, kind, a, b = heappop(heap)
+        self._first = heap[0][0] if heap else NO_EVENT
+        self._handlers[kind](a, b)
 
 
-def _least(keys: list[int]) -> int:
+def _least(keys: vec[i64]) -> i64:
     """The same as ``min``, which is faster in Python, and slower where mypyc made machine code of this."""
-    least = NO_EVENT
+    least: i64 = NO_EVENT
     for key in keys:
         if key < least:
             least = key

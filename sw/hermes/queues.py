@@ -1,13 +1,16 @@
 """Queues of cache lines in shared memory, one item a line, between one producer and one consumer at a time."""
 
-from collections import deque
+from typing import Final
 
+from mypy_extensions import i64
+
+from hermes.words import Five, fives
 from hermes.world import QUEUE_POP, QUEUE_PUSH, End, World
 
-CAPACITY = 32768
+CAPACITY: Final = 32768
 """Slots of a queue: 2 MiB of cache lines."""
 
-Item = tuple[int, int, int, int, int]
+Item = Five
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds)."""
 
 
@@ -27,20 +30,24 @@ class SpscQueue:
         Items so far.
     """
 
-    __slots__ = ("_items", "_wanted", "_world", "capacity", "consumer", "number", "popped", "producer", "pushed")
+    __slots__ = ("_effects", "_items", "_wanted", "capacity", "consumer", "number", "popped", "producer", "pushed")
 
     def __init__(self, world: World, number: int, consumer: End | None = None, producer: End | None = None) -> None:
         self.number = number
         self.consumer = consumer
         self.producer = producer
-        self.capacity = CAPACITY
-        self.pushed = self.popped = 0
-        self._world = world
-        self._wanted = 0
-        self._items: deque[Item] = deque()
+        self.capacity: i64 = CAPACITY
+        self.pushed: i64 = 0
+        self.popped: i64 = 0
+        self._effects = world.effects
+        self._wanted: i64 = 0
+        self._items = fives()
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __bool__(self) -> bool:
+        return bool(self._items)
 
     def is_full(self) -> bool:
         """Whether there is no room for an item."""
@@ -50,19 +57,19 @@ class SpscQueue:
         """The producer waits until there is room for ``count`` items, which there is not now, and is told then."""
         self._wanted = count
 
-    def __getitem__(self, index: int) -> Item:
+    def __getitem__(self, index: i64) -> Item:
         """Item 0 is the oldest."""
         return self._items[index]
 
     def items(self) -> list[Item]:
         """All that lie there, the oldest first."""
-        return list(self._items)
+        return [self._items[index] for index in range(len(self._items))]
 
     def push(self, item: Item) -> None:
         """An item lands in the queue, which is not full."""
         self._items.append(item)
         self.pushed += 1
-        self._world.record(QUEUE_PUSH, self.number, item[1] << 32 | item[2])
+        self._effects.record(QUEUE_PUSH, self.number, item[1] << 32 | item[2])
         if self.consumer is not None:
             self.consumer.queue_changed(self.number)
 
@@ -70,7 +77,7 @@ class SpscQueue:
         """The oldest item leaves the queue."""
         item = self._items.popleft()
         self.popped += 1
-        self._world.record(QUEUE_POP, self.number, item[1] << 32 | item[2])
+        self._effects.record(QUEUE_POP, self.number, item[1] << 32 | item[2])
         if self._wanted and len(self._items) + self._wanted <= self.capacity:
             self._wanted = 0
             if self.producer is not None:

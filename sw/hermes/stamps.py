@@ -11,6 +11,9 @@ from array import array
 from collections.abc import Iterator
 from typing import IO, Final
 
+from librt.vecs import vec
+from mypy_extensions import i64
+
 # Columns of a notification's row, in the order in which things happen.
 PIPE: Final = 0
 TAIL: Final = 1  # packets before this flit lie in the pipe
@@ -42,58 +45,75 @@ _BYTES: Final = 8
 
 
 class Rows:
-    """Many integers, of which the last ones change: the others are in a file without a name."""
+    """Many integers, of which the last ones change: the others are in a file without a name.
 
-    __slots__ = ("_file", "_first", "_last")
+    Attributes
+    ----------
+    last
+        Those in memory, and room for more.
+    """
+
+    __slots__ = ("_block", "_count", "_file", "_first", "last")
 
     def __init__(self) -> None:
-        self._first = 0  # index of the first one in memory
-        self._last = array("q")
+        self._block: i64 = BLOCK
+        self.last = vec[i64]([0] * (2 * BLOCK))
+        self._first: i64 = 0  # index of the first one in memory
+        self._count: i64 = 0  # of those in memory
         self._file: IO[bytes] | None = None
 
     def __len__(self) -> int:
-        return self._first + len(self._last)
+        return self._first + self._count
 
-    def __getitem__(self, index: int) -> int:
+    def __getitem__(self, index: i64) -> i64:
         if index >= self._first:
-            return self._last[index - self._first]
+            return self.last[index - self._first]
         assert self._file is not None
         self._file.seek(index * _BYTES)
         return array("q", self._file.read(_BYTES))[0]
 
-    def __setitem__(self, index: int, value: int) -> None:
+    def __setitem__(self, index: i64, value: i64) -> None:
         if index >= self._first:
-            self._last[index - self._first] = value
+            self.last[index - self._first] = value
         else:
             assert self._file is not None
             self._file.seek(index * _BYTES)
-            self._file.write(value.to_bytes(_BYTES, sys.byteorder, signed=True))
+            self._file.write(int(value).to_bytes(_BYTES, sys.byteorder, signed=True))
 
     def __iter__(self) -> Iterator[int]:
-        return (self[index] for index in range(len(self)))
+        return iter([self[index] for index in range(len(self))])
 
-    def extend(self, row: tuple[int, ...]) -> None:
-        """A row, behind all others."""
-        self._last.extend(row)
-        if len(self._last) >= 2 * BLOCK:
-            self._write(BLOCK)
+    def add(self, count: i64) -> i64:
+        """A row of so many integers, 8 at most, behind all others: where in ``last`` it is to be put."""
+        if self._count + count > 2 * self._block:
+            self._write(self._block)
+        at = self._count
+        self._count = at + count
+        return at
+
+    def index_of(self, at: i64) -> i64:
+        """Index of what is there in ``last``."""
+        return self._first + at
 
     def buffer(self) -> mmap.mmap | bytes:
         """All there are by now, 8 bytes each."""
         if self._file is None:
-            return self._last.tobytes()
-        self._write(len(self._last))
+            return memoryview(self.last)[: self._count].tobytes()
+        self._write(self._count)
         self._file.flush()
         return mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
 
-    def _write(self, count: int) -> None:
+    def _write(self, count: i64) -> None:
         """The first ``count`` of those in memory go to the file."""
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115  (it is closed when the rows are forgotten)
         self._file.seek(self._first * _BYTES)
-        self._file.write(self._last[:count].tobytes())
-        del self._last[:count]
+        self._file.write(memoryview(self.last)[:count].tobytes())
+        last = self.last
+        for at in range(count, self._count):
+            last[at - count] = last[at]
         self._first += count
+        self._count -= count
 
 
 class Stamps:
@@ -118,20 +138,35 @@ class Stamps:
         self.sends = Rows()
         self.visible: dict[int, int] = {}
 
-    def notification(self, pipe: int, tail: int, visible: int, read: int) -> int:
+    def notification(self, pipe: i64, tail: i64, visible: i64, read: i64) -> i64:
         """A new row; where it begins."""
         rows = self.notifications
-        row = len(rows)
-        rows.extend((pipe, tail, visible, read, -1, -1, -1))
-        return row
+        at = rows.add(NOTIFICATION_COLUMNS)
+        last = rows.last
+        last[at] = pipe
+        last[at + TAIL] = tail
+        last[at + VISIBLE] = visible
+        last[at + READ] = read
+        last[at + DELIVERED] = last[at + RUNNABLE] = last[at + TAKEN] = -1
+        return rows.index_of(at)
 
-    def packet(self, pipe: int, end: int, begun: int, done: int) -> None:
+    def packet(self, pipe: i64, end: i64, begun: i64, done: i64) -> None:
         """A packet was handled."""
-        self.packets.extend((pipe, end, begun, done))
+        rows = self.packets
+        at = rows.add(PACKET_COLUMNS)
+        last = rows.last
+        last[at] = pipe
+        last[at + END] = end
+        last[at + BEGUN] = begun
+        last[at + DONE] = done
 
-    def send(self, pipe: int, end: int, posted: int) -> int:
+    def send(self, pipe: i64, end: i64, posted: i64) -> i64:
         """A new row; where it begins."""
         rows = self.sends
-        row = len(rows)
-        rows.extend((pipe, end, posted, -1))
-        return row
+        at = rows.add(SEND_COLUMNS)
+        last = rows.last
+        last[at] = pipe
+        last[at + END] = end
+        last[at + POSTED] = posted
+        last[at + FORWARDED] = -1
+        return rows.index_of(at)

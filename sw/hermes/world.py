@@ -10,8 +10,10 @@ Times are integer picoseconds, addresses are bytes in the NIC's and the host's o
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
+
+from mypy_extensions import i64
 
 from hermes.costs import Costs
 from hermes.stamps import Stamps
@@ -57,7 +59,11 @@ CORE_LEFT: Final = 7  # subject: core; value: as of CORE_GRANT
 DROP: Final = 8  # subject: runtime; value: what was dropped
 
 
-@dataclass(frozen=True)
+class Table:
+    """What a core makes of a walk."""
+
+
+@dataclass
 class Walk:
     """How a core that found nothing looks at its sources, lap after lap.
 
@@ -73,6 +79,8 @@ class Walk:
         Each look at source s begins with a read of the polled lines ``first + s`` for each ``first`` of these.
     is_certain
         What makes its one source ready stays until it is found: nobody else takes it, and an interrupt cuts nothing.
+    table
+        Made by the first core that walks it.
     """
 
     costs: tuple[int, ...]
@@ -80,6 +88,7 @@ class Walk:
     activity: int
     lines: tuple[int, ...] = ()
     is_certain: bool = False
+    table: "Table | None" = field(default=None, compare=False, repr=False)
 
 
 class End(ABC):
@@ -138,11 +147,11 @@ class Core(ABC):
     """
 
     index: int
-    laps: int
+    laps: i64
     woken: int
 
     @abstractmethod
-    def spend(self, activity: int, duration: int) -> None:
+    def spend(self, activity: i64, duration: i64) -> None:
         """The next ``duration`` picoseconds go to ``activity``."""
 
     @abstractmethod
@@ -154,18 +163,18 @@ class Core(ABC):
         """Something changed at a source of the walk, now. The walk sees it when it gets there."""
 
     @abstractmethod
-    def alarm(self, source: int, time: int, laps: int = 0) -> None:
+    def alarm(self, source: int, time: i64, laps: i64 = 0) -> None:
         """From ``time`` on, and ``laps`` laps into the walk, a look at this source is worth it.
 
-        Replaces the source's last alarm; ``walk`` ends all.
+        Replaces the last alarm, which ``walk`` ends.
         """
 
     @abstractmethod
-    def cut(self) -> int:
+    def cut(self) -> i64:
         """End the action that is under way, now, and begin the next; picoseconds of it that were left."""
 
     @abstractmethod
-    def mmio_write(self, address: int, value: int) -> None:
+    def mmio_write(self, address: i64, value: i64) -> None:
         """A posted write of a 32-bit register, now; its cost is spent by the caller."""
 
 
@@ -204,7 +213,15 @@ class Ksched(ABC):
 class Clock(ABC):
     """``now``: picoseconds."""
 
-    now: int
+    now: i64
+
+
+class Effects(ABC):
+    """What happens, for the hash of a run."""
+
+    @abstractmethod
+    def record(self, kind: i64, subject: i64, value: i64) -> None:
+        """An effect lands, now."""
 
 
 class Memory(Protocol):
@@ -246,7 +263,7 @@ class CacheLines(ABC):
         """First of ``count`` consecutive fresh slots; core 0 owns them."""
 
     @abstractmethod
-    def take(self, core: int, slot: int) -> int:
+    def take(self, core: int, slot: int) -> i64:
         """Become the owner of a slot, to read or write it; picoseconds that it costs: 0 for the owner."""
 
     @abstractmethod
@@ -254,7 +271,7 @@ class CacheLines(ABC):
         """First of ``count`` consecutive fresh polled lines, of which nobody has a copy."""
 
     @abstractmethod
-    def read(self, core: int, line: int) -> int:
+    def read(self, core: int, line: int) -> i64:
         """Take a copy of a polled line; picoseconds that it costs: 0 if the core has one."""
 
     @abstractmethod
@@ -262,7 +279,7 @@ class CacheLines(ABC):
         """Of ``count`` polled lines from ``first`` on, those of which a core has no copy, a bit each."""
 
     @abstractmethod
-    def write_cost(self, core: int, line: int) -> int:
+    def write_cost(self, core: int, line: int) -> i64:
         """Picoseconds that a write of a polled line would cost: 0 if no other core has a copy."""
 
     @abstractmethod
@@ -297,6 +314,11 @@ class World(ABC):
 
     @property
     @abstractmethod
+    def effects(self) -> Effects:
+        """Where effects are recorded."""
+
+    @property
+    @abstractmethod
     def lines(self) -> CacheLines:
         """The shared cache lines."""
 
@@ -304,10 +326,6 @@ class World(ABC):
     @abstractmethod
     def ksched(self) -> Ksched:
         """Who runs on the cores."""
-
-    @abstractmethod
-    def record(self, kind: int, subject: int, value: int) -> None:
-        """An effect lands, now."""
 
     @abstractmethod
     def watch(self, address: int, length: int, core: int, source: int) -> None:
@@ -338,7 +356,7 @@ class AwaitZero:
     what: str
 
 
-Message = tuple[int, int, int, int, int]
+Message = tuple[i64, i64, i64, i64, i64]
 """Kind, whom it is about, its main value, another one, and when it was made (picoseconds): see hermes.messages."""
 
 

@@ -98,9 +98,7 @@ def test_other_loads_are_the_same(settings: str, record_property: Measured) -> N
 @pytest.mark.parametrize("rtt", ["0ns", "800ns", "2us"])
 @pytest.mark.parametrize("rate", ["100k", "700k", "1400k"])
 @pytest.mark.parametrize("system", SYSTEMS)
-def test_runs_of_many_loads_and_links_are_the_same(
-    system: str, rate: str, rtt: str, record_property: Measured
-) -> None:
+def test_runs_of_many_loads_and_links_are_the_same(system: str, rate: str, rtt: str, record_property: Measured) -> None:
     settings = (f"system={system}", f"rate={rate}", f"rtt={rtt}", "seed=2", "requests=10000")
     record_property("measured", check_run(*BUSY, *settings))
 

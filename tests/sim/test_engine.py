@@ -1,15 +1,30 @@
 """The event kernel: order of time, ties, bounds, and host memory as of each event."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.engine import FIRST_CORE_ORDER, LAST_ORDER, MOST_CORES, NIC_ORDER, Engine
+from cosim.engine import FIRST_CORE_ORDER, LAST_ORDER, NIC_ORDER, ORDER_BITS, Agent, Engine
 from cosim.nic.base import NEVER
 from tests.tools.host import SMALL
 from tests.tools.reference_nic import ReferenceNic
+
+
+class Reporter(Agent):
+    """Says that it was time."""
+
+    def __init__(self, report: Callable[[], None]) -> None:
+        self.event = report  # type: ignore[method-assign]
+
+    def event(self) -> None: ...
+
+
+def key(core: int, time: int) -> int:
+    """Of an event of a core."""
+    return time << ORDER_BITS | FIRST_CORE_ORDER + core
 
 
 def make() -> tuple[Engine, list[tuple[int, int, int]], int]:
@@ -52,10 +67,10 @@ def test_what_an_event_causes_at_its_own_time_is_handled_too() -> None:
 def test_a_core_has_one_event_and_setting_its_time_replaces_it() -> None:
     engine, log, _ = make()
     for core in range(2):
-        engine.add_core(lambda core=core: log.append((engine.now, core, engine.order)))  # type: ignore[misc]
-    engine.core_events[1] = 9 * MOST_CORES + 1
-    engine.core_events[0] = 7 * MOST_CORES + 0
-    engine.core_events[1] = 5 * MOST_CORES + 1
+        engine.add_core(Reporter(lambda core=core: log.append((engine.now, core, engine.order))))  # type: ignore[misc]
+    engine.core_events[1] = key(1, 9)
+    engine.core_events[0] = key(0, 7)
+    engine.core_events[1] = key(1, 5)
     assert engine.next_time == 5
     engine.schedule(6, 0, engine.kind(lambda a, b: None), 0, 0)
     assert engine.next_time == 5
@@ -67,8 +82,9 @@ def test_a_core_has_one_event_and_setting_its_time_replaces_it() -> None:
 def test_at_equal_time_the_nic_comes_first_then_each_core_and_what_has_its_order() -> None:
     engine, log, kind = make()
     for core in range(2):
-        engine.add_core(lambda core=core: log.append((engine.now, core, -1)))  # type: ignore[misc]
-        engine.core_events[core] = 7 * MOST_CORES + core
+        engine.add_core(Reporter(lambda core=core: log.append((engine.now, core, -1))))  # type: ignore[misc]
+    for core in range(2):
+        engine.core_events[core] = key(core, 7)
     for order in (LAST_ORDER, FIRST_CORE_ORDER + 1, FIRST_CORE_ORDER, NIC_ORDER):
         engine.schedule(7, order, kind, order, 0)
     engine.run(7)
@@ -79,10 +95,10 @@ def test_at_equal_time_the_nic_comes_first_then_each_core_and_what_has_its_order
 
 def test_a_cores_event_in_the_past_is_an_error() -> None:
     engine, _, kind = make()
-    engine.add_core(lambda: None)
+    engine.add_core(Reporter(lambda: None))
     engine.schedule(7, 0, kind, 0, 0)
     engine.run(7)
-    engine.core_events[0] = 6 * MOST_CORES + 0
+    engine.core_events[0] = key(0, 6)
     with pytest.raises(ValueError, match=r"^event of core 0 at 6 ps lies before the present, 7 ps$"):
         engine.run(8)
 

@@ -44,7 +44,7 @@ def test_any_sequence_costs_what_it_would_with_a_set_of_holders_per_line(accesse
             assert lines.read(core, first + index) == (0 if core in holders[index] else DIRTY)
             holders[index].add(core)
         for other in range(CORES):
-            stale = [line for line in range(3) if lines.stale[other] >> first + line & 1]
+            stale = [line for line in range(3) if lines.copies[other].stale >> first + line & 1]
             assert stale == [line for line in range(3) if other not in holders[line]]
             for begin, count in [(0, 3), (1, 2), (2, 1)]:
                 bits = lines.stale_lines(other, first + begin, count)

@@ -40,7 +40,7 @@ def test_visits_and_skips_are_those_of_a_walk_step_by_step(walk: Walk, data: st.
         earliest = time + data.draw(st.integers(0, 3 * sum(walk.costs)))
         laps = data.draw(st.integers(0, lap + 4))
         expected = next(look for look in looks if look[1] == source and look[0] >= earliest and look[2] >= laps)
-        assert position.visit(source, earliest, laps) == (expected[0], expected[2])
+        assert (position.visit(source, earliest, laps), position.visited_lap) == (expected[0], expected[2])
 
         index = looks.index(expected)
         assert position.polled(source, expected[2]) == sum(walk.costs[look[1]] for look in looks[:index])

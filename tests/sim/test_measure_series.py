@@ -20,7 +20,11 @@ def test_requests_count_in_the_bin_in_which_they_arrived_and_empty_bins_are_left
         "offered": [2, 1, 1],
         "completed": [1, 1, 0],
         "dropped": [1, 0, 0],
-        "latency_ns": {"p50": [None] * 3, "p99": [None] * 3, "p99.9": [None] * 3},
+        "latency_ns": {
+            **dict.fromkeys(("p50", "p99", "p99.9"), [None] * 3),
+            "mean": [8.0, 0.001, 4.499],
+            "max": [8.0, 0.001, 4.499],
+        },
     }
 
 
@@ -43,7 +47,9 @@ def test_percentiles_are_those_of_each_bin_if_it_has_samples_enough() -> None:
     ends[200:450] = -1
     told = series(arrivals, answers, ends, drops_are_known=True, origin_ps=0, bin_ps=1000)
     assert told["completed"] == [100, 199]
-    assert told["latency_ns"] == {"p50": [3.0, None], "p99": [None, None], "p99.9": [None, None]}
+    latency_ns = told["latency_ns"]
+    assert [latency_ns[name] for name in ("p50", "p99", "p99.9")] == [[3.0, None], [None, None], [None, None]]
+    assert latency_ns["max"] == [99.9, 7.0]  # the first one has waited from 100 on
 
 
 def test_a_run_without_arrivals_has_no_bins() -> None:

@@ -55,7 +55,7 @@ class Messages:
         device = Device(Direct(C), self.own)
         self.answers = [SpscQueue(world, 50 + queue) for queue in range(2)] if answers else []
         self.mailbox = Mailbox(world, directory, device, delivery, self.pending, self.answers, switches)
-        self.mailbox.requesters = [(self.client, 0)] * self.own.slots
+        self.mailbox.requesters = [self.client] * self.own.slots
         self.row = world.stamps.send(0, 0, 0)
 
     def take(self, *items: Item, queue: int = 0) -> list[int]:
@@ -75,10 +75,15 @@ class Messages:
 
     def pend(self) -> list[int]:
         """Uthreads that are runnable and have not run, oldest first."""
-        return list(self.pending._entries.get(0, ()))
+        return [uthread for waiting in self.pending._waiting[:1] for uthread in waiting.entries]
 
 
 # --- requests to send -------------------------------------------------------------------------------------------------
+
+
+def requested(messages: Messages, slot: int) -> tuple[Client, int]:
+    """Whose request stands in a slot of the own TX ring, and in which of its own."""
+    return messages.mailbox.requesters[slot], messages.mailbox.requested[slot]
 
 
 def test_a_tx_tail_forwards_all_new_requests_and_rings_once() -> None:
@@ -90,7 +95,7 @@ def test_a_tx_tail_forwards_all_new_requests_and_rings_once() -> None:
     assert costs == [C.message_receive + 3 * C.tx_copy + 2 * C.line_dirty + C.mmio_issue]
     words, at = messages.host.memory.words, (messages.own.tx_address - messages.host.memory.base) // 8
     assert [words[at + 8 * slot + 1] for slot in range(3)] == [0x1000, 0x1040, 0x1080]
-    assert messages.mailbox.requesters[:3] == [(messages.client, slot) for slot in range(3)]
+    assert [requested(messages, slot) for slot in range(3)] == [(messages.client, slot) for slot in range(3)]
     assert (messages.client.tx_tail, messages.client.forwarded, messages.client.source) == (3, 3, 1)
     assert messages.host.machine.stamps.sends[messages.row + FORWARDED] == 2000
     messages.host.nic.settle()
@@ -125,8 +130,8 @@ def test_requests_for_which_the_own_ring_has_no_room_stay_where_they_are() -> No
     messages.own.tx_head = 1
     assert messages.take(item) == [C.message_receive + 6 * C.tx_copy + C.mmio_issue]
     assert messages.own.tx_room() == 0
-    assert messages.mailbox.requesters[10] == (other, 0)
-    assert messages.mailbox.requesters[15] == (other, 5)
+    assert requested(messages, 10) == (other, 0)
+    assert requested(messages, 15) == (other, 5)
 
 
 def test_requests_go_on_over_the_end_of_both_rings() -> None:
@@ -136,7 +141,7 @@ def test_requests_go_on_over_the_end_of_both_rings() -> None:
         buffer.tx_head = 12
     messages.take((TX_TAIL, 0, messages.post(8), messages.row, 600))
     assert messages.client.tx_tail == messages.own.tx_tail == 4
-    assert messages.mailbox.requesters[2:4] == [(messages.client, 2), (messages.client, 3)]
+    assert [requested(messages, slot) for slot in (2, 3)] == [(messages.client, 2), (messages.client, 3)]
     assert messages.client.forwarded == 20
 
 

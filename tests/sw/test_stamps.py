@@ -13,6 +13,12 @@ def values_of(rows: Rows) -> list[int]:
     return list(array("q", bytes(rows.buffer())))
 
 
+def extend(rows: Rows, *row: int) -> None:
+    at = rows.add(len(row))
+    for column, value in enumerate(row):
+        rows.last[at + column] = value
+
+
 def test_rows_are_a_list_of_integers_wherever_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stamps, "BLOCK", 8)
     seed = 5
@@ -21,7 +27,7 @@ def test_rows_are_a_list_of_integers_wherever_they_are(monkeypatch: pytest.Monke
     rows, expected = Rows(), list[int]()
     for step in range(500):
         row = tuple(draw.randrange(-1, 1 << 62) for _ in range(3))
-        rows.extend(row)
+        extend(rows, *row)
         expected += row
         at, value = draw.randrange(len(expected)), draw.randrange(-1, 1 << 62)
         rows[at] = expected[at] = value
@@ -34,7 +40,7 @@ def test_rows_are_a_list_of_integers_wherever_they_are(monkeypatch: pytest.Monke
 
 def test_few_rows_need_no_file() -> None:
     rows = Rows()
-    rows.extend((1, -1, 3))
+    extend(rows, 1, -1, 3)
     assert rows.buffer() == array("q", (1, -1, 3)).tobytes()
     assert values_of(Rows()) == []
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from cosim.engine import NIC_ORDER, Engine
+from cosim.machine.effects import Effects
 from cosim.machine.machine import Machine
 from cosim.traffic.generate import DESTINATION
 from hermes.costs import Costs, load
@@ -27,6 +28,19 @@ def at(engine: Engine, time: int, order: int, do: Callable[[], object]) -> None:
     engine.schedule(time, order, engine.kind(happen), 0, 0)
 
 
+class _Listed(Effects):
+    """Effects that are listed, too."""
+
+    def __init__(self, engine: Engine, effects: Effects) -> None:
+        super().__init__(engine)
+        self.listed: list[tuple[int, int, int, int]] = []
+        self._effects = effects
+
+    def record(self, kind: int, subject: int, value: int) -> None:
+        self.listed.append((self._engine.now, kind, subject, value))
+        self._effects.record(kind, subject, value)
+
+
 class Host:
     """A machine, and what happened on it.
 
@@ -46,12 +60,8 @@ class Host:
         self.machine = Machine(self.nic, self.engine, costs, cores, is_naive=is_naive)
         self.memory = self.nic.memory
         self.time = 0
-        self.effects: list[tuple[int, int, int, int]] = []
-        self.machine.record = self._record  # type: ignore[method-assign]
-
-    def _record(self, kind: int, subject: int, value: int) -> None:
-        self.effects.append((self.engine.now, kind, subject, value))
-        self.machine.effects.record(kind, subject, value)
+        self.machine._effects = _Listed(self.engine, self.machine.effects)
+        self.effects = self.machine._effects.listed
 
     def run(self, end: int) -> None:
         """Software and NIC, up to ``end``."""

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from cosim.bench import bridge_speed, idle_applications, kernel, run_speed
+from cosim.bench import bridge_speed, idle_applications, kernel, run_speed, sweep_speed
 from cosim.cache import build_folder
 from cosim.measure.files import write_json
 
@@ -22,6 +22,8 @@ def main() -> None:
         runs = run_speed.measure(Path(scratch), lambda step: console.print(f"[dim]{step}", highlight=False))
         events = kernel.measure(lambda step: console.print(f"[dim]{step}", highlight=False))
         idle = idle_applications.measure(Path(scratch), lambda step: console.print(f"[dim]{step}", highlight=False))
+    console.print("[dim]a sweep with one worker and with two", highlight=False)
+    sweep_gain = sweep_speed.gain()
     rows: list[tuple[str, str, str, str]] = [
         ("offered load, 60-byte frames, both ways", f"{speed.million_frames_per_s:.1f} M frames/s, 0 dropped", "", ""),
         ("(a) the bare verilated NIC", f"{speed.raw / 1e6:.3f} M cycles/s", "", ""),
@@ -48,6 +50,7 @@ def main() -> None:
             (f"{name}, an idle application per IOKernel iteration", f"{time:.1f} ns simulated", "", "")
             for name, time in idle.items()
         ),
+        (f"{sweep_speed.POINTS}-point sweep, two workers against one", f"{sweep_gain:.2f} x", "1.7", ""),
         ("idle skipping at 100 krps, results identical", f"{runs.idle_skip_gain:.1f} x", "5", "20"),
     ]
     table = Table("measured", "", "at least", "aim", title="make bench")
@@ -68,6 +71,7 @@ def main() -> None:
         "default_requests_per_s": round(runs.default),
         **events.numbers(),
         "idle_application_ns": {name: round(time, 2) for name, time in idle.items()},
+        "sweep_gain": round(sweep_gain, 2),
         "idle_skip_gain": round(runs.idle_skip_gain, 2),
     }
     build_folder().mkdir(parents=True, exist_ok=True)

@@ -1,26 +1,30 @@
 """``hermes experiments`` and ``hermes experiment``: what there is, and carrying it out."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from cosim.experiments.definition import Experiment, catalogue, find
-from cosim.experiments.points import NICS, SCALES, Choice, Point, points
+from cosim.experiments.points import FAST_NIC, NICS, SCALES, Choice, Point, configuration, points
 from cosim.experiments.progress import SweepProgress
 from cosim.experiments.sweep import Finished, Store, sweep
 from cosim.experiments.table import row, write
-from cosim.report.page import write_report
-from cosim.run import RunError
+from cosim.report.page import TRACES, write_report
+from cosim.run import RunError, run
 from cosim.values import ConfigError
 from hermes.systems import SYSTEMS
 
 WORKERS = os.cpu_count() or 1
-_REQUESTS_PER_S = {"rtl": 4000, "model": 15_000}
-_START_S = 2.5
+TRACED_REQUESTS = 1000
+_REQUESTS_PER_S = {"rtl": 3000, "model": 9000}
+_START_S = 1.5
 """What a worker does in a second, and what each point costs besides, about: for the estimate only."""
 
 
@@ -54,9 +58,9 @@ def estimate_s(todo: Sequence[Point], workers: int) -> float:
 
 def list_experiments(console: Console) -> None:
     """Print each experiment's question, and how long it takes about."""
-    table = Table(title="hermes experiment ID [--quick|--full]")
-    for name in ("id", "question"):
-        table.add_column(name)
+    table = Table(title="hermes experiment ID [--quick|--full]", expand=True)
+    table.add_column("id")
+    table.add_column("question", ratio=1)
     for name in ("quick, points", "about", "full, points", "about"):
         table.add_column(name, justify="right")
     for experiment in catalogue().values():
@@ -104,6 +108,7 @@ def conduct(names: Sequence[str], choice: Choice, where: Where, console: Console
     failed: list[Finished] = []
     for experiment, its_points in zip(experiments, todo, strict=True):
         failed += _conduct(experiment, its_points, choice, where, store, console)
+        _trace(experiment, choice, where.out, console)
     write_report(where.out)
     console.print(f"The report is {where.out / 'index.html'}", markup=False)
     if failed:
@@ -128,11 +133,12 @@ def _conduct(
                 markup=False,
             )
             raise
-    finished_ones = [done[point.key] for point in todo]
+    # points of several sweeps may be the same run
+    finished_ones = [replace(done[point.key], point=point) for point in todo]
     rows = [row(one.point, one.outcome, choice.scale) for one in finished_ones if one.outcome is not None]
     failed = [one for one in finished_ones if one.error is not None]
-    fresh = sum(not one.was_kept for one in finished_ones) - len(failed)
-    console.print(f"{experiment.id}: {len(rows)} points, {fresh} of them run now, {len(failed)} failed", markup=False)
+    fresh = sum(not one.was_kept and one.error is None for one in done.values())
+    console.print(f"{experiment.id}: {len(rows)} points, {fresh} runs made now, {len(failed)} failed", markup=False)
     if rows:
         about = {
             "definition": experiment.model_dump_json(),
@@ -142,3 +148,25 @@ def _conduct(
         }
         write(where.out / f"{experiment.id}.parquet", rows, about)
     return failed
+
+
+def _trace(experiment: Experiment, choice: Choice, out: Path, console: Console) -> None:
+    """The trace of a short run of the experiment, for a look at what happens; made once for each configuration."""
+    if experiment.trace is None or find_spec("perfetto") is None:
+        return
+    short = {"nic": choice.nic or FAST_NIC, **experiment.hold, "requests": TRACED_REQUESTS, **experiment.trace}
+    config = configuration({**short, "trace": True}, choice.settings)
+    point = Point(experiment.id, "trace", "", {}, "run", config)
+    folder = out / TRACES
+    named = folder / f"{experiment.id}.key"
+    if named.exists() and named.read_text() == point.key:
+        return
+    with tempfile.TemporaryDirectory(prefix="hermes-trace-") as scratch:
+        try:
+            run(config, Path(scratch), lambda *_: None)
+        except RunError as error:
+            console.print(f"failed: the trace of {experiment.id}: {error}", markup=False)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.move(Path(scratch) / "trace.perfetto", folder / f"{experiment.id}.perfetto")
+        named.write_text(point.key)

@@ -46,7 +46,7 @@ _NAME = "a name of letters, digits, - and _"
 class Case(Frozen):
     """Some settings that go together, under a name for people."""
 
-    label: str = Field(min_length=1, description="text, what the figure calls this case")
+    label: str = Field(description="text, what the figure calls this case")
     set: Settings = Field(default_factory=dict, description="a table of settings, such as { service = 'constant:1us' }")
 
 
@@ -55,8 +55,10 @@ class ScaleOfSweep(Frozen):
 
     vary: dict[str, list[Setting]] = Field(default_factory=dict, description="a table of lists of values")
     hold: Settings = Field(default_factory=dict, description="a table of settings")
-    skip: bool = Field(False, description="true or false: whether this scale leaves the sweep out")
-    seeds: int | None = Field(None, ge=1, le=100, description="1 to 100 seeds")
+    skip: bool = Field(default=False, description="true or false: whether this scale leaves the sweep out")
+    seeds: int | None = Field(default=None, ge=1, le=100, description="1 to 100 seeds")
+    constants: int | None = Field(default=None, ge=0, description="a number of constants of the cost profile")
+    step_gbit: float | None = Field(default=None, gt=0, le=50, description="Gb/s, up to 50")
 
 
 class Sweep(Frozen):
@@ -72,8 +74,13 @@ class Sweep(Frozen):
         What does not, beyond what the experiment holds.
     systems, nics
         None: those of the command line, or all systems and the faster NIC.
+    constants
+        Besides the cases: the default costs, and each of so many constants with the widest ranges at both its ends.
     measure
-        How a point is measured: by one ``run``, or by a search for the highest rate with ``zero_loss``.
+        How a point is measured: by one ``run``; by a search for the highest rate without loss, in steps of
+        ``step_gbit`` of the wire (``zero_loss``).
+    use
+        The name of a list of cases that the experiment has.
     quick, full
         What these scales change.
     """
@@ -81,12 +88,21 @@ class Sweep(Frozen):
     name: str = Field(pattern=NAME, description=_NAME)
     vary: dict[str, list[Setting]] = Field(default_factory=dict, description="a table of lists of values")
     cases: list[Case] = Field(default_factory=list, description="a list of { label, set }")
+    use: str | None = Field(default=None, description="the name of a list in [cases]")
     hold: Settings = Field(default_factory=dict, description="a table of settings")
-    systems: list[str] | None = Field(None, description=f"a list of {', '.join(SYSTEMS)}")
-    nics: list[str] | None = Field(None, description="a list of rtl and model")
-    measure: Literal["run", "zero_loss", "packetised"] = Field("run", description="run, zero_loss or packetised")
-    quick: ScaleOfSweep = Field(ScaleOfSweep(skip=False, seeds=None), description="a table: vary, hold, skip, seeds")
-    full: ScaleOfSweep = Field(ScaleOfSweep(skip=False, seeds=None), description="a table: vary, hold, skip, seeds")
+    systems: list[str] | None = Field(default=None, description=f"a list of {', '.join(SYSTEMS)}")
+    nics: list[str] | None = Field(default=None, description="a list of rtl and model")
+    constants: int = Field(default=0, ge=0, description="a number of constants of the cost profile")
+    measure: Literal["run", "zero_loss"] = Field(default="run", description="run or zero_loss")
+    step_gbit: float = Field(default=0.1, gt=0, le=50, description="Gb/s, up to 50")
+    quick: ScaleOfSweep = Field(
+        default=ScaleOfSweep(),
+        description="a table: vary, hold, skip, seeds",
+    )
+    full: ScaleOfSweep = Field(
+        default=ScaleOfSweep(),
+        description="a table: vary, hold, skip, seeds",
+    )
 
     @field_validator("vary")
     @classmethod
@@ -107,7 +123,9 @@ class Figure(Frozen):
         The sweep that it shows.
     kind
         ``lines`` over a numeric x; ``bars`` over cases; ``stack``: ``y`` on top of each other over cases, a panel for
-        each system; ``series``: columns that hold lists, over time; ``tornado``: the effect of each case on ``y``.
+        each system; ``series``: columns that hold lists, over time; ``tornado``: how
+        far both ends of each constant move ``y``; ``changes``: how far each case moves the first of ``y``, with a table
+        of all of them.
     x
         The column along x.
     y
@@ -127,27 +145,27 @@ class Figure(Frozen):
     id: str = Field(pattern=NAME, description=_NAME)
     title: str = Field(min_length=1, description="text")
     sweep: str = Field(description="the name of a sweep")
-    kind: Literal["lines", "bars", "stack", "series", "tornado"] = Field(
-        "lines", description="lines, bars, stack, series or tornado"
+    kind: Literal["lines", "bars", "stack", "series", "tornado", "changes"] = Field(
+        default="lines", description="lines, bars, stack, series, tornado or changes"
     )
-    x: str = Field("case", description="the name of a column")
+    x: str = Field(default="case", description="the name of a column")
     y: list[str] = Field(min_length=1, description="a list of columns")
-    lines: str = Field("system", description="the name of a column")
-    panels: str | None = Field(None, description="the name of a column")
+    lines: str = Field(default="system", description="the name of a column")
+    panels: str | None = Field(default=None, description="the name of a column")
     where: dict[str, Setting | list[Setting]] = Field(default_factory=dict, description="a table of columns and values")
-    x_log: bool = Field(False, description="true or false")
-    y_log: bool = Field(False, description="true or false")
-    says: list[Literal["ends", "compare", "knee", "largest", "peak"]] = Field(
-        ["ends", "compare"], description="a list of ends, compare, knee, largest and peak"
+    x_log: bool = Field(default=False, description="true or false")
+    y_log: bool = Field(default=False, description="true or false")
+    says: list[Literal["ends", "compare", "knee", "largest", "peak", "ranking", "change"]] = Field(
+        default=["ends", "compare"], description="a list of ends, compare, knee, largest, peak, ranking and change"
     )
 
 
 class Scale(Frozen):
     """What --quick or --full changes in the whole experiment, and what readers must know of it."""
 
-    seeds: int = Field(1, ge=1, le=100, description="1 to 100 seeds")
+    seeds: int = Field(default=1, ge=1, le=100, description="1 to 100 seeds")
     hold: Settings = Field(default_factory=dict, description="a table of settings")
-    note: str = Field("", description="text that stands beside each figure")
+    note: str = Field(default="", description="text that stands beside each figure")
 
 
 class Experiment(Frozen):
@@ -161,6 +179,8 @@ class Experiment(Frozen):
         Settings of all runs.
     quick, full
         The two scales.
+    cases
+        Lists of cases, by name, for several sweeps to use.
     sweep, figure
         What is run and drawn.
     trace
@@ -170,13 +190,14 @@ class Experiment(Frozen):
     id: str = Field(pattern=NAME, description=_NAME)
     title: str = Field(min_length=1, description="text")
     question: str = Field(min_length=1, description="text")
-    setting: str = Field("", description="text: what a reader must know of the setting")
+    setting: str = Field(default="", description="text: what a reader must know of the setting")
     hold: Settings = Field(default_factory=dict, description="a table of settings")
-    quick: Scale = Field(Scale(seeds=1, note=""), description="a table: seeds, hold, note")
-    full: Scale = Field(Scale(seeds=3, note=""), description="a table: seeds, hold, note")
+    quick: Scale = Field(default=Scale(), description="a table: seeds, hold, note")
+    full: Scale = Field(default=Scale(seeds=3), description="a table: seeds, hold, note")
+    cases: dict[str, list[Case]] = Field(default_factory=dict, description="a table of lists of { label, set }")
     sweep: list[Sweep] = Field(min_length=1, description="one or more [[sweep]]")
     figure: list[Figure] = Field(default_factory=list, description="any number of [[figure]]")
-    trace: Settings | None = Field(None, description="a table of settings")
+    trace: Settings | None = Field(default=None, description="a table of settings")
 
     @model_validator(mode="after")
     def _names_agree(self) -> Self:
@@ -189,6 +210,8 @@ class Experiment(Frozen):
             if figure.sweep not in names:
                 raise ConfigError(f"figure.sweep is {figure.sweep!r}; accepted is a sweep: {', '.join(names)}")
         for sweep in self.sweep:
+            if sweep.use is not None and sweep.use not in self.cases:
+                raise ConfigError(f"sweep.use is {sweep.use!r}; accepted is a list in [cases]: {', '.join(self.cases)}")
             for system in sweep.systems or ():
                 if system not in SYSTEMS:
                     raise ConfigError(f"sweep.systems has {system!r}; accepted are {', '.join(SYSTEMS)}")
@@ -258,5 +281,4 @@ def find(name: str) -> Experiment:
 
 
 def _accepted() -> str:
-    ids = ", ".join(sorted(file.stem for file in CATALOGUE.glob("*.toml")))
-    return f"one of {ids}, or a TOML file"
+    return f"one of {', '.join(catalogue())}, or a TOML file"

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from cosim.cache import PROJECT
-from cosim.config import SET, RunConfig
+from cosim.config import RunConfig
+from cosim.cost_settings import CONSTANTS
 from cosim.experiments.definition import Case, Experiment, ScaleOfSweep, Setting, Sweep
 from cosim.values import ConfigError
+from hermes.costs import load as load_costs
 from hermes.systems import SYSTEMS
 
 ScaleName = Literal["quick", "full"]
@@ -22,12 +24,6 @@ SCALES: tuple[ScaleName, ...] = ("quick", "full")
 NICS: tuple[str, ...] = get_args(RunConfig.model_fields["nic"].annotation)
 """Those that a run can have."""
 FAST_NIC = "model" if "model" in NICS else "rtl"
-
-_FLAGS = frozenset(field.alias or name for name, field in RunConfig.model_fields.items()) - {
-    "switches",
-    "costs",
-    "link",
-}
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,11 @@ def _points(experiment: Experiment, sweep: Sweep, scaled: ScaleOfSweep, choice: 
     seeds = choice.seeds or scaled.seeds or scale.seeds
     systems = choice.systems or sweep.systems or list(SYSTEMS)
     nics = [nic for nic in sweep.nics or [choice.nic or FAST_NIC] if nic in NICS]
-    for case in sweep.cases or [Case(label="-")]:
+    step = scaled.step_gbit or sweep.step_gbit
+    measure = f"{sweep.measure}:{step:g}" if sweep.measure == "zero_loss" else sweep.measure
+    count = sweep.constants if scaled.constants is None else scaled.constants
+    cases = [*sweep.cases, *experiment.cases.get(sweep.use or "", ()), *(constant_cases(count) if count else ())]
+    for case in cases or [Case(label="")]:
         for values in itertools.product(*vary.values()):
             varied = dict(zip(vary, values, strict=True))
             for system, nic, seed in itertools.product(systems, nics, range(1, seeds + 1)):
@@ -142,8 +142,18 @@ def _points(experiment: Experiment, sweep: Sweep, scaled: ScaleOfSweep, choice: 
                     config = configuration(settings, choice.settings)
                 except ConfigError as error:
                     raise ConfigError(f"{experiment.id}: sweep {sweep.name}: {error}") from None
-                label = case.label if sweep.cases else ""
-                yield Point(experiment.id, sweep.name, label, varied, sweep.measure, config)
+                yield Point(experiment.id, sweep.name, case.label, varied, measure, config)
+
+
+def constant_cases(count: int) -> list[Case]:
+    """The default costs, and both ends of the range of each of the ``count`` constants with the widest ranges."""
+    low, high = load_costs(bound="low"), load_costs(bound="high")
+    names = sorted(CONSTANTS, key=lambda name: getattr(low, name) / getattr(high, name))[:count]
+    ends = [(name, end) for name in names for end in ("low", "high")]
+    return [
+        Case(label="default", set={}),
+        *(Case(label=f"{name} {end}", set={f"cost.{name}": end}) for name, end in ends),
+    ]
 
 
 def configuration(settings: Mapping[str, Setting], assignments: Iterable[str] = ()) -> RunConfig:
@@ -154,22 +164,13 @@ def configuration(settings: Mapping[str, Setting], assignments: Iterable[str] = 
     ConfigError
         A name is unknown, or a value is not accepted.
     """
-    settings = dict(settings)
+    merged = dict(settings)
     for assignment in assignments:
         name, equals, text = assignment.partition("=")
         if not equals:
             raise ConfigError(f"set is {assignment!r}; accepted is KEY=VALUE")
-        settings[name] = text
-    flags: dict[str, object] = {}
-    keys = []
-    for name, value in settings.items():
-        if name in SET:
-            keys.append(f"{name}={_text(value)}")
-        elif name in _FLAGS:
-            flags[name] = value
-        else:
-            raise ConfigError(f"setting {name!r} is unknown; accepted are {', '.join(sorted({*_FLAGS, *SET}))}")
-    return RunConfig.from_flags(flags, keys)
+        merged[name] = text
+    return RunConfig.from_settings(f"{name}={_text(value)}" for name, value in merged.items())
 
 
 def _text(value: Setting) -> str:

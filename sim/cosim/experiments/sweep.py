@@ -8,6 +8,7 @@ A point that was finished by an earlier call is not run again. A point that fail
 import json
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -140,14 +141,23 @@ def _client(workers: int, cluster: str | None) -> Iterator[Any]:
         with client:
             yield client
         return
-    with (
-        LocalCluster(
+    with _workers_without_interrupts():
+        local = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # any free port: two sweeps may run at a time
             silence_logs=logging.CRITICAL,
-        ) as local,
-        Client(local) as client,
-    ):
+        )
+    with local, Client(local) as client:
         yield client
+
+
+@contextmanager
+def _workers_without_interrupts() -> Iterator[None]:
+    """Processes that are started inside do not get Ctrl-C, which goes to all of a terminal: this one ends them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

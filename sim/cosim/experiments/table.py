@@ -14,15 +14,19 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet
 
+from cosim.config import RunConfig
 from cosim.experiments.definition import Setting
 from cosim.experiments.points import Point, code_sha256, rtl_sha256
-from cosim.values import parse_duration, parse_rate
+from cosim.traffic.arrivals import Steps
+from cosim.values import parse_duration
 
 Row = dict[str, Any]
 
 SCHEMA_NAME = b"hermes"
 _UNITS = ("gbit_per_s", "per_s", "ns", "share", "bytes", "percent")
 _PS_PER_NS = 1000
+SETTLED = 1.5
+"""A step has settled where no bin's mean latency is above that of the phase's last quarter by this factor."""
 
 
 def row(point: Point, outcome: Mapping[str, Any], scale: str) -> Row:
@@ -46,10 +50,12 @@ def row(point: Point, outcome: Mapping[str, Any], scale: str) -> Row:
         "applications": config.applications,
         "batch": config.batch,
         "requests": config.requests,
-        "rate_per_s": config.rate if isinstance(config.rate, int) else None,
+        "rate_per_s": _rate(config),
         "rtt_ns": config.rtt_ps / _PS_PER_NS,
     }
-    columns |= flat(result) | _derived(result, config.cores) | flat(outcome["extra"])
+    extra = outcome["extra"]
+    columns |= flat(result) | _derived(config, result) | flat(extra) | _link(outcome["run"], result["completed"])
+    columns |= _against_ideal(result, extra) | _steps(config, extra)
     columns |= {
         "wall_s": outcome["run"]["wall_s"],
         "key": point.key,
@@ -61,16 +67,28 @@ def row(point: Point, outcome: Mapping[str, Any], scale: str) -> Row:
     return columns
 
 
+def _rate(config: RunConfig) -> float | None:
+    """Frames per second; of ``line``, as many as the wire carries if all are equally long."""
+    if config.rate != "line":
+        return config.rate
+    if not isinstance(config.frame_bytes, int):
+        return None
+    bits = (config.frame_bytes + config.link.wire_overhead_bytes) * 8
+    return config.link.wire_bits_per_second / bits
+
+
 def _varied(name: str, value: Setting) -> tuple[str, Setting]:
     """A setting as a column: a number in the unit of its name, if it is one."""
+    if isinstance(value, bool):
+        return name, "on" if value else "off"
     if isinstance(value, str):
-        if name in ("rate",):
-            return ("rate_per_s", parse_rate(value)) if value != "line" else ("rate", value)
+        if name == "rate":
+            return "rate", value
         try:
             return f"{name}_ns", parse_duration(value) / _PS_PER_NS
         except ValueError:
             return name, value
-    return ("rate_per_s", value) if name == "rate" else (name, value)
+    return name, value
 
 
 def flat(values: Mapping[str, Any]) -> Row:
@@ -91,20 +109,29 @@ def flat(values: Mapping[str, Any]) -> Row:
     return columns
 
 
-def _derived(result: Mapping[str, Any], cores: int) -> Row:
+def _derived(config: RunConfig, result: Mapping[str, Any]) -> Row:
     """What follows from the result, under names of its own."""
-    simulated_s = result["simulated_ns"] / 1e9
+    simulated_s, window_ns = result["simulated_ns"] / 1e9, result["window_ns"]
     completed = result["completed"]
-    shares = result["core_time_share"]
+    shares, stages = result["core_time_share"], result["stage_ns"]
     waits = result["message_wait_ns"] or {}
+    held = 1 - shares["idle"] - shares["batch"]
+    kthreads = config.applications * min(config.cores, config.uthreads // config.applications)
+    detection_ns = result["iokernel_share"]["detection"] * window_ns
+    way = ("iokernel", "softirq_wait", "runqueue_wait")
+    means = [stages[name]["mean"] for name in way] if stages else [None]
     return {
         "grants_per_s": result["grants"] / simulated_s,
         "dropped": sum(result["dropped"].values()),
         "iokernel_busy_share": 1 - result["iokernel_share"]["poll"],
-        "cores_held": cores * (1 - shares["idle"] - shares["batch"]),
-        "uthread_on_core_share": _ratio(shares["application"] + shares["driver"], 1 - shares["idle"] - shares["batch"]),
+        "cores_held": config.cores * held,
+        "uthread_on_core_share": _ratio(shares["application"] + shares["driver"], held),
+        "kthreads": kthreads,
+        "scan_per_kthread_ns": _ratio(detection_ns, result.get("scans", 0) * kthreads),
         "runqueue_insertions_per_request": _ratio(result["runqueue_insertions"], completed),
         "notifications_per_request": _ratio(1, result["packets_per_notification"]),
+        "softirq_per_request_ns": _ratio(shares["softirq"] * config.cores * window_ns, completed),
+        "notification_to_uthread_mean_ns": None if None in means else sum(means),
         **{f"messages_{kind}_per_request": _ratio(count, completed) for kind, count in result["messages"].items()},
         # Little: how many are in the queues on the mean is how many come per second times how long each waits
         **{
@@ -112,6 +139,49 @@ def _derived(result: Mapping[str, Any], cores: int) -> Row:
             for kind, wait in waits.items()
         },
     }
+
+
+def _link(how_it_went: Mapping[str, Any], completed: int) -> Row:
+    """Bytes on the link, overhead included, of the whole run."""
+    counted = how_it_went.get("bridge", {})
+    return {f"pcie_{way}_per_request_bytes": _ratio(counted.get(f"bytes_{way}"), completed) for way in ("up", "down")}
+
+
+def _against_ideal(result: Mapping[str, Any], extra: Mapping[str, Any]) -> Row:
+    """Latencies as multiples of those of the ideal queue."""
+    ideal = extra.get("ideal_latency_ns", {})
+    return {f"latency_{name}_over_ideal": _ratio(result["latency_ns"][name], ideal[name]) for name in ideal}
+
+
+def _steps(config: RunConfig, extra: Mapping[str, Any]) -> Row:
+    """Of a load with steps and a series: the highest mean latency of a bin, and how long each step takes to settle."""
+    if not isinstance(config.arrivals, Steps) or "series_latency_mean_ns" not in extra:
+        return {}
+    starts, means = extra["series_start_ns"], extra["series_latency_mean_ns"]
+    known = [(start, mean) for start, mean in zip(starts, means, strict=True) if mean is not None]
+    columns: Row = {"peak_latency_mean_ns": max((mean for _, mean in known), default=None)}
+    columns["peak_latency_max_ns"] = max((peak for peak in extra["series_latency_max_ns"] if peak), default=None)
+    begin, before = 0.0, None
+    settled: dict[str, list[float]] = {"up": [], "down": []}
+    last = known[-1][0] if known else 0.0
+    while begin < last:
+        for phase in config.arrivals.phases:
+            end = begin + phase.time_ps / _PS_PER_NS
+            inside = [(start, mean) for start, mean in known if begin <= start < end]
+            if before is not None and inside and end <= last:
+                settled["up" if phase.rate > before else "down"].append(_settles(inside, begin, end))
+            begin, before = end, phase.rate
+    columns |= {f"settles_{way}_ns": sum(times) / len(times) if times else None for way, times in settled.items()}
+    return columns
+
+
+def _settles(inside: Sequence[tuple[float, float]], begin: float, end: float) -> float:
+    """From the step at ``begin`` until no bin's mean is above that of the phase's last quarter by SETTLED any more."""
+    late = [mean for start, mean in inside if start >= end - (end - begin) / 4] or [inside[-1][1]]
+    limit = SETTLED * sum(late) / len(late)
+    above = [start for start, mean in inside if mean > limit]
+    after = [start for start, _ in inside if not above or start > above[-1]]
+    return (after[0] if after else end) - begin
 
 
 def _ratio(part: float | None, whole: float | None) -> float | None:

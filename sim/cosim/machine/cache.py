@@ -1,6 +1,34 @@
 """Cache lines that cores share: a copy costs when another core wrote the line since, and nothing otherwise."""
 
+from typing import Final
+
+from mypy_extensions import i64
+
 from hermes import world
+
+
+class Copies:
+    """Of a core.
+
+    Attributes
+    ----------
+    stale
+        The polled lines of which it has no copy, a bit for each.
+    """
+
+    __slots__ = ("stale",)
+
+    def __init__(self) -> None:
+        self.stale = 0
+
+
+class _Polled:
+    """A polled line: bits of the cores that hold it."""
+
+    __slots__ = ("holders",)
+
+    def __init__(self) -> None:
+        self.holders = 0
 
 
 class CacheLines(world.CacheLines):
@@ -8,17 +36,17 @@ class CacheLines(world.CacheLines):
 
     Attributes
     ----------
-    stale
-        By core: the polled lines of which it has no copy, a bit for each.
+    copies
+        By core.
     """
 
-    __slots__ = ("_holders", "_line_dirty", "_owners", "stale")
+    __slots__ = ("_line_dirty", "_owners", "_polled", "copies")
 
     def __init__(self, line_dirty: int, cores: int) -> None:
-        self.stale = [0] * cores
-        self._line_dirty = line_dirty
+        self.copies: Final = [Copies() for _ in range(cores)]
+        self._line_dirty: i64 = line_dirty
         self._owners = bytearray()  # core, by slot
-        self._holders: list[int] = []  # bits of cores, by polled line
+        self._polled: Final[list[_Polled]] = []
 
     def allocate(self, count: int) -> int:
         """See hermes.world.CacheLines."""
@@ -26,7 +54,7 @@ class CacheLines(world.CacheLines):
         self._owners.extend(bytes(count))
         return first
 
-    def take(self, core: int, slot: int) -> int:
+    def take(self, core: int, slot: int) -> i64:
         """See hermes.world.CacheLines."""
         if self._owners[slot] == core:
             return 0
@@ -35,39 +63,47 @@ class CacheLines(world.CacheLines):
 
     def allocate_polled(self, count: int) -> int:
         """See hermes.world.CacheLines."""
-        first = len(self._holders)
-        self._holders.extend([0] * count)
-        self.stale = [lines | (1 << count) - 1 << first for lines in self.stale]
+        first = len(self._polled)
+        self._polled.extend([_Polled() for _ in range(count)])
+        for copies in self.copies:
+            copies.stale |= (1 << count) - 1 << first
         return first
 
-    def read(self, core: int, line: int) -> int:
+    def read(self, core: int, line: int) -> i64:
         """See hermes.world.CacheLines."""
-        if not self.stale[core] >> line & 1:
+        copies, bit = self.copies[core], 1 << line
+        if not copies.stale & bit:
             return 0
-        self.stale[core] ^= 1 << line
-        self._holders[line] |= 1 << core
+        copies.stale ^= bit
+        self._polled[line].holders |= 1 << core
         return self._line_dirty
 
-    def read_cost(self, core: int, line: int) -> int:
+    def read_cost(self, core: int, line: int) -> i64:
         """Picoseconds that a read of a polled line would cost."""
-        return self._line_dirty if self.stale[core] >> line & 1 else 0
+        return self._line_dirty if self.copies[core].stale >> line & 1 else 0
 
     def stale_lines(self, core: int, first: int, count: int) -> int:
         """See hermes.world.CacheLines."""
-        return self.stale[core] >> first & (1 << count) - 1
+        return self.copies[core].stale >> first & (1 << count) - 1
 
-    def write_cost(self, core: int, line: int) -> int:
+    def write_cost(self, core: int, line: int) -> i64:
         """See hermes.world.CacheLines."""
-        return self._line_dirty if self._holders[line] & ~(1 << core) else 0
+        return self._line_dirty if self._polled[line].holders & ~(1 << core) else 0
 
     def write(self, core: int, line: int) -> int:
         """See hermes.world.CacheLines."""
-        holders, bit = self._holders[line], 1 << core
-        self._holders[line] = bit
-        self.stale[core] &= ~(1 << line)
-        lost = rest = holders & ~bit
-        while rest:
-            low = rest & -rest
-            rest ^= low
-            self.stale[low.bit_length() - 1] |= 1 << line
+        polled, bit = self._polled[line], 1 << line
+        holders, own = polled.holders, 1 << core
+        polled.holders = own
+        copies = self.copies[core]
+        copies.stale &= ~bit
+        lost = holders & ~own
+        if lost:
+            number = 0
+            rest = lost
+            while rest:
+                if rest & 1:
+                    self.copies[number].stale |= bit
+                rest >>= 1
+                number += 1
         return lost

@@ -1,17 +1,28 @@
 """A core: runs software action by action, polls for it, and accounts for every picosecond."""
 
-from cosim.engine import FIRST_CORE_ORDER, MOST_CORES, NO_EVENT, Engine
+from typing import Final, cast
+
+from mypy_extensions import i64
+
+from cosim.engine import FIRST_CORE_ORDER, NO_EVENT, ORDER_BITS, Agent, Engine
 from cosim.machine.cache import CacheLines
 from cosim.machine.effects import Effects
 from cosim.machine.errors import AccountingError
 from cosim.machine.timeline import Timeline
 from cosim.machine.walk import Position, WalkTable
-from cosim.nic.base import NEVER, Nic
+from cosim.nic.base import Nic
 from hermes import world
+from hermes.words import words
 from hermes.world import ACTIVITIES, ENDLESS, IDLE, MMIO_WRITE, Software, Walk
 
+_NEVER: Final = (1 << 63) - 1
+_ACTIVITY_BITS: Final = 5
+_ACTIVITY: Final = (1 << _ACTIVITY_BITS) - 1
+_FEW: Final = 1 << 12
+_LOG_WORDS: Final = _FEW + 256  # one event spends on less things than that
 
-class Core(world.Core):
+
+class Core(world.Core, Agent):
     """One core, and the software that has it (hermes.world.Core); none at first.
 
     While its software finds nothing, the core polls: by arithmetic, it goes straight to the first look at a source that
@@ -19,8 +30,6 @@ class Core(world.Core):
 
     Attributes
     ----------
-    times
-        Picoseconds by activity, up to ``busy_until``.
     busy_until
         End of the action or look that is under way; where a core polls or idles, it may lie in the past.
     laps, woken
@@ -30,29 +39,31 @@ class Core(world.Core):
     """
 
     __slots__ = (
-        "_alarms",
+        "_alarm_laps",
+        "_alarm_source",
+        "_alarm_time",
         "_began",
+        "_copies",
         "_effects",
         "_engine",
-        "_events",
         "_has_left",
         "_is_naive",
         "_lines",
+        "_log",
+        "_logged",
         "_nic",
         "_order",
         "_poll_source",
         "_poll_time",
         "_position",
         "_software",
-        "_spent",
         "_spinning",
-        "_tables",
         "_timeline",
+        "_times",
         "busy_until",
         "index",
         "laps",
         "mmio_writes",
-        "times",
         "woken",
     )
 
@@ -68,74 +79,80 @@ class Core(world.Core):
         is_traced: bool = False,
     ) -> None:
         self.index = index
-        self.times = [0] * len(ACTIVITIES)
-        self.busy_until = 0
-        self.laps = self.mmio_writes = 0
+        self.busy_until: i64 = 0
+        self.laps: i64 = 0
+        self.mmio_writes: i64 = 0
         self.woken = -1
         self._engine = engine
         self._nic = nic
         self._effects = effects
         self._lines = lines
+        self._copies = lines.copies[index]
         self._is_naive = is_naive
-        self._order = FIRST_CORE_ORDER + index
-        self._events = engine.core_events
+        self._order: i64 = FIRST_CORE_ORDER + index
         self._has_left = False  # during a step
-        engine.add_core(self._event)
+        engine.add_core(self)
         self._began = 0
         self._software: Software | None = None
-        self._spent: list[tuple[int, int]] = []  # since the last event: what can still be under way
-        self._timeline = Timeline() if is_traced else None  # up to the last event
-        self._tables: dict[int, WalkTable] = {}  # by id() of the walk, which its table keeps alive
-        self._alarms: dict[int, tuple[int, int]] = {}  # by source: time, laps
+        self._times = words(len(ACTIVITIES))  # picoseconds by activity, but for the log
+        self._log = words(_LOG_WORDS)  # of what was spent: duration << _ACTIVITY_BITS | activity
+        self._logged: i64 = 0  # words in the log
+        self._timeline = Timeline() if is_traced else None  # but for the log
+        self._alarm_source = 0
+        self._alarm_time: i64 = _NEVER
+        self._alarm_laps: i64 = 0
         self._position = Position()
         self._spinning = False
-        self._poll_time = NEVER
+        self._poll_time: i64 = _NEVER
         self._poll_source = 0
 
     # --- what software calls ------------------------------------------------------------------------------------------
 
-    def spend(self, activity: int, duration: int) -> None:
+    def spend(self, activity: i64, duration: i64) -> None:
         """See hermes.world.Core."""
-        self.times[activity] += duration
+        at = self._logged
+        self._log[at] = duration << _ACTIVITY_BITS | activity
+        self._logged = at + 1
         self.busy_until += duration
-        self._spent.append((activity, duration))
 
     def walk(self, walk: Walk) -> None:
         """See hermes.world.Core."""
-        table = self._tables.get(id(walk))
-        if table is None:
-            table = self._tables[id(walk)] = WalkTable(walk)
-        self._position.begin(table)
-        self._alarms.clear()
+        if walk.table is None:
+            walk.table = WalkTable(walk)
+        self._position.begin(cast(WalkTable, walk.table))
+        self._alarm_time = _NEVER
 
     def wake(self, source: int) -> None:
         """See hermes.world.Core."""
         self.woken |= 1 << source
         if self._spinning and not self._is_naive:
-            # at equal time a look comes after those effects only whose order is lower
-            now = self._engine.now if self._engine.order < self._order else self._engine.now + 1
-            self._look_at(source, max(now, self.busy_until), 0)
+            earliest = self._earliest()
+            if earliest < self._poll_time:
+                self._look_at(source, earliest, 0)
 
-    def alarm(self, source: int, time: int, laps: int = 0) -> None:
+    def alarm(self, source: int, time: i64, laps: i64 = 0) -> None:
         """See hermes.world.Core."""
-        self._alarms[source] = time, laps
+        self._alarm_source, self._alarm_time, self._alarm_laps = source, time, laps
         if self._spinning and not self._is_naive:
-            now = self._engine.now if self._engine.order < self._order else self._engine.now + 1
-            self._look_at(source, max(time, now, self.busy_until), laps)
+            self._look_at(source, max(time, self._earliest()), laps)
 
-    def cut(self) -> int:
+    def cut(self) -> i64:
         """See hermes.world.Core."""
         now = self._engine.now
         if self._spinning and self.busy_until < now:
             self.spend(self._position.table.activity, now - self.busy_until)
         left = self.busy_until - now
-        self._give_back(left, self.times)
-        self._settle(left)
+        log, rest, at = self._log, left, self._logged
+        while rest:
+            at -= 1
+            part = min(rest, log[at] >> _ACTIVITY_BITS)
+            log[at] -= part << _ACTIVITY_BITS
+            rest -= part
         self.busy_until = now
         self._spinning = False
         return left
 
-    def mmio_write(self, address: int, value: int) -> None:
+    def mmio_write(self, address: i64, value: i64) -> None:
         """See hermes.world.Core."""
         self.mmio_writes += 1
         self._effects.record(MMIO_WRITE, address, value)
@@ -156,7 +173,6 @@ class Core(world.Core):
         now = self._engine.now
         if self._software is None:
             self.spend(IDLE, now - self.busy_until)
-            self._settle()
         self._spinning = False
         self._has_left = True
         self._software = software
@@ -169,7 +185,7 @@ class Core(world.Core):
         self._spinning = False
         self._has_left = True
         self._software = None
-        self._events[self.index] = NO_EVENT
+        self._engine.core_events[self.index] = NO_EVENT
 
     def interrupt(self) -> None:
         """An interrupt lands, now."""
@@ -185,8 +201,8 @@ class Core(world.Core):
         if not self._spinning:
             return False
         ready = self._software.ready()
-        for source in self._alarms:
-            ready &= ~(1 << source)
+        if self._alarm_time != _NEVER:
+            ready &= ~(1 << self._alarm_source)
         return not ready
 
     def times_at(self, end: int) -> list[int]:
@@ -197,10 +213,9 @@ class Core(world.Core):
         AccountingError
             They do not add up to the time that passed.
         """
-        times = list(self.times)
-        activity, duration = self._passed(end)
-        times[activity] += duration
-        self._give_back(max(0, self.busy_until - end), times)
+        times = list(self._times)
+        for activity, duration in self._spent_until(end):
+            times[activity] += duration
         if sum(times) != end - self._began:
             split = ", ".join(f"{name} {time}" for name, time in zip(ACTIVITIES, times, strict=True) if time)
             raise AccountingError(
@@ -212,50 +227,56 @@ class Core(world.Core):
         """A copy of what it did from the start to ``end``, behind all events up to then, if it is traced."""
         assert self._timeline is not None
         timeline = Timeline(self._timeline.rows)
-        timeline.add_spent(self._spent, max(0, self.busy_until - end))
-        timeline.add(*self._passed(end))
+        for activity, duration in self._spent_until(end):
+            timeline.add(activity, duration)
         return timeline
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _settle(self, left: int = 0) -> None:
-        """What was spent since the last event, but the last ``left`` picoseconds of it, is spent for good."""
+    def _settle(self) -> None:
+        """All that was spent has passed: make room in the log."""
         if self._timeline is not None:
-            self._timeline.add_spent(self._spent, left)
-        self._spent.clear()
+            for activity, duration in self._in_log():
+                self._timeline.add(activity, duration)
+        times, log = self._times, self._log
+        for at in range(self._logged):
+            times[log[at] & _ACTIVITY] += log[at] >> _ACTIVITY_BITS
+        self._logged = 0
 
-    def _passed(self, end: int) -> tuple[int, int]:
-        """What it did between ``busy_until`` and ``end``: activity, and picoseconds."""
-        if end > self.busy_until:
+    def _in_log(self) -> list[tuple[int, int]]:
+        """(activity, picoseconds), one after the other."""
+        return [(word & _ACTIVITY, word >> _ACTIVITY_BITS) for word in self._log[: self._logged]]
+
+    def _spent_until(self, end: int) -> list[tuple[int, int]]:
+        """As in the log, and what follows from it up to ``end``."""
+        spent, left = self._in_log(), self.busy_until - end
+        while left > 0 and spent:
+            activity, duration = spent.pop()
+            if duration > left:
+                spent.append((activity, duration - left))
+            left -= duration
+        if left < 0 and end > self.busy_until:
             if self._software is None:
-                return IDLE, end - self.busy_until
-            if self._spinning:
-                return self._position.table.activity, end - self.busy_until
-        return IDLE, 0
+                spent.append((IDLE, end - self.busy_until))
+            elif self._spinning:
+                spent.append((self._position.table.activity, end - self.busy_until))
+        return spent
 
-    def _give_back(self, duration: int, times: list[int]) -> None:
-        """Of what was spent since the last event, take the last ``duration`` picoseconds out of these times."""
-        for activity, spent in reversed(self._spent):
-            if not duration:
-                return
-            part = min(duration, spent)
-            times[activity] -= part
-            duration -= part
-
-    def _event(self) -> None:
+    def event(self) -> None:
         """A look begins, or an action ended."""
         if self._spinning:
             self._poll()
             return
         software = self._software
         assert software is not None
-        self._settle()
+        if self._logged >= _FEW:
+            self._settle()
         self._has_left = False
         goes_on = software.step()
         if self._has_left:
             return
         if goes_on:
-            self._act()
+            self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
         else:
             self._spin(software.ready())
 
@@ -269,7 +290,8 @@ class Core(world.Core):
         if self.busy_until != now:
             raise AccountingError(f"core {self.index} looks at {now} ps, but its time adds up to {self.busy_until} ps")
         self._spinning = False
-        self._settle()
+        if self._logged >= _FEW:
+            self._settle()
         ready = software.ready()
         if ready >> source & 1 or self._is_due(source):
             if software.poll(source):
@@ -292,11 +314,12 @@ class Core(world.Core):
         self._spin(ready)
 
     def _is_due(self, source: int) -> bool:
-        alarm = self._alarms.get(source)
-        return alarm is not None and alarm[0] <= self._engine.now and alarm[1] <= self.laps
+        if source != self._alarm_source:
+            return False
+        return self._alarm_time <= self._engine.now and self._alarm_laps <= self.laps
 
     def _act(self) -> None:
-        self._events[self.index] = self.busy_until * MOST_CORES + self.index
+        self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
 
     def _spin(self, ready: int) -> None:
         """Nothing to do: poll, from the end of what was spent on; these sources are ready."""
@@ -304,28 +327,42 @@ class Core(world.Core):
         table = position.table
         position.start = start - position.offset
         self._spinning = True
-        self._poll_time = NEVER
+        self._poll_time = _NEVER
         if self._is_naive:
             ready = -1
         else:
-            stale = self._lines.stale[self.index]
-            for first in table.lines:
-                ready |= stale >> first & table.all
-            for source, (time, laps) in self._alarms.items():
-                self._look_at(source, max(time, start), laps)
+            if table.lines:
+                stale = self._copies.stale
+                for first in table.lines:
+                    ready |= stale >> first & table.all
         if ready:
             self._look_at(position.first(ready), start, 0)
+        alarm = self._alarm_time
+        if alarm < self._poll_time and self._spinning and not self._is_naive:
+            self._look_at(self._alarm_source, max(alarm, start), self._alarm_laps)
 
-    def _look_at(self, source: int, earliest: int, laps: int) -> None:
+    def _earliest(self) -> i64:
+        """When a look begins, at the earliest, that sees what is done now.
+
+        At equal time a look comes after those effects only whose order is lower.
+        """
+        engine = self._engine
+        earliest = engine.now
+        if engine.order >= self._order:
+            earliest += 1
+        return earliest if earliest > self.busy_until else self.busy_until
+
+    def _look_at(self, source: int, earliest: i64, laps: i64) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""
-        time, lap = self._position.visit(source, earliest, laps)
-        if self._position.table.is_certain and not self._is_naive:
+        position = self._position
+        time = position.visit(source, earliest, laps)
+        if position.table.is_certain and not self._is_naive:
             self._find(source, time)
         elif time < self._poll_time:
-            self._poll_time, self._poll_source, self.laps = time, source, lap
-            self._events[self.index] = time * MOST_CORES + self.index
+            self._poll_time, self._poll_source, self.laps = time, source, position.visited_lap
+            self._engine.core_events[self.index] = time << ORDER_BITS | self._order
 
-    def _find(self, source: int, time: int) -> None:
+    def _find(self, source: int, time: i64) -> None:
         """A look at ``time`` is certain to find something: what it begins can begin without an event of its own."""
         software = self._software
         assert software is not None

@@ -2,44 +2,51 @@
 
 import hashlib
 from array import array
+from typing import Final
+
+from librt.vecs import vec
+from mypy_extensions import i64
 
 from cosim.engine import Engine
+from hermes import world
 
-_BLOCK = 1 << 14
+_COLUMNS: Final = 4
+_BLOCK: Final = _COLUMNS << 12
 
 
-class Effects:
+class Effects(world.Effects):
     """SHA-256 over (time, kind, subject, value) of all effects, 64-bit little-endian integers, in the order they land.
 
     Parameters
     ----------
     keeps
         Keep them all, for the trace.
-
-    Attributes
-    ----------
-    last_time
-        Of the last effect, in picoseconds.
     """
 
-    __slots__ = ("_engine", "_hash", "_kept", "_words", "last_time")
+    __slots__ = ("_count", "_engine", "_hash", "_kept", "_last_time", "_words")
 
     def __init__(self, engine: Engine, *, keeps: bool = False) -> None:
-        self.last_time = 0
         self._kept = array("q") if keeps else None
         self._engine = engine
         self._hash = hashlib.sha256()
-        self._words: list[int] = []
+        self._words = vec[i64]([0] * _BLOCK)
+        self._count: i64 = 0  # of them, that are not in the hash yet
+        self._last_time = 0
 
-    def record(self, kind: int, subject: int, value: int) -> None:
-        """An effect lands, now; its kind is one of hermes.world."""
-        self.last_time = now = self._engine.now
-        words = self._words
-        words.append(now)
-        words.append(kind)
-        words.append(subject)
-        words.append(value)
-        if len(words) >= _BLOCK:
+    @property
+    def last_time(self) -> int:
+        """Of the last effect, in picoseconds."""
+        return self._words[self._count - _COLUMNS] if self._count else self._last_time
+
+    def record(self, kind: i64, subject: i64, value: i64) -> None:
+        """See hermes.world.Effects."""
+        words, at = self._words, self._count
+        words[at] = self._engine.now
+        words[at + 1] = kind
+        words[at + 2] = subject
+        words[at + 3] = value
+        self._count = at + _COLUMNS
+        if self._count == _BLOCK:
             self._flush()
 
     def hexdigest(self) -> str:
@@ -54,8 +61,9 @@ class Effects:
         return self._kept
 
     def _flush(self) -> None:
-        words = array("q", self._words)
-        self._words = []
-        self._hash.update(words.tobytes())
+        self._last_time = self.last_time
+        data = memoryview(self._words).cast("B")[: 8 * self._count]
+        self._count = 0
+        self._hash.update(data)
         if self._kept is not None:
-            self._kept.extend(words)
+            self._kept.frombytes(data)

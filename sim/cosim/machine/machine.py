@@ -44,11 +44,11 @@ class Machine(World):
     ) -> None:
         self.clock = engine
         self.costs = costs
-        self.effects = Effects(engine, keeps=is_traced)
+        self._effects = Effects(engine, keeps=is_traced)
         self.memory = nic.memory
         self._lines = CacheLines(costs.line_dirty, application_cores + 1)
         self._cores = [
-            Core(index, engine, nic, self.effects, self._lines, is_naive=is_naive, is_traced=is_traced)
+            Core(index, engine, nic, self._effects, self._lines, is_naive=is_naive, is_traced=is_traced)
             for index in range(application_cores + 1)
         ]
         self._ksched = Ksched(engine, costs, self._cores)
@@ -60,14 +60,15 @@ class Machine(World):
         self.nic_effect = engine.kind(self._nic_wrote)
         self._mark_kind = engine.kind(self._mark)
 
-    def record(self, kind: int, subject: int, value: int) -> None:
-        """See hermes.world.World."""
-        self.effects.record(kind, subject, value)
-
     @property
     def cores(self) -> list[Core]:
         """See hermes.world.World."""
         return self._cores
+
+    @property
+    def effects(self) -> Effects:
+        """See hermes.world.World."""
+        return self._effects
 
     @property
     def lines(self) -> CacheLines:
@@ -111,7 +112,7 @@ class Machine(World):
         return all(core.is_quiet for core in self._cores)
 
     def _nic_wrote(self, source: int, address: int) -> None:
-        self.record(NIC_WRITE, source, address)
+        self._effects.record(NIC_WRITE, source, address)
         self.stamps.visible[address] = self._engine.now
         core, walk_source = self._watched[source]
         core.wake(walk_source)

@@ -26,16 +26,3 @@ class Timeline:
             rows[-1] += duration
         else:
             rows.extend((activity, duration))
-
-    def add_spent(self, spent: list[tuple[int, int]], left: int) -> None:
-        """What was spent, (activity, duration) each, but the last ``left`` picoseconds of it."""
-        if left:
-            for _, duration in spent:
-                left -= duration  # below 0: how much of all of it counts
-            for activity, duration in spent:
-                part = min(duration, -left)
-                self.add(activity, part)
-                left += part
-        else:
-            for activity, duration in spent:
-                self.add(activity, duration)

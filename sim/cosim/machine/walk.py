@@ -1,15 +1,21 @@
 """Where a polling core is in its walk, and when it will look at what."""
 
-from hermes.world import Walk
+from mypy_extensions import i64
+
+from hermes.words import words
+from hermes.world import Table, Walk
 
 
-class WalkTable:
+class WalkTable(Table):
     """When each source has its turn, as prefix sums over each order of a walk.
 
     Attributes
     ----------
+    count
+        Of sources.
     orders, offsets
-        By ``lap % laps``: the sources in order, and by source the picoseconds from the start of the lap to the look.
+        From ``count * (lap % laps)`` on: the sources in order, and by source the picoseconds from the start of the lap
+        to the look.
     costs, activity, lines, is_certain
         As the walk has them.
     all
@@ -20,28 +26,30 @@ class WalkTable:
         After so many the orders repeat.
     """
 
-    __slots__ = ("activity", "all", "costs", "is_certain", "laps", "length", "lines", "offsets", "orders", "walk")
+    __slots__ = ("activity", "all", "costs", "count", "is_certain", "laps", "length", "lines", "offsets", "orders")
 
     def __init__(self, walk: Walk) -> None:
-        self.walk = walk
-        self.orders = walk.orders
-        self.costs = walk.costs
-        self.activity = walk.activity
+        count = len(walk.costs)
+        self.count: i64 = count
+        self.laps: i64 = len(walk.orders)
+        self.orders = words(count * len(walk.orders))
+        self.offsets = words(count * len(walk.orders))
+        self.costs = words(count)
+        self.activity: i64 = walk.activity
         self.lines = walk.lines
         self.is_certain = walk.is_certain
-        self.length = sum(walk.costs)
-        self.laps = len(walk.orders)
-        self.all = (1 << len(walk.costs)) - 1
-        self.offsets: list[list[int]] = []
-        for order in walk.orders:
-            if sorted(order) != list(range(len(walk.costs))) or min(walk.costs) < 1:
+        self.length: i64 = sum(walk.costs)
+        self.all = (1 << count) - 1
+        for source, cost in enumerate(walk.costs):
+            self.costs[source] = cost
+        for lap, order in enumerate(walk.orders):
+            if sorted(order) != list(range(count)) or min(walk.costs) < 1:
                 raise ValueError(f"walk {walk}: accepted is an order of all sources, each with a cost of 1 ps or more")
-            row = [0] * len(order)
             offset = 0
-            for source in order:
-                row[source] = offset
+            for place, source in enumerate(order):
+                self.orders[lap * count + place] = source
+                self.offsets[lap * count + source] = offset
                 offset += walk.costs[source]
-            self.offsets.append(row)
 
 
 class Position:
@@ -49,50 +57,69 @@ class Position:
 
     Where looks took longer than a clean one, ``start`` is when the lap would have begun without them, so that times
     within a lap are always ``start`` plus offset.
+
+    Attributes
+    ----------
+    visited_lap
+        That of the last answer of ``visit``.
     """
 
-    __slots__ = ("lap", "offset", "start", "table")
+    __slots__ = ("lap", "offset", "start", "table", "visited_lap")
 
     def __init__(self) -> None:
-        self.lap = self.start = self.offset = 0
+        self.lap: i64 = 0
+        self.start: i64 = 0
+        self.offset: i64 = 0
+        self.visited_lap: i64 = 0
 
     def begin(self, table: WalkTable) -> None:
         """At the first look of the first lap of a walk."""
         self.table = table
         self.lap = self.start = self.offset = 0
 
-    def visit(self, source: int, earliest: int, laps: int = 0) -> tuple[int, int]:
-        """(time, lap) of the first look at a source that begins at ``earliest`` or later, if all before are clean.
+    def visit(self, source: i64, earliest: i64, laps: i64 = 0) -> i64:
+        """Time of the first look at a source that begins at ``earliest`` or later, if all before are clean.
 
         ``earliest`` is not before the next look; the look is not in a lap before ``laps``.
         """
         table = self.table
-        passed = (earliest - self.start) // table.length
-        lap = self.lap + passed
+        length = table.length
+        start, lap = self.start, self.lap
+        if earliest - start >= length:
+            passed = (earliest - start) // length
+            lap += passed
+            start += passed * length
         if lap < laps:
-            passed += laps - lap
+            start += (laps - lap) * length
             lap = laps
-        time = self.start + passed * table.length + table.offsets[lap % table.laps][source]
+        time = start + table.offsets[lap % table.laps * table.count + source]
         if time < earliest:
             lap += 1
-            time = self.start + (passed + 1) * table.length + table.offsets[lap % table.laps][source]
-        return time, lap
+            time = start + length + table.offsets[lap % table.laps * table.count + source]
+        self.visited_lap = lap
+        return time
 
     def first(self, sources: int) -> int:
         """Which of a set of sources, not empty, has its turn first: a bit for each."""
         if not sources & sources - 1:
             return sources.bit_length() - 1
         table = self.table
-        order, row = table.orders[self.lap % table.laps], table.offsets[self.lap % table.laps]
-        for source in order:
-            if sources >> source & 1 and row[source] >= self.offset:
+        orders, offsets, row = table.orders, table.offsets, self.lap % table.laps * table.count
+        for place in range(row, row + table.count):
+            source = int(orders[place])
+            if sources >> source & 1 and offsets[row + source] >= self.offset:
                 return source
-        return next(source for source in table.orders[(self.lap + 1) % table.laps] if sources >> source & 1)
+        row = (self.lap + 1) % table.laps * table.count
+        for place in range(row, row + table.count):
+            source = int(orders[place])
+            if sources >> source & 1:
+                return source
+        raise ValueError("no source")
 
-    def polled(self, source: int, lap: int) -> int:
+    def polled(self, source: i64, lap: i64) -> i64:
         """Go on to behind the look at ``source`` in ``lap``; picoseconds of the clean looks before that one."""
         table = self.table
-        place = table.offsets[lap % table.laps][source]
+        place = table.offsets[lap % table.laps * table.count + source]
         skipped = (lap - self.lap) * table.length + place - self.offset
         self.lap = lap
         self.offset = place + table.costs[source]

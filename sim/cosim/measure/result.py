@@ -156,6 +156,7 @@ class Measurement:
             "false_detections": report.false_detections,
             "runqueue_insertions": report.runqueue_insertions,
             "steals": report.steals,
+            "window_ns": report.window_ps / 1000,
             "simulated_ns": self.outcome.end_ps / 1000,
             "costs_sha256": report.costs_sha256,
             "event_hash": report.event_hash,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.measure.latency import PERCENTILES, order_of_arrival, percentiles_ns
+from cosim.measure.latency import PERCENTILES, mean_ns, order_of_arrival, percentiles_ns
 
 Integers = NDArray[np.int64]
 
@@ -23,8 +23,8 @@ def series(
     """One column for each thing that is told, one row for each bin in which requests arrived, all of them told of.
 
     Columns are ``start_ns``, from ``origin_ps`` on; ``offered``, ``completed`` and ``dropped`` (None if it is not
-    known of which requests), whenever that was; and ``latency_ns``, the percentiles, in which unfinished requests have
-    their age, None without samples enough. ``bin_ns`` is the width.
+    known of which requests), whenever that was; and ``latency_ns``, in which unfinished requests have their age: the
+    percentiles, None without samples enough, and ``mean`` and ``max``, None without any. ``bin_ns`` is the width.
 
     Parameters
     ----------
@@ -44,7 +44,8 @@ def series(
     bounds = [*first.tolist(), len(arrived)]
     has_end = ends_ps[arrived] >= 0
     latencies = (ends_ps - arrivals_ps)[arrived]
-    percentiles = [percentiles_ns(latencies[begin:end][has_end[begin:end]]) for begin, end in pairwise(bounds)]
+    in_bins = [latencies[begin:end][has_end[begin:end]] for begin, end in pairwise(bounds)]
+    percentiles = [percentiles_ns(those) for those in in_bins]
 
     def count(is_one: NDArray[np.bool_]) -> list[int]:
         return np.add.reduceat(is_one, first, dtype=np.int64).tolist() if len(first) else []
@@ -55,5 +56,9 @@ def series(
         "offered": np.diff(bounds).tolist(),
         "completed": count(answers_ps[arrived] >= 0),
         "dropped": count(~has_end) if drops_are_known else None,
-        "latency_ns": {name: [row[name] for row in percentiles] for name in PERCENTILES},
+        "latency_ns": {
+            **{name: [row[name] for row in percentiles] for name in PERCENTILES},
+            "mean": [mean_ns(those) for those in in_bins],
+            "max": [int(those.max()) / 1000 if len(those) else None for those in in_bins],
+        },
     }

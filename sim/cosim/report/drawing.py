@@ -35,6 +35,25 @@ WORDS = {
     "series_latency_p99_ns": "p99 latency",
     "series_latency_p99.9_ns": "p99.9 latency",
     "cost_scale": "scale of all costs",
+    "series_latency_mean_ns": "mean latency",
+    "series_latency_max_ns": "highest latency",
+    "peak_latency_mean_ns": "peak of the mean latency",
+    "settles_up_ns": "settles after a step up",
+    "settles_down_ns": "settles after a step down",
+    "scan_per_kthread_ns": "scan, per kthread",
+    "iokernel_detection_share": "IOKernel's time for detection",
+    "notification_to_uthread_mean_ns": "notification to uthread, mean",
+    "message_wait_tx_tail_ns": "waiting time of tx_tail, mean",
+    "message_wait_rx_head_ns": "waiting time of rx_head, mean",
+    "messages_tx_tail_queued_mean": "tx_tail messages waiting",
+    "zero_loss_rate_per_s": "zero-loss rate",
+    "pcie_up_per_request_bytes": "to the host, per request",
+    "latency_p99_over_ideal": "p99 latency over the ideal's",
+    "softirq_per_request_ns": "handling softIRQs, per request",
+    "stage_softirq_wait_mean_ns": "softIRQ waits, mean",
+    "stage_runqueue_wait_mean_ns": "waits in runqueue, mean",
+    "cores_held": "cores held",
+    "requests_per_s": "requests done",
     "scan_interval_mean_ns": "time between scans, mean",
     "scan_interval_max_ns": "time between scans, longest",
 }
@@ -48,7 +67,9 @@ _UNITS = {
     "bytes": (1.0, "bytes"),
 }
 _SPECIAL = {"rate_per_s": (1e-6, "Mrps"), "series_load_per_s": (1e-6, "Mrps"), "series_start_ns": (1e-6, "ms")}
-_SPECIAL |= {"grants_per_s": (1e-3, "thousand/s")}
+_SPECIAL |= {"grants_per_s": (1e-3, "thousand/s"), "scan_per_kthread_ns": (1.0, "ns")}
+_GROUPS = {"iokernel": "IOKernel's time", "core time": "time of the application cores", "stage": "time of a request"}
+"""What the parts of a stack are parts of, by the words with which their columns begin."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +116,11 @@ def unit(column: str) -> tuple[float, str]:
 
 def words(column: str) -> str:
     """What a column is called."""
-    if column in WORDS:
-        return WORDS[column]
+    return WORDS[column] if column in WORDS else _stem(column)
+
+
+def _stem(column: str) -> str:
+    """A column's name without its unit."""
     stem = next((column.removesuffix(f"_{name}") for name in _UNITS if column.endswith(f"_{name}")), column)
     return stem.replace("_", " ")
 
@@ -147,7 +171,7 @@ def line(rows: Sequence[Row], x: str, y: str, name: str) -> Line:
 def drawing(figure: Figure, rows: Iterable[Row], note: str) -> Drawing | None:
     """What the figure shows; None if no row has what it needs."""
     chosen = selected(rows, figure)
-    makers = {"stack": _stacks, "series": _series, "tornado": _tornados}
+    makers = {"stack": _stacks, "series": _series, "tornado": _tornados, "changes": _changes}
     panels = makers.get(figure.kind, _panels)(figure, chosen)
     panels = [panel for panel in panels if any(line.y for line in panel.lines)]
     return Drawing(figure.id, figure.title, note, panels) if panels else None
@@ -187,15 +211,18 @@ def _panels(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
 def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
     """Columns on top of each other; the panels have the values of ``lines``."""
     panels = []
-    for value in values_of(rows, figure.lines):
+    values = values_of(rows, figure.lines)
+    for value in values:
         part = [row for row in rows if row.get(figure.lines) == value]
-        common = _common([words(y) for y in figure.y])
-        lines = [line(part, figure.x, y, words(y)[len(common) :].removesuffix(" mean")) for y in figure.y]
+        common = _common([_stem(y) for y in figure.y])
+        lines = [line(part, figure.x, y, _stem(y)[len(common) :].removesuffix(" mean")) for y in figure.y]
         name = unit(figure.y[0])[1]
-        text = f"{common.strip()} ({name})" if name else common.strip()
+        whole = _GROUPS.get(common.strip(), common.strip())
+        text = f"{whole} ({name})" if name else whole
         x_label = "" if figure.x == "case" else label(figure.x)
         made = [Line(one.label, [_category(x) for x in one.x], one.y, one.low, one.high) for one in lines if one.y]
-        panels.append(Panel("stack", _said(figure.lines, value), x_label, text, made))
+        title = _said(figure.lines, value) if len(values) > 1 else ""
+        panels.append(Panel("stack", title, x_label, text, made))
     return panels
 
 
@@ -243,18 +270,13 @@ def _series(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
 def _tornados(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
     """For each system and column: how far each constant moves it, in percent of the default's value, widest first.
 
-    Cases are called ``name low``, ``name high``, and ``default``.
+    Cases are called ``name low`` and ``name high``.
     """
     panels = []
     for system in values_of(rows, "system"):
         for y in figure.y:
-            means = line([row for row in rows if row["system"] == system], "case", y, "")
-            by_case = dict(zip(map(str, means.x), means.y, strict=True))
-            base = by_case.pop("default", None)
-            if not base:
-                continue
-            names = list(dict.fromkeys(case.rsplit(" ", 1)[0] for case in by_case))
-            change = {case: (value / base - 1) * 100 for case, value in by_case.items()}
+            change = changes([row for row in rows if row["system"] == system], y)
+            names = list(dict.fromkeys(case.rsplit(" ", 1)[0] for case in change))
             names.sort(key=lambda name: -max(abs(change.get(f"{name} {end}", 0.0)) for end in ("low", "high")))
             lines = []
             for end in ("low", "high"):
@@ -270,4 +292,28 @@ def _tornados(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
                     )
                 )
             panels.append(Panel("tornado", system, f"{words(y)}, change in %", "", lines))
+    return panels
+
+
+DEFAULT_CASE = "default"
+"""The case that others are compared with."""
+
+
+def changes(rows: Sequence[Row], y: str) -> dict[str, float]:
+    """Of each case of these rows, by how many percent ``y`` is above that of the default; means over seeds."""
+    means = line(rows, "case", y, "")
+    by_case = dict(zip(map(str, means.x), means.y, strict=True))
+    base = by_case.pop(DEFAULT_CASE, None)
+    return {case: (value / base - 1) * 100 for case, value in by_case.items()} if base else {}
+
+
+def _changes(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
+    """For each system: how far each case moves the first column, widest first; cases that move nothing are left out."""
+    panels = []
+    for system in values_of(rows, "system"):
+        change = changes([row for row in rows if row["system"] == system], figure.y[0])
+        names = sorted((case for case in change if change[case]), key=lambda case: -abs(change[case]))
+        nothing: list[float | None] = [None] * len(names)
+        lines = [Line("change", list(names), [change[name] for name in names], nothing, nothing)]
+        panels.append(Panel("tornado", system, f"{words(figure.y[0])}, change in %", "", lines))
     return panels

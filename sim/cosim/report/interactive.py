@@ -45,12 +45,12 @@ def _div(panel: Panel, name: str) -> str:
         barmode="relative" if panel.kind in ("stack", "tornado") else "group",
         height=max(_HEIGHT_PX, 110 + _PER_BAR_PX * bars),
         margin={"l": 10, "r": 10, "t": 46 if panel.title else 24, "b": 10},
-        legend={"orientation": "h", "yanchor": "top", "y": -0.22, "x": 0},
+        legend={"orientation": "h", "yanchor": "top", "y": -0.26, "x": 0},
         font={"size": 12},
         hovermode="closest",
     )
     html: str = figure.to_html(
-        full_html=False, include_plotlyjs=False, div_id=name, config={"responsive": True, "displaylogo": False}
+        full_html=False, include_plotlyjs=False, div_id=name, config={"responsive": True, "displayModeBar": False}
     )
     return html
 

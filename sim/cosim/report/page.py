@@ -8,21 +8,22 @@ from typing import Any
 
 from cosim.experiments.definition import Experiment, Figure
 from cosim.experiments.table import read
-from cosim.report.drawing import Row, drawing, label, selected, shown, values_of
+from cosim.report.drawing import DEFAULT_CASE, Row, changes, drawing, label, selected, shown, values_of, words
 from cosim.report.interactive import divs, library
-from cosim.report.printed import save
+from cosim.report.printed import COLUMNS, save
 from cosim.report.sentences import number, sentences
 from cosim.report.statistics import estimate
 
 PAGE = "index.html"
-FIGURES = "figures"
+FIGURES, TRACES = "figures", "traces"
 
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1180px; padding: 0 16px 64px; color: #1d1d1f; }
 h1 { font-size: 1.7rem; margin-bottom: 0; } h2 { margin-top: 3rem; border-top: 1px solid #ddd; padding-top: 1.2rem; }
 nav a { margin-right: .9rem; white-space: nowrap; } .question { font-size: 1.1rem; }
 .note, .origin { color: #666; font-size: .85rem; overflow-wrap: anywhere; } .failed { color: #a12; }
-.panels { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 330px), 1fr)); gap: 8px; }
+.panels { display: grid; gap: 8px; grid-template-columns: repeat(var(--columns), 1fr); }
+@media (max-width: 800px) { .panels { grid-template-columns: 100%; } }
 .panels > div { min-width: 0; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; }
 td, th { padding: 2px 10px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
@@ -58,17 +59,18 @@ def write_report(folder: Path) -> Path:
 def _section(folder: Path, rows: Sequence[Row], about: Mapping[str, str]) -> str:
     experiment = Experiment.model_validate(json.loads(about["definition"]))
     scale = getattr(experiment, about["scale"])
+    note = "; ".join(filter(None, (scale.note, about["settings"] and f"changed by hand: {about['settings']}")))
     parts = [
         f'<section id="{experiment.id}"><h2>{_text(f"{experiment.id}: {experiment.title}")}</h2>',
         f"<p class=question>{_text(experiment.question)}</p>",
-        f"<p>{_text(experiment.setting)} {_text(scale.note and f'Here: {scale.note}.')}</p>",
+        f"<p>{_text(experiment.setting)} {_text(note and f'Here: {note}.')}</p>",
     ]
     if about["failed"]:
         parts.append(f"<p class=failed>Missing, because they failed: {_text(about['failed'])}</p>")
     caveat = _caveat(rows)
     if caveat:
         parts.append(f"<p class=note>{_text(caveat)}</p>")
-    parts += [_figure(folder, experiment, figure, rows, scale.note) for figure in experiment.figure]
+    parts += [_figure(folder, experiment, figure, rows, note) for figure in experiment.figure]
     parts.append(_again(folder, experiment, rows, about))
     return "".join(parts) + "</section>"
 
@@ -84,7 +86,8 @@ def _figure(folder: Path, experiment: Experiment, figure: Figure, rows: Sequence
     files = " ".join(f'<a href="{FIGURES}/{name}.{kind}">{kind.upper()}</a>' for kind in ("pdf", "png"))
     return (
         f'<figure style="margin:1.5rem 0"><h3>{_text(figure.title)}</h3><p class=says>{_text(said)}</p>'
-        f"<div class=panels>{panels}</div><figcaption class=note>{files}. {_text(_seeds(selected(rows, figure)))}"
+        f'<div class=panels style="--columns:{min(COLUMNS, len(drawn.panels))}">{panels}</div>'
+        f"<figcaption class=note>{files}. {_text(_seeds(selected(rows, figure)))}"
         f"</figcaption></figure>{_table(figure, rows)}"
     )
 
@@ -100,6 +103,8 @@ def _table(figure: Figure, rows: Sequence[Row]) -> str:
     """The numbers of a figure: a row for each point, means over seeds."""
     if figure.kind == "series":
         return ""
+    if figure.kind == "changes":
+        return _table_of_changes(figure, rows)
     chosen = selected(rows, figure)
     names = [name for name in dict.fromkeys((figure.lines, figure.panels, figure.x)) if name]
     columns = [y for y in figure.y if any(row.get(y) is not None for row in chosen)]
@@ -120,6 +125,37 @@ def _table(figure: Figure, rows: Sequence[Row]) -> str:
     return f"<details><summary>Table</summary><div class=scroll><table><tr>{head}</tr>{body}</table></div></details>"
 
 
+def _table_of_changes(figure: Figure, rows: Sequence[Row]) -> str:
+    """How far each case moves each column, in percent, in each system; ``same`` where every event of the run is."""
+    chosen = selected(rows, figure)
+    systems = values_of(chosen, "system")
+    columns = [y for y in figure.y if any(row.get(y) is not None for row in chosen)]
+    parts = {system: [row for row in chosen if row["system"] == system] for system in systems}
+    found = {(system, y): changes(parts[system], y) for system in systems for y in columns}
+    head = "<th></th>" + "".join(f"<th colspan={len(columns)}>{_text(system)}</th>" for system in systems)
+    heads = "<th>change in %</th>" + "".join(f"<th>{_text(words(y))}</th>" for _ in systems for y in columns)
+    body = ""
+    for case in values_of(chosen, "case"):
+        cells = ""
+        for system in systems:
+            if case != DEFAULT_CASE and _events(parts[system], case) == _events(parts[system], DEFAULT_CASE):
+                cells += f"<td colspan={len(columns)}>same</td>"
+                continue
+            values = [found[system, y].get(case) for y in columns]
+            cells += "".join(f"<td>{'' if value is None else f'{value:+.1f}'}</td>" for value in values)
+        if case != DEFAULT_CASE:
+            body += f"<tr><td>{_text(case)}</td>{cells}</tr>"
+    return (
+        f"<details open><summary>Table</summary><div class=scroll><table><tr>{head}</tr><tr>{heads}</tr>{body}</table>"
+        "</div></details>"
+    )
+
+
+def _events(rows: Sequence[Row], case: str) -> list[str]:
+    """The hashes of all events of this case's runs, by seed."""
+    return [row["event_hash"] for row in sorted(rows, key=lambda row: int(row["seed"])) if row["case"] == case]
+
+
 def _cell(values: Sequence[float]) -> str:
     if not values:
         return "n/a"
@@ -132,14 +168,14 @@ def _cell(values: Sequence[float]) -> str:
 def _caveat(rows: Sequence[Row]) -> str:
     """What was lost or could not be offered, in how many rows."""
     parts = []
-    for name, words in (
+    for name, told in (
         ("dropped", "dropped requests"),
         ("unfinished", "did not finish all"),
         ("not_sent", "could not offer all"),
     ):
         count = sum(bool(row.get(name)) for row in rows)
         if count:
-            parts.append(f"{count} {words}")
+            parts.append(f"{count} {told}")
     missing = sum(row.get("latency_p99.9_ns") is None for row in rows)
     if missing:
         parts.append(f"{missing} have too few samples for p99.9")
@@ -156,9 +192,9 @@ def _again(folder: Path, experiment: Experiment, rows: Sequence[Row], about: Map
         f"code {rows[0]['code_sha256'][:12]}; NIC {rows[0]['rtl_sha256'][:12]}; version {rows[0]['version']}."
     )
     trace = ""
-    if (folder / "traces" / f"{experiment.id}.perfetto").exists():
+    if (folder / TRACES / f"{experiment.id}.perfetto").exists():
         trace = (
-            f' <a href="traces/{experiment.id}.perfetto">Trace of a short run</a>, for https://ui.perfetto.dev: '
+            f' <a href="{TRACES}/{experiment.id}.perfetto">Trace of a short run</a>, for https://ui.perfetto.dev: '
             "open it there as a file."
         )
     return f"<p>Again:</p><pre>{_text(command)}</pre><p class=origin>{_text(origin)}{trace}</p>"

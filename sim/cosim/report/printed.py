@@ -1,5 +1,6 @@
 """Figures for paper: PDF and PNG, readable in grey, lines labelled where they end."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,12 @@ COLOURS = ("#0b3c68", "#c8541b", "#4f9d7a", "#8a6bb1", "#b8952f", "#6f6f6f", "#d
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 5)), "-", "--")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo", "--", "**", "||")
-_COLUMNS = 3
+COLUMNS = 3
+_GREY = "#555555"
 _DIRECT, _DENSE = 4, 40
-_LABEL_PX = 12
+_LABEL_PX, _WRAP = 12, 30
+_TITLE_INCH = 0.085
+_TICKS = 9
 _DECADES = 100
 _STYLE: dict[Any, Any] = {
     "font.size": 8.5,
@@ -47,37 +51,50 @@ def save(drawing: Drawing, folder: Path, name: str) -> list[Path]:
 
 def _figure(drawing: Drawing) -> Canvas:
     count = len(drawing.panels)
-    columns = min(_COLUMNS, count)
+    columns = min(COLUMNS, count)
     rows = -(-count // columns)
     tallest = max(
         (len(line.x) for panel in drawing.panels if panel.kind == "tornado" for line in panel.lines), default=0
     )
     height = max(2.7, 0.6 + 0.17 * tallest)
-    figure = Canvas(figsize=(max(3.5 * columns, 5.0), height * rows + 0.6), layout="constrained")
+    width = max(3.5 * columns, 5.0, _TITLE_INCH * len(drawing.title))
+    figure = Canvas(figsize=(width, height * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for place, panel in zip(axes.flat, drawing.panels, strict=False):
         _PAINTERS[panel.kind](place, panel)
         place.set_title(panel.title, fontsize=9)
         place.set_xlabel(panel.x_label)
-        place.set_ylabel(panel.y_label)
+        place.set_ylabel(textwrap.fill(panel.y_label, _WRAP))
     for place in list(axes.flat)[count:]:
         place.set_visible(False)
-    _legend(figure, drawing)
+    has_legend = _legend(figure, drawing)
     figure.suptitle(drawing.title, fontsize=10.5, fontweight="bold", x=0.01, ha="left")
-    if drawing.note:
-        figure.supxlabel(drawing.note, fontsize=7, color="#555555", x=0.01, ha="left")
+    if drawing.note and not has_legend:
+        figure.supxlabel(drawing.note, fontsize=7, color=_GREY, x=0.01, ha="left")
     return figure
 
 
-def _legend(figure: Canvas, drawing: Drawing) -> None:
-    """One for all panels, where lines cannot be labelled at their ends."""
+def _legend(figure: Canvas, drawing: Drawing) -> bool:
+    """One for all panels with the note above it, where lines cannot be labelled at their ends; tells whether it is."""
     if all(panel.kind == "line" and _has_labels(panel) for panel in drawing.panels):
-        return
+        return False
     widest = max(drawing.panels, key=lambda panel: len(panel.lines))
     axes = figure.axes[drawing.panels.index(widest)]
     handles, labels = axes.get_legend_handles_labels()
-    if len(labels) > 1:
-        figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 5), fontsize=8)
+    if len(labels) <= 1:
+        return False
+    fit = max(2, int(figure.get_figwidth() / (0.45 + 0.075 * max(map(len, labels)))))
+    legend = figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=min(len(labels), fit),
+        fontsize=8,
+        title=drawing.note or None,
+        title_fontproperties={"size": 7},
+    )
+    legend.get_title().set_color(_GREY)
+    return True
 
 
 def _has_labels(panel: Panel) -> bool:
@@ -133,6 +150,9 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
     if panel.x_log:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
+        places = sorted({float(x) for line in panel.lines for x in line.x})
+        if len(places) <= _TICKS:
+            axes.set_xticks(places)
     if _has_labels(panel) and len(panel.lines) > 1:
         _label_ends(axes, panel)
 
@@ -188,6 +208,8 @@ def _draw_bars(axes: Axes, panel: Panel) -> None:
     if panel.y_log:
         axes.set_yscale("log")
         _plain_numbers(axes)
+    else:
+        axes.set_ylim(bottom=0)
 
 
 def _draw_stack(axes: Axes, panel: Panel) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cosim.experiments.definition import Figure
-from cosim.report.drawing import Drawing, Panel, drawing
+from cosim.report.drawing import DEFAULT_CASE, Drawing, Panel, drawing, selected, values_of, words
+from cosim.report.drawing import line as line_of
 
 Row = Mapping[str, Any]
 
@@ -21,7 +22,7 @@ def sentences(figure: Figure, rows: Sequence[Row]) -> list[str]:
         return []
     said: list[str] = []
     for kind in figure.says:
-        said += _MAKERS[kind](figure, drawn)
+        said += _MAKERS[kind](figure, drawn, rows)
     return said
 
 
@@ -56,13 +57,13 @@ def _x_words(panel: Panel) -> tuple[str, str]:
 
 
 def _at(panel: Panel, x: float | str) -> str:
-    if isinstance(x, str):
-        return x
     name, of = _x_words(panel)
+    if isinstance(x, str):
+        return f"{name} {x} {of}".strip()
     return f"{name} {_with_unit(x, of)}"
 
 
-def _ends(_: Figure, drawn: Drawing) -> list[str]:
+def _ends(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of the first panel: from where to where each line goes."""
     panel = drawn.panels[0]
     what, of = _quantity(panel)
@@ -78,7 +79,22 @@ def _ends(_: Figure, drawn: Drawing) -> list[str]:
     return [f"{between}, {what}{_in(panel)} goes {_listed(parts)}."]
 
 
-def _compare(_: Figure, drawn: Drawing) -> list[str]:
+def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
+    """Of each panel: by how much each line's last value differs from its first."""
+    said = []
+    for panel in drawn.panels:
+        parts = [
+            f"{(line.y[-1] / line.y[0] - 1) * 100:+.2g} % with {line.label}"
+            for line in panel.lines
+            if len(line.y) > 1 and line.y[0]
+        ]
+        if parts:
+            first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
+            said.append(f"From {first} to {last}, {_quantity(panel)[0]} differs by {_listed(parts)}.")
+    return said
+
+
+def _compare(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of the last panel: who is least and who most where all lines have a value, the farthest to the right."""
     panel = drawn.panels[-1]
     common = [x for x in panel.lines[0].x if all(x in line.x for line in panel.lines)]
@@ -94,7 +110,7 @@ def _compare(_: Figure, drawn: Drawing) -> list[str]:
     return [f"At {_at(panel, at)}, {what}{_in(panel)} is least with {least} ({low}) and most with {most} ({high})."]
 
 
-def _knee(_: Figure, drawn: Drawing) -> list[str]:
+def _knee(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of the last panel: how far each line stays flat."""
     panel = drawn.panels[-1]
     what, _unit = _quantity(panel)
@@ -109,30 +125,53 @@ def _knee(_: Figure, drawn: Drawing) -> list[str]:
     return [f"The highest measured {x} at which {what} is at most {_KNEE:g} times its first value is {_listed(parts)}."]
 
 
-def _largest(_: Figure, drawn: Drawing) -> list[str]:
-    """Of each panel of a stack or tornado: what is largest in it."""
+def _largest(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
+    """Of each panel: what is the largest part of its last stack, or what moves a tornado most."""
     said = []
     for panel in drawn.panels:
+        who = f"With {panel.title}" if panel.title else ""
         if panel.kind == "tornado":
-            widest = max(
-                ((abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)),
-                default=None,
-            )
-            if widest:
-                what, (name, end, change) = panel.x_label.partition(",")[0], widest[1:]
-                said.append(f"With {panel.title}, what moves {what} most is {name} at its {end} end: {change:+.3g} %.")
+            bars = [
+                (abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)
+            ]
+            _size, x, end, change = max(bars)
+            name = f"{x} at its {end} end" if len(panel.lines) > 1 else x
+            what = panel.x_label.partition(",")[0]
+            said.append(_sentence(f"{who}, what moves {what} most is {name}: {change:+.3g} %."))
             continue
-        line, at, value = max(
-            ((line, x, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)),
-            key=lambda item: item[2],
-        )
+        last = max(panel.lines, key=lambda line: len(line.x)).x[-1]
+        most = max((line for line in panel.lines if last in line.x), key=lambda line: line.y[line.x.index(last)])
         what, of = _quantity(panel)
-        most = f"{_with_unit(value, of)} at {_at(panel, at)}"
-        said.append(f"With {panel.title}, the largest part of {what} is {line.label}: {most}.")
+        value = _with_unit(most.y[most.x.index(last)], of)
+        said.append(_sentence(f"{who}, the largest part of {what} at {_at(panel, last)} is {most.label}: {value}."))
     return said
 
 
-def _peak(_: Figure, drawn: Drawing) -> list[str]:
+def _sentence(text: str) -> str:
+    """Begins with a capital letter, and with nothing before it."""
+    text = text.removeprefix(", ")
+    return text[0].upper() + text[1:]
+
+
+def _ranking(figure: Figure, _: Drawing, rows: Sequence[Row]) -> list[str]:
+    """In how many cases the systems come in another order than by default, by the first column."""
+    chosen, y = selected(rows, figure), figure.y[0]
+    orders: dict[str, tuple[str, ...]] = {}
+    for case in values_of(chosen, "case"):
+        means = line_of([row for row in chosen if row["case"] == case], "system", y, "")
+        orders[case] = tuple(str(x) for _, x in sorted(zip(means.y, map(str, means.x), strict=True)))
+    default = orders.pop(DEFAULT_CASE, ())
+    if len(default) < 2 or not orders:
+        return []
+    others = [case for case, order in orders.items() if order != default]
+    which = f", such as {others[0]}" if others else ""
+    ranked = " < ".join(default)
+    return [
+        f"By {words(y)} the systems rank {ranked}; {len(others)} of {len(orders)} changes give another order{which}."
+    ]
+
+
+def _peak(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of the last panel: where each line is highest."""
     panel = drawn.panels[-1]
     what, of = _quantity(panel)
@@ -140,7 +179,8 @@ def _peak(_: Figure, drawn: Drawing) -> list[str]:
     for line in panel.lines:
         if line.y:
             top = max(range(len(line.y)), key=line.y.__getitem__)
-            parts.append(f"{_with_unit(line.y[top], of)} with {line.label}, at {_at(panel, line.x[top])}")
+            who = f" with {line.label}," if len(panel.lines) > 1 else ""
+            parts.append(f"{_with_unit(line.y[top], of)}{who} at {_at(panel, line.x[top])}")
     return [f"The highest {what}{_in(panel)} is {_listed(parts)}."] if parts else []
 
 
@@ -148,10 +188,12 @@ def _listed(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
-_MAKERS: Final[Mapping[str, Callable[[Figure, Drawing], list[str]]]] = {
+_MAKERS: Final[Mapping[str, Callable[[Figure, Drawing, Sequence[Row]], list[str]]]] = {
+    "change": _change,
     "ends": _ends,
     "compare": _compare,
     "knee": _knee,
     "largest": _largest,
     "peak": _peak,
+    "ranking": _ranking,
 }

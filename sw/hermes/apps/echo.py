@@ -1,10 +1,14 @@
 """Echo: send every packet back to where it came from."""
 
+from typing import Final
+
 from hermes.world import Memory
 
-_ETHERNET_HEADER = 14
-_IPV4_HEADER = 20
-_TCP, _UDP = 6, 17
+_ETHERNET_HEADER: Final = 14
+_IPV4_HEADER: Final = 20
+_HEAD: Final = 96
+_TCP: Final = 6
+_UDP: Final = 17
 
 
 class Echo:
@@ -24,21 +28,25 @@ class Echo:
 
     def handle(self, memory: Memory, position: int, length: int) -> int:
         """Turn a packet around in place; its compute time in picoseconds."""
-        packet = memory.bytes
-        _swap(packet, position, 6)
-        ip = position + _ETHERNET_HEADER
-        if packet[ip - 2] == 0x08 and packet[ip - 1] == 0x00 and packet[ip] >> 4 == 4:
-            header = 4 * (packet[ip] & 15)
-            total = packet[ip + 2] << 8 | packet[ip + 3]
-            if _IPV4_HEADER <= header <= total <= length - _ETHERNET_HEADER:
-                _swap(packet, ip + 12, 4)
-                is_first = not (packet[ip + 6] & 0x1F or packet[ip + 7])
-                if is_first and header + 4 <= total and (packet[ip + 9] == _UDP or packet[ip + 9] == _TCP):
-                    _swap(packet, ip + header, 2)
+        turn_around(memory.bytes, position, length)
         return self._service_ps
 
 
-def _swap(packet: memoryview, position: int, size: int) -> None:
-    """Exchange two fields of ``size`` bytes that follow each other."""
-    both = bytes(packet[position : position + 2 * size])
-    packet[position : position + 2 * size] = both[size:] + both[:size]
+def turn_around(packet: memoryview, position: int, length: int) -> bytes:
+    """What ``Echo`` does to the packet of ``length`` bytes at ``position``; its first bytes as they were.
+
+    They are 96, more than all headers have, or as many as there are up to the end of memory.
+    """
+    head = bytes(packet[position : position + _HEAD])
+    turned = head[6:12] + head[:6]
+    if head[12] == 0x08 and head[13] == 0x00 and head[14] >> 4 == 4:
+        header = 4 * (head[14] & 15)
+        total = head[16] << 8 | head[17]
+        if _IPV4_HEADER <= header <= total <= length - _ETHERNET_HEADER:
+            turned += head[12:26] + head[30:34] + head[26:30]
+            is_first = not (head[20] & 0x1F or head[21])
+            if is_first and header + 4 <= total and (head[23] == _UDP or head[23] == _TCP):
+                ports = _ETHERNET_HEADER + header
+                turned += head[34:ports] + head[ports + 2 : ports + 4] + head[ports : ports + 2]
+    packet[position : position + len(turned)] = turned
+    return head

@@ -1,28 +1,30 @@
 """A key-value store that speaks memcached's text protocol over UDP: get and set, one command a datagram."""
 
+from typing import Final
+
 from hermes.world import Memory
 
-_IP = 14  # where in a frame the IP header begins
-_ADDRESSES = _IP + 12
-_SHORTEST_FRAME = 60
-_LONGEST_FRAME = 1514
-_UDP_PROTOCOL = 17
-_UDP_BYTES = 8
-_DATAGRAM_BYTES = 8  # before the text: request id, number of the datagram, datagrams, 0
-_ONE_DATAGRAM = b"\0\0\0\1"
-_LONGEST_TEXT = _LONGEST_FRAME - _IP - 20 - _UDP_BYTES - _DATAGRAM_BYTES
-_LONGEST_KEY = 250
-_FLAGS = 1 << 32
+_IP: Final = 14  # where in a frame the IP header begins
+_ADDRESSES: Final = _IP + 12
+_SHORTEST_FRAME: Final = 60
+_LONGEST_FRAME: Final = 1514
+_UDP_PROTOCOL: Final = 17
+_UDP_BYTES: Final = 8
+_DATAGRAM_BYTES: Final = 8  # before the text: request id, number of the datagram, datagrams, 0
+_ONE_DATAGRAM: Final = b"\0\0\0\1"
+_LONGEST_TEXT: Final = _LONGEST_FRAME - _IP - 20 - _UDP_BYTES - _DATAGRAM_BYTES
+_LONGEST_KEY: Final = 250
+_FLAGS: Final = 1 << 32
 
-_END = b"END\r\n"
-_ERROR = b"ERROR\r\n"
-_STORED = b"STORED\r\n"
-_BAD_LINE = b"CLIENT_ERROR bad command line format\r\n"
-_BAD_DATA = b"CLIENT_ERROR bad data chunk\r\n"
-_TOO_LARGE = b"SERVER_ERROR object too large for cache\r\n"
-_LONG_ANSWER = b"SERVER_ERROR answer too large for a datagram\r\n"
-_EXPIRES = b"SERVER_ERROR exptime other than 0 is not supported\r\n"
-_DATAGRAMS = b"SERVER_ERROR multi-packet request not supported\r\n"
+_END: Final = b"END\r\n"
+_ERROR: Final = b"ERROR\r\n"
+_STORED: Final = b"STORED\r\n"
+_BAD_LINE: Final = b"CLIENT_ERROR bad command line format\r\n"
+_BAD_DATA: Final = b"CLIENT_ERROR bad data chunk\r\n"
+_TOO_LARGE: Final = b"SERVER_ERROR object too large for cache\r\n"
+_LONG_ANSWER: Final = b"SERVER_ERROR answer too large for a datagram\r\n"
+_EXPIRES: Final = b"SERVER_ERROR exptime other than 0 is not supported\r\n"
+_DATAGRAMS: Final = b"SERVER_ERROR multi-packet request not supported\r\n"
 
 
 class KeyValue:

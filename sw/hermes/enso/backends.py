@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from mypy_extensions import i64
+
 from hermes.costs import Costs
 from hermes.enso.registers import RX_HEAD, notification_buffer_register, pipe_register
 from hermes.messages import PIPE_RX_HEAD
@@ -35,15 +37,15 @@ class Backend(ABC):
         """Have the core's kthread woken once there is room for so many."""
 
     @abstractmethod
-    def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
+    def write_pipe(self, core: Core, pipe: i64, register: i64, value: i64) -> None:
         """Write a register of a pipe."""
 
     @abstractmethod
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
+    def write_notification_buffer(self, core: Core, buffer: i64, register: i64, value: i64, other: i64 = 0) -> None:
         """Write a register of a notification buffer; ``other`` goes along with a message."""
 
     @abstractmethod
-    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+    def tell(self, core: Core, kind: i64, buffer: i64, value: i64, other: i64) -> None:
         """Send the IOKernel a message about a notification buffer."""
 
 
@@ -62,15 +64,15 @@ class Direct(Backend):
     def await_room(self, core: Core, writes: int) -> None:
         """There always is."""
 
-    def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
+    def write_pipe(self, core: Core, pipe: i64, register: i64, value: i64) -> None:
         """By MMIO."""
         core.mmio_write(pipe_register(pipe, register), value)
 
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:  # noqa: ARG002
+    def write_notification_buffer(self, core: Core, buffer: i64, register: i64, value: i64, other: i64 = 0) -> None:  # noqa: ARG002
         """By MMIO."""
         core.mmio_write(notification_buffer_register(buffer, register), value)
 
-    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+    def tell(self, core: Core, kind: i64, buffer: i64, value: i64, other: i64) -> None:
         """There is nobody to be told: the NIC sees what it needs."""
 
 
@@ -100,15 +102,15 @@ class Hybrid(Backend):
         """In the core's message queue."""
         self._queue(core).await_room(writes)
 
-    def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
+    def write_pipe(self, core: Core, pipe: i64, register: i64, value: i64) -> None:
         """By MMIO."""
         core.mmio_write(pipe_register(pipe, register), value)
 
-    def write_notification_buffer(self, core: Core, buffer: int, register: int, value: int, other: int = 0) -> None:
+    def write_notification_buffer(self, core: Core, buffer: i64, register: i64, value: i64, other: i64 = 0) -> None:
         """By message."""
         self._send(core, (register, buffer, value, other, self._clock.now))
 
-    def tell(self, core: Core, kind: int, buffer: int, value: int, other: int) -> None:
+    def tell(self, core: Core, kind: i64, buffer: i64, value: i64, other: i64) -> None:
         """By message."""
         self._send(core, (kind, buffer, value, other, self._clock.now))
 
@@ -130,7 +132,7 @@ class Software(Hybrid):
         super().__init__(costs, clock, queues)
         self.pipe_write = self.notification_write
 
-    def write_pipe(self, core: Core, pipe: int, register: int, value: int) -> None:
+    def write_pipe(self, core: Core, pipe: i64, register: i64, value: i64) -> None:
         """By message."""
         if register != RX_HEAD:
             raise ValueError(f"write of register {register:#x} of pipe {pipe} by message; accepted is RX_HEAD")

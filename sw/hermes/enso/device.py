@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from mypy_extensions import i64
+
 from hermes.enso.backends import Backend
 from hermes.enso.notification_buffer import NotificationBuffer
 from hermes.enso.pipe import RxPipe, RxTxPipe
@@ -36,23 +38,23 @@ class Device:
         self._sent: deque[tuple[RxTxPipe | TxPipe, int]] = deque()  # flits of each send that is not complete
         self._freed: dict[RxPipe, None] = {}  # in the order in which they were
 
-    def receive(self) -> int:
+    def receive(self) -> i64:
         """Take up to 64 notifications and learn the tails they tell; how many.
 
         If they can overtake each other, who delivers them gives them rows in the order in which the NIC wrote them.
         """
         buffer = self.notifications
-        count = 0
+        count: i64 = 0
         while count < BATCH and buffer.has_notification():
             slot = buffer.take_notification()
             self.pipes[buffer.pipe_of(slot)].notified(buffer.tail_of(slot), buffer.row_of(slot))
             count += 1
         return count
 
-    def reap(self) -> int:
+    def reap(self) -> i64:
         """Take up to 64 completions, and with each send that is complete free its space; how many completions."""
         buffer = self.notifications
-        count = 0
+        count: i64 = 0
         while count < BATCH and buffer.has_completion():
             if buffer.ends_send(buffer.take_completion()):
                 pipe, flits = self._sent.popleft()
@@ -63,12 +65,12 @@ class Device:
             count += 1
         return count
 
-    def free(self, pipe: RxPipe, flits: int) -> None:
+    def free(self, pipe: RxPipe, flits: i64) -> None:
         """The oldest flits of a pipe, which were taken, may be written again; see ``tell_pipe_heads``."""
         pipe.free(flits)
         self._freed[pipe] = None
 
-    def send(self, pipe: RxTxPipe | TxPipe, flits: int) -> None:
+    def send(self, pipe: RxTxPipe | TxPipe, flits: i64) -> None:
         """Post the requests for the next flits of a pipe; the TX ring has room for ``pipe.requests(flits)``."""
         parts = pipe.send(flits)
         for index, (address, length) in enumerate(parts):
@@ -86,12 +88,12 @@ class Device:
         buffer = self.notifications
         self.backend.write_notification_buffer(core, buffer.number, RX_HEAD, buffer.rx_head)
 
-    def tell_tx_tail(self, core: Core, row: int = 0) -> None:
+    def tell_tx_tail(self, core: Core, row: i64 = 0) -> None:
         """Requests were posted; ``row`` is where the stamps of their send are."""
         buffer = self.notifications
         self.backend.write_notification_buffer(core, buffer.number, TX_TAIL, buffer.tx_tail, row)
 
-    def tell(self, core: Core, kind: int, value: int, other: int) -> None:
+    def tell(self, core: Core, kind: i64, value: i64, other: i64) -> None:
         """A message about this device that is no register write."""
         self.backend.tell(core, kind, self.notifications.number, value, other)
 

@@ -1,7 +1,9 @@
 """Pipes that the NIC fills: packets to be taken and freed, or to be sent from where they lie."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+from mypy_extensions import i64
 
 from hermes.enso.registers import (
     ARRIVAL,
@@ -15,8 +17,8 @@ from hermes.enso.rings import cut
 from hermes.errors import ContractError
 from hermes.world import Memory
 
-_ETHERNET_HEADER = 14
-_LOW_WORD = 0xFFFFFFFF
+_ETHERNET_HEADER: Final = 14
+_LOW_WORD: Final = 0xFFFFFFFF
 
 
 class Header(NamedTuple):
@@ -83,20 +85,22 @@ class RxPipe:
         size = sizes.pipe_flits * FLIT_BYTES
         self.number = number
         self.in_header_mode = in_header_mode
-        self.flits = sizes.pipe_flits
+        self.flits: i64 = sizes.pipe_flits
         self.address = memory.allocate_ring(size, f"pipe {number}")
         self.restart()
-        self._mask = self.flits - 1
+        self._mask: i64 = self.flits - 1
         self._bytes = memory.bytes
         self._words = memory.words
-        self._offset = self.address - memory.base
+        self._offset: i64 = self.address - memory.base
 
     def restart(self) -> None:
         """The ring is empty and the NIC begins at flit 0."""
-        self.rx_head = self.rx_tail = self.notified_tail = 0
-        self._order = 0
+        self.rx_head: i64 = 0
+        self.rx_tail: i64 = 0
+        self.notified_tail: i64 = 0
+        self._order: i64 = 0
 
-    def notified(self, tail: int, order: int = 0) -> None:
+    def notified(self, tail: i64, order: i64 = 0) -> None:
         """The NIC told a tail; one of a lower ``order`` than one before is old, and changes nothing.
 
         Indices alone do not tell: a tail that is older than ``rx_head`` looks like one almost a ring ahead.
@@ -105,7 +109,7 @@ class RxPipe:
             self._order = order
             self.notified_tail = tail
 
-    def available(self) -> int:
+    def available(self) -> i64:
         """Flits of packets that the application has not taken."""
         return (self.notified_tail - self.rx_tail) & self._mask
 
@@ -145,7 +149,7 @@ class RxPipe:
             )
             flit = behind
 
-    def take(self, flits: int) -> None:
+    def take(self, flits: i64) -> None:
         """The application is through with looking at the next ``flits`` flits; their packets stay until freed."""
         self.rx_tail = (self.rx_tail + flits) & self._mask
 
@@ -156,13 +160,13 @@ class RxPipe:
             yield position, length
             self.take(lines + -(-length // FLIT_BYTES))
 
-    def free(self, flits: int) -> None:
+    def free(self, flits: i64) -> None:
         """The oldest ``flits`` flits, which were taken, may be written again. The NIC must be told."""
         self.rx_head = (self.rx_head + flits) & self._mask
 
-    def _behind(self, flit: int, length: int, end: int) -> int:
+    def _behind(self, flit: i64, length: i64, end: i64) -> i64:
         """The flit behind a packet of ``length`` bytes at ``flit``, which must not lie behind ``end``."""
-        behind = flit + -(-length // FLIT_BYTES)
+        behind = flit + (length + FLIT_BYTES - 1) // FLIT_BYTES
         if behind > end:
             where = f"pipe {self.number}: a packet of {length} bytes at flit {flit & self._mask}"
             raise ContractError(f"{where} ends behind the tail, {end & self._mask}")
@@ -177,11 +181,11 @@ class RxTxPipe(RxPipe):
 
     __slots__ = ()
 
-    def requests(self, flits: int) -> int:
+    def requests(self, flits: i64) -> int:
         """Requests that it takes to send the next ``flits`` flits."""
         return len(cut(self.address, self.rx_tail, flits, self._mask))
 
-    def send(self, flits: int) -> list[tuple[int, int]]:
+    def send(self, flits: i64) -> list[tuple[int, int]]:
         """Take the next ``flits`` flits, to be sent: (address, bytes) of each request."""
         parts = cut(self.address, self.rx_tail, flits, self._mask)
         self.take(flits)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from mypy_extensions import i64
+
 # --- registers: byte addresses in BAR2, a page of 4096 bytes per pipe and per notification buffer ---------------------
 
 PAGE_BYTES: Final = 4096
@@ -19,12 +21,12 @@ TX_MEM_LOW: Final = 0x18
 TX_MEM_HIGH: Final = 0x1C
 
 
-def pipe_register(pipe: int, register: int) -> int:
+def pipe_register(pipe: i64, register: i64) -> i64:
     """Byte address of a register of a pipe, 0 to 8191."""
     return pipe * PAGE_BYTES + register
 
 
-def notification_buffer_register(buffer: int, register: int) -> int:
+def notification_buffer_register(buffer: i64, register: i64) -> i64:
     """Byte address of a register of a notification buffer, 0 to 1023."""
     return (PIPES + buffer) * PAGE_BYTES + register
 

@@ -1,8 +1,10 @@
 """Rings of flits, as requests to send see them."""
 
+from typing import Final
+
 from hermes.enso.registers import FLIT_BYTES, MAX_REQUEST_BYTES
 
-_MAX_REQUEST_FLITS = MAX_REQUEST_BYTES // FLIT_BYTES
+_MAX_REQUEST_FLITS: Final = MAX_REQUEST_BYTES // FLIT_BYTES
 
 
 def cut(address: int, start: int, flits: int, mask: int) -> list[tuple[int, int]]:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from mypy_extensions import i64
+
 from hermes.enso.notification_buffer import NotificationBuffer
 from hermes.runtime.kthread import Kthread
 from hermes.runtime.runtime import Runtime
@@ -46,8 +48,8 @@ class Record:
         self.woken: set[int] = set()
         self.cores = [0] * runtime.count
         self.is_overloaded = False
-        self.granted = 0
-        self.turn = 0
+        self.granted: i64 = 0
+        self.turn: i64 = 0
 
     def kthread(self, index: int) -> Kthread:
         """One of its kthreads."""
@@ -102,6 +104,8 @@ class Client:
         Notifications before it were consumed.
     tx_head, tx_tail
         Requests before them are complete, and were forwarded.
+    rx_head_made, tx_tail_made
+        Picoseconds: when the newest message so far about either was made.
     notified, forwarded, completed
         Notifications and completions that were passed on, and requests that were forwarded, so far.
     """
@@ -116,11 +120,13 @@ class Client:
         "record",
         "row",
         "rx_head",
+        "rx_head_made",
         "rx_slots",
         "source",
         "tx_head",
         "tx_slots",
         "tx_tail",
+        "tx_tail_made",
         "uthread",
         "waiting",
     )
@@ -129,15 +135,20 @@ class Client:
         self.buffer = shared.buffer
         self.uthread = uthread
         self.record = record
-        self.rx_slots = shared.rx_slots
-        self.tx_slots = shared.tx_slots
-        self.mask = shared.buffer.slots - 1
+        self.rx_slots: i64 = shared.rx_slots
+        self.tx_slots: i64 = shared.tx_slots
+        self.mask: i64 = shared.buffer.slots - 1
         self.waiting = False
-        self.last = self.source = self.row = -1
-        self.notified = self.forwarded = self.completed = 0
-        self.rx_head = 0
-        self.tx_head = 0
-        self.tx_tail = 0
+        self.last = self.source = -1
+        self.row: i64 = -1
+        self.notified: i64 = 0
+        self.forwarded: i64 = 0
+        self.completed: i64 = 0
+        self.rx_head: i64 = 0
+        self.tx_head: i64 = 0
+        self.tx_tail: i64 = 0
+        self.rx_head_made: i64 = 0
+        self.tx_tail_made: i64 = 0
 
 
 class Directory:

@@ -5,6 +5,8 @@ Decisions are noted and issued in one batch, at the end of the iteration.
 
 from heapq import heappop, heappush
 
+from mypy_extensions import i64
+
 from hermes.iokernel.clients import ACTIVE, LEAVING, PARKED, Record
 from hermes.runtime.timers import NEVER
 from hermes.switches import Switches
@@ -101,7 +103,7 @@ class Cores:
         else:
             self.serve_overloaded()
 
-    def next_deadline(self) -> int:
+    def next_deadline(self) -> i64:
         """Picoseconds: the first timer of a runtime without a core."""
         return self._deadlines[0][0] if self._deadlines else NEVER
 

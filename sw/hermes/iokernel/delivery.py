@@ -7,6 +7,8 @@ the end. SoftIRQs that find their queue full are held, and retried in order.
 from abc import ABC, abstractmethod
 from collections import deque
 
+from mypy_extensions import i64
+
 from hermes.iokernel.clients import Client
 from hermes.iokernel.pending import Pending
 from hermes.iokernel.routing import Routing
@@ -31,6 +33,9 @@ class Overflow:
 
     def push(self, queue: SpscQueue, item: Item) -> None:
         """The item lands in the queue or, behind others for a full one, is held."""
+        if not self.count and not queue.is_full():
+            queue.push(item)
+            return
         held = self._held.get(queue.number)
         if held is None and not queue.is_full():
             queue.push(item)
@@ -69,15 +74,15 @@ class Delivery(ABC):
     """What is done about a notification or completion."""
 
     @abstractmethod
-    def notification(self, client: Client, pipe: int, tail: int, row: int) -> int:
+    def notification(self, client: Client, pipe: i64, tail: i64, row: i64) -> i64:
         """Begin with one, of which ``row`` has the stamps; picoseconds besides reading and routing it."""
 
     @abstractmethod
-    def completion(self, client: Client, slot: int) -> int:
+    def completion(self, client: Client, slot: i64) -> i64:
         """Begin with one of the request in a slot of the client's TX ring; picoseconds besides reading it."""
 
     @abstractmethod
-    def parked(self, client: Client, rx_head: int, tx_head: int) -> int:
+    def parked(self, client: Client, rx_head: i64, tx_head: i64) -> i64:
         """Begin with the news that the client's uthread left, its rings read up to these heads; picoseconds."""
 
     @abstractmethod
@@ -91,23 +96,28 @@ class ToKthreads(Delivery):
     def __init__(self, world: World, routing: Routing, overflow: Overflow) -> None:
         self._clock: Clock = world.clock
         self._stamps = world.stamps.notifications
-        self._push = world.costs.softirq_push + world.costs.line_dirty
+        self._push: i64 = world.costs.softirq_push + world.costs.line_dirty
         self._routing = routing
         self._overflow = overflow
 
-    def notification(self, client: Client, pipe: int, tail: int, row: int) -> int:
+    def notification(self, client: Client, pipe: i64, tail: i64, row: i64) -> i64:
         """See Delivery."""
-        self._client, self._pipe, self._value, self._row = client, pipe, tail, row
+        self._client = client
+        self._pipe: i64 = pipe
+        self._value: i64 = tail
+        self._row: i64 = row
         self._kthread = self._routing.kthread(client)
         return self._push
 
-    def completion(self, client: Client, slot: int) -> int:
+    def completion(self, client: Client, slot: i64) -> i64:
         """See Delivery."""
-        self._client, self._value, self._row = client, slot, -1
+        self._client = client
+        self._value = slot
+        self._row = -1
         self._kthread = self._routing.kthread(client)
         return self._push
 
-    def parked(self, client: Client, rx_head: int, tx_head: int) -> int:
+    def parked(self, client: Client, rx_head: i64, tx_head: i64) -> i64:
         """Nobody says so in this system."""
         raise NotImplementedError(f"uthread {client.uthread} told that it parked at {rx_head}, {tx_head}")
 
@@ -137,30 +147,36 @@ class ToUthreads(Delivery):
         self._clock: Clock = world.clock
         self._lines: CacheLines = world.lines
         self._stamps = world.stamps.notifications
-        self._push = world.costs.softirq_push + world.costs.line_dirty
+        self._push: i64 = world.costs.softirq_push + world.costs.line_dirty
         self._routing = routing
         self._overflow = overflow
         self._pending = pending
         self._kthread = -1
 
-    def notification(self, client: Client, pipe: int, tail: int, row: int) -> int:
+    def notification(self, client: Client, pipe: i64, tail: i64, row: i64) -> i64:
         """See Delivery."""
-        self._client, self._pipe, self._value, self._row = client, pipe, tail, row
+        self._client = client
+        self._pipe: i64 = pipe
+        self._value: i64 = tail
+        self._row: i64 = row
         self._is_park = False
         cost = self._lines.take(0, client.rx_slots + client.buffer.rx_tail)
         return cost + self._wake(client) if client.waiting else cost
 
-    def completion(self, client: Client, slot: int) -> int:
+    def completion(self, client: Client, slot: i64) -> i64:
         """See Delivery."""
-        self._client, self._value, self._row = client, slot, -1
+        self._client = client
+        self._value = slot
+        self._row = -1
         self._is_park = False
         cost = self._lines.take(0, client.tx_slots + slot)
         return cost + self._wake(client) if client.waiting else cost
 
-    def parked(self, client: Client, rx_head: int, tx_head: int) -> int:
+    def parked(self, client: Client, rx_head: i64, tx_head: i64) -> i64:
         """It waits, unless something was written beyond these heads: then it is ready again at once."""
         has_unread = client.buffer.rx_tail != rx_head
-        self._client, self._row = client, client.row if has_unread else -1
+        self._client = client
+        self._row = client.row if has_unread else -1
         self._is_park = True
         return self._wake(client) if has_unread or client.tx_head != tx_head else 0
 
@@ -185,6 +201,6 @@ class ToUthreads(Delivery):
                 self._pending.add(client.record, client.uthread)
             self._kthread = -1
 
-    def _wake(self, client: Client) -> int:
+    def _wake(self, client: Client) -> i64:
         self._kthread = self._routing.kthread(client)
         return self._push + (self._pending.cost_of_adding(client.record) if self._pending is not None else 0)

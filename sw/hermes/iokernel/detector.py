@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 
+from mypy_extensions import i64
+
 
 class Detector(ABC):
     """Finds runtimes that need another core.
@@ -16,11 +18,11 @@ class Detector(ABC):
     grant_cost: int
 
     @abstractmethod
-    def next_time(self) -> int:
+    def next_time(self) -> i64:
         """Picoseconds: when there is something to do."""
 
     @abstractmethod
-    def begin(self) -> int:
+    def begin(self) -> i64:
         """It is time; picoseconds of what there is to do."""
 
     @abstractmethod

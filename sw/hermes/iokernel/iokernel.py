@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from mypy_extensions import i64
+
 from hermes.enso.device import Device
 from hermes.enso.owner import Owner
-from hermes.enso.registers import SLOT_BYTES
+from hermes.enso.registers import PIPES, SLOT_BYTES
 from hermes.errors import ContractError
 from hermes.iokernel.clients import Client, Directory, Record, Shared
 from hermes.iokernel.cores import Cores
@@ -41,8 +43,20 @@ CONTROL: Final = 3  # runtimes that register
 DETECT: Final = 4  # congestion, and timers of runtimes without a core
 MESSAGES: Final = 5  # every queue; the next iteration starts one queue further on. Behind them: the word of each core
 RETRY_BUDGET: Final = 64
+_RECEIVE_BIT: Final = 1 << RECEIVE
+_COMPLETE_BIT: Final = 1 << COMPLETE
 
-_IDLE, _GRANT, _RING, _RETRY, _RX, _RX_DOORBELL, _TX_DONE, _REGISTER, _DETECT, _MESSAGE, _CORE = range(11)
+_IDLE: Final = 0
+_GRANT: Final = 1
+_RING: Final = 2
+_RETRY: Final = 3
+_RX: Final = 4
+_RX_DOORBELL: Final = 5
+_TX_DONE: Final = 6
+_REGISTER: Final = 7
+_DETECT: Final = 8
+_MESSAGE: Final = 9
+_CORE: Final = 10
 
 
 class IOKernel(Software):
@@ -95,23 +109,29 @@ class IOKernel(Software):
         self.records = self.directory.records
         self.runtime_of = self.directory.runtime_of
         self.registered: list[Record] = []
-        self.notifications = self.completions = 0
+        self.notifications: i64 = 0
+        self.completions: i64 = 0
         self._world = world
+        self._effects = world.effects
         self._clock = world.clock
         self._costs = world.costs
         self._ksched = world.ksched
         self._stamps = world.stamps
         self._own = device.notifications
-        self._switches = switches
-        self._client_of_pipe: dict[int, Client] = {}
+        self._receive_budget: i64 = switches.receive_budget
+        self._complete_budget: i64 = switches.complete_budget
+        self._messages_per_visit: i64 = switches.messages_per_visit
+        self._held_limit: i64 = switches.held_limit
+        self._client_of_pipe: list[Client | None] = [None] * PIPES
+        self._has_registrations = False
         self._with_messages = 0  # bit q: queue q is not empty
         self._blocked = 0  # bit q: its oldest message waits for room in the own TX ring
         self._first_word = MESSAGES + len(queues)  # source of the word of core 1
-        self._state = _IDLE
-        self._taken = 0  # in this visit of a source
+        self._state: i64 = _IDLE
+        self._taken: i64 = 0  # in this visit of a source
         self._source = 0  # queue or core that is visited
         self._retried: SpscQueue | None = None
-        self._alarm = -1
+        self._alarm: i64 = -1
         for queue in (*queues, control):
             queue.consumer = self
 
@@ -132,7 +152,7 @@ class IOKernel(Software):
         )
         looks = [costs.iok_loop, *[costs.poll_clean] * 3, self.detector.cost]
         core.walk(Walk((*looks, *[costs.poll_clean] * (count + len(words))), orders, POLL))
-        self.mailbox.requesters = [(self.clients[0], 0)] * self._own.slots if self.clients else []
+        self.mailbox.requesters = [self.clients[0]] * self._own.slots if self.clients else []
         size = self._own.slots * SLOT_BYTES
         world.watch(self._own.address, size, core.index, RECEIVE)
         world.watch(self._own.tx_address, size, core.index, COMPLETE)
@@ -166,6 +186,7 @@ class IOKernel(Software):
             self._with_messages |= 1 << queue
             self.core.wake(MESSAGES + queue)
         elif queue == self.registrations.number:
+            self._has_registrations = True
             self.core.wake(CONTROL)
         elif self.overflow.count:
             self.core.wake(LOOP)
@@ -175,19 +196,20 @@ class IOKernel(Software):
     def ready(self) -> int:
         """See hermes.world.Software."""
         ready = (self._with_messages & ~self._blocked) << MESSAGES
-        ready |= self._ksched.left >> 1 << self._first_word
+        if self._ksched.left:
+            ready |= self._ksched.left >> 1 << self._first_word
         woken = self.core.woken
-        if woken >> RECEIVE & 1:
+        if woken & _RECEIVE_BIT:
             if not self._own.has_notification():
-                self.core.woken &= ~(1 << RECEIVE)
-            elif self.overflow.count <= self._switches.held_limit:
-                ready |= 1 << RECEIVE
-        if woken >> COMPLETE & 1:
+                self.core.woken &= ~_RECEIVE_BIT
+            elif self.overflow.count <= self._held_limit:
+                ready |= _RECEIVE_BIT
+        if woken & _COMPLETE_BIT:
             if self._own.has_completion():
-                ready |= 1 << COMPLETE
+                ready |= _COMPLETE_BIT
             else:
-                self.core.woken &= ~(1 << COMPLETE)
-        if self.registrations:
+                self.core.woken &= ~_COMPLETE_BIT
+        if self._has_registrations:
             ready |= 1 << CONTROL
         can_retry = self.overflow.count and self.overflow.retriable() is not None
         if self.cores.decided or self.mailbox.must_ring or can_retry:
@@ -207,7 +229,7 @@ class IOKernel(Software):
             if self._own.has_completion():
                 return self._begin_completion()
         elif source == CONTROL:
-            if self.registrations:
+            if self._has_registrations:
                 return self._begin(_REGISTER, CORES, self._costs.line_dirty + self._costs.message_receive)
         elif source == DETECT:
             return self._begin_detection()
@@ -229,17 +251,17 @@ class IOKernel(Software):
             goes_on = self._end_message()
         elif state == _RX:
             self.delivery.land()
-            if self._taken < self._switches.receive_budget and self._may_receive():
+            if self._taken < self._receive_budget and self._may_receive():
                 goes_on = self._begin_notification()
             else:
-                look = self._costs.poll_clean if self._taken < self._switches.receive_budget else 0
+                look = self._costs.poll_clean if self._taken < self._receive_budget else 0
                 goes_on = self._begin(_RX_DOORBELL, RX, look + self.device.backend.notification_write)
         elif state == _RX_DOORBELL:
             self.device.tell_rx_head(self.core)
         elif state == _TX_DONE:
             self.delivery.land()
             self._blocked = 0
-            if self._taken < self._switches.complete_budget:
+            if self._taken < self._complete_budget:
                 if self._own.has_completion():
                     goes_on = self._begin_completion()
                 else:
@@ -263,6 +285,7 @@ class IOKernel(Software):
                 self.detector.finish()
         elif state == _REGISTER:
             record = self.records[self.registrations.pop()[1]]
+            self._has_registrations = bool(self.registrations)
             self.registered.append(record)
             self.cores.register(record)
         self._set_alarm()
@@ -280,7 +303,7 @@ class IOKernel(Software):
         """Notifications and completions that it took, and has not passed on."""
         return int(self._state == _RX), int(self._state == _TX_DONE)
 
-    def _begin(self, state: int, activity: int, cost: int) -> bool:
+    def _begin(self, state: i64, activity: i64, cost: i64) -> bool:
         self.core.spend(activity, cost)
         self._state = state
         return True
@@ -288,13 +311,13 @@ class IOKernel(Software):
     # --- notifications and completions --------------------------------------------------------------------------------
 
     def _may_receive(self) -> bool:
-        return self.overflow.count <= self._switches.held_limit and self._own.has_notification()
+        return self.overflow.count <= self._held_limit and self._own.has_notification()
 
     def _begin_notification(self) -> bool:
         own, costs = self._own, self._costs
         slot = own.take_notification()
         pipe, tail = own.pipe_of(slot), own.tail_of(slot)
-        client = self._client_of_pipe.get(pipe)
+        client = self._client_of_pipe[pipe]
         if client is None:
             raise ContractError(f"the NIC notified of pipe {pipe}, which no uthread has")
         visible = self._stamps.visible.get(own.address + SLOT_BYTES * slot, -1)
@@ -305,7 +328,8 @@ class IOKernel(Software):
         return self._begin(_RX, RX, cost)
 
     def _begin_completion(self) -> bool:
-        client, slot = self.mailbox.requesters[self._own.take_completion()]
+        own_slot = self._own.take_completion()
+        client, slot = self.mailbox.requesters[own_slot], self.mailbox.requested[own_slot]
         client.tx_head = (slot + 1) & client.mask
         costs = self._costs
         cost = costs.line_dma + costs.completion_route + self.delivery.completion(client, slot)
@@ -325,7 +349,7 @@ class IOKernel(Software):
 
     def _end_grants(self) -> bool:
         for core, record, index, _ in self.cores.decided:
-            self._world.record(CORE_GRANT, core, record.runtime.number << 16 | index)
+            self._effects.record(CORE_GRANT, core, record.runtime.number << 16 | index)
             self._ksched.grant(core, record.kthread(index))
         self.cores.decided.clear()
         return self._begin_ring()
@@ -379,6 +403,6 @@ class IOKernel(Software):
         if not queue:
             self._with_messages &= ~(1 << self._source)
         self.mailbox.finish(self.core, self._item, self._source)
-        if self._taken < self._switches.messages_per_visit and queue:
+        if self._taken < self._messages_per_visit and queue:
             return self._begin_message()
         return False

@@ -1,6 +1,9 @@
 """Messages of the runtimes: what each one costs the IOKernel, and what it does."""
 
 from collections.abc import Sequence
+from typing import Final
+
+from mypy_extensions import i64
 
 from hermes.enso.device import Device
 from hermes.errors import ContractError
@@ -11,7 +14,10 @@ from hermes.messages import CREATE, NAMES, PARK, PARKED, PIPE_RX_HEAD, READ, RUN
 from hermes.queues import Item, SpscQueue
 from hermes.stamps import FORWARDED
 from hermes.switches import Switches
+from hermes.words import words
 from hermes.world import Clock, Core, World
+
+_KINDS: Final = 0x50  # more than there are
 
 
 class Mailbox:
@@ -28,10 +34,6 @@ class Mailbox:
 
     Attributes
     ----------
-    counts
-        Messages taken so far, by kind.
-    waits_ps
-        Picoseconds that they had waited in their queues, by kind.
     must_ring
         Requests were forwarded of which the NIC has not been told.
     """
@@ -46,10 +48,11 @@ class Mailbox:
         answers: Sequence[SpscQueue],
         switches: Switches,
     ) -> None:
-        self.counts = dict.fromkeys(NAMES, 0)
-        self.waits_ps = dict.fromkeys(NAMES, 0)
+        self._counts = words(_KINDS)  # by kind
+        self._waits_ps = words(_KINDS)
         self.must_ring = False
-        self.requesters: list[tuple[Client, int]] = []  # by own TX slot: whose request stands there, and its slot
+        self.requesters: list[Client] = []  # by own TX slot: whose request stands there
+        self.requested = words(device.notifications.slots)  # and in which slot of the client's
         self._clock: Clock = world.clock
         self._costs = world.costs
         self._lines = world.lines
@@ -61,29 +64,39 @@ class Mailbox:
         self._pending = pending
         self._answers = answers
         self._rings_each = switches.doorbell == "message"
-        self._forward = 0  # slots
+        self._forward: i64 = 0  # slots
         self._is_parked = False
-        self._made: dict[tuple[int, int], int] = {}  # by kind and subject: when the newest message so far was made
+        self._heads_made: dict[int, int] = {}  # by pipe: when the newest message about its head was made
         self._entered: dict[int, int] = {}  # by uthread: when it was told last that it runs
 
-    def begin(self, core: Core, item: Item) -> int:
+    @property
+    def counts(self) -> dict[int, int]:
+        """Messages taken so far, by kind."""
+        return {kind: self._counts[kind] for kind in NAMES}
+
+    @property
+    def waits_ps(self) -> dict[int, int]:
+        """Picoseconds that they had waited in their queues, by kind."""
+        return {kind: self._waits_ps[kind] for kind in NAMES}
+
+    def begin(self, core: Core, item: Item) -> i64:
         """Picoseconds of a message besides its line, or, negative, that it must stay in its queue."""
         kind, subject, value, other, time = item
         costs, directory = self._costs, self._directory
-        cost = costs.message_receive
-        is_old = time < self._made.get((kind, subject), 0)
+        cost: i64 = costs.message_receive
         if kind == TX_TAIL:
             client = directory.clients[subject]
-            first = client.tx_tail
-            self._forward = 0 if is_old else (value - first) & client.mask
+            first, mask = client.tx_tail, client.mask
+            self._forward = 0 if time < client.tx_tail_made else (value - first) & mask
             if self._forward > self._own.tx_room():
                 return -1
             for slot in range(first, first + self._forward):
-                cost += costs.tx_copy + self._lines.take(core.index, client.tx_slots + (slot & client.mask))
+                cost += costs.tx_copy + self._lines.take(core.index, client.tx_slots + (slot & mask))
             if self._forward and self._rings_each:
                 cost += self._device.backend.notification_write
-        elif kind == PIPE_RX_HEAD and not is_old:
-            cost += self._device.backend.pipe_write
+        elif kind == PIPE_RX_HEAD:
+            if time >= self._heads_made.get(subject, 0):
+                cost += self._device.backend.pipe_write
         elif kind == PARK:
             cost += self._delivery.parked(directory.clients[subject], value, other)
         elif kind == SWITCH:
@@ -96,20 +109,20 @@ class Mailbox:
         """The effects of the message that was begun, from message queue ``queue``."""
         kind, subject, value, other, time = item
         directory = self._directory
-        is_old = time < self._made.get((kind, subject), 0)
-        if not is_old:
-            self._made[kind, subject] = time
         if kind == TX_TAIL:
             client = directory.clients[subject]
             client.source = queue
+            client.tx_tail_made = max(time, client.tx_tail_made)
             self._finish_tx_tail(core, client, other)
         elif kind == RX_HEAD:
             client = directory.clients[subject]
             client.source = queue
-            if not is_old:
+            if time >= client.rx_head_made:
+                client.rx_head_made = time
                 client.rx_head = value
         elif kind == PIPE_RX_HEAD:
-            if not is_old:
+            if time >= self._heads_made.get(subject, 0):
+                self._heads_made[subject] = time
                 self._device.backend.write_pipe(core, subject, RX_HEAD, value)
         elif kind == PARK:
             directory.clients[subject].source = queue
@@ -122,18 +135,20 @@ class Mailbox:
         else:
             accepted = ", ".join(f"{number:#x} ({name})" for number, name in NAMES.items() if number < READ)
             raise ContractError(f"message {item} in queue {queue}; accepted are kinds {accepted}")
-        self.counts[kind] += 1
-        self.waits_ps[kind] += self._clock.now - time
+        self._counts[kind] += 1
+        self._waits_ps[kind] += self._clock.now - time
 
     # --- TX -----------------------------------------------------------------------------------------------------------
 
     def _finish_tx_tail(self, core: Core, client: Client, row: int) -> None:
         own = self._own
-        for _ in range(self._forward):
-            self.requesters[own.forward(client.buffer, client.tx_tail)] = client, client.tx_tail
-            client.tx_tail = (client.tx_tail + 1) & client.mask
         if not self._forward:
             return
+        for _ in range(self._forward):
+            slot = own.forward(client.buffer, client.tx_tail)
+            self.requesters[slot] = client
+            self.requested[slot] = client.tx_tail
+            client.tx_tail = (client.tx_tail + 1) & client.mask
         client.forwarded += self._forward
         self._stamps.sends[row + FORWARDED] = self._clock.now
         if self._rings_each:
@@ -143,14 +158,14 @@ class Mailbox:
 
     # --- switches -----------------------------------------------------------------------------------------------------
 
-    def _may_run(self, uthread: int, time: int) -> bool:
+    def _may_run(self, uthread: int, time: i64) -> bool:
         """Whether a uthread that was runnable at a time still is, as far as was told: nobody has run it since."""
         return time >= self._entered.get(uthread, 0)
 
-    def _begin_switch(self, left: int, entered: int, other: int, time: int) -> int:
+    def _begin_switch(self, left: int, entered: int, other: i64, time: i64) -> i64:
         directory, pending = self._directory, self._pending
         assert pending is not None  # only systems that keep track of runnable uthreads are told of switches
-        cost = self._costs.answer_write + self._costs.line_dirty if self._answers else 0
+        cost: i64 = self._costs.answer_write + self._costs.line_dirty if self._answers else 0
         client = directory.client_of_uthread.get(left)
         self._is_parked = left >= 0 and other & 0xFF == PARKED and client is not None
         if self._is_parked:
@@ -162,7 +177,7 @@ class Mailbox:
             cost += pending.cost_of_removing(directory.records[directory.runtime_of[entered]], entered)
         return cost
 
-    def _finish_switch(self, left: int, entered: int, other: int, time: int, queue: int) -> None:
+    def _finish_switch(self, left: int, entered: int, other: i64, time: i64, queue: int) -> None:
         directory, pending = self._directory, self._pending
         assert pending is not None
         if self._is_parked:

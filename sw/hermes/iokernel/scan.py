@@ -1,5 +1,7 @@
 """Congestion by periodic scan: an item that stands in a queue in two scans running has waited too long."""
 
+from mypy_extensions import i64
+
 from hermes.iokernel.clients import Record
 from hermes.iokernel.cores import Cores
 from hermes.iokernel.delivery import Overflow
@@ -26,30 +28,30 @@ class Scan(Detector):
     ) -> None:
         self.cost = world.costs.poll_clean
         self.grant_cost = 0
-        self.started = 0
+        self.started: i64 = 0
         self.intervals = [0, 0, 0]
         self._clock: Clock = world.clock
         self._lines: CacheLines = world.lines
         self._clean = 2 * world.costs.poll_clean
-        self._interval = switches.scan_ps
+        self._interval: i64 = switches.scan_ps
         self._cores = cores
         self._records = records
         self._overflow = overflow
         self._tails: dict[int, list[tuple[int, int]]] = {}  # by runtime: of runqueue and softIRQs, at the last scan
         self._congested: list[Record] = []
 
-    def next_time(self) -> int:
+    def next_time(self) -> i64:
         """Picoseconds: when there is something to do."""
         return self.started + self._interval + 1
 
-    def begin(self) -> int:
+    def begin(self) -> i64:
         """Scan; picoseconds that it takes."""
         now = self._clock.now
         if self.started:
             past = now - self.started
             self.intervals = [self.intervals[0] + past, max(self.intervals[1], past), self.intervals[2] + 1]
         self.started = now
-        cost = 0
+        cost: i64 = 0
         self._congested.clear()
         for record in self._records:
             runtime = record.runtime
@@ -67,8 +69,9 @@ class Scan(Detector):
             self._cores.congested(record)
         self._cores.serve_overloaded()
 
-    def _look(self, record: Record) -> int:
-        runtime, cost, is_congested = record.runtime, 0, False
+    def _look(self, record: Record) -> i64:
+        runtime, is_congested = record.runtime, False
+        cost: i64 = 0
         tails = self._tails.setdefault(runtime.number, [(0, 0)] * runtime.count)
         for index, kthread in enumerate(runtime.kthreads):
             cost += self._lines.read(0, kthread.line) + self._lines.read(0, kthread.softirq_line)

@@ -1,6 +1,8 @@
 """A kthread: decides what its core runs next, searches, parks, and leaves its core when it is told to."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
 
 from hermes.messages import PARKED, RUNNABLE
 from hermes.queues import Item, SpscQueue
@@ -8,6 +10,7 @@ from hermes.runtime.runqueue import Runqueue
 from hermes.runtime.spinlock import Spinlock
 from hermes.runtime.timers import NEVER
 from hermes.runtime.uthread import LEFT, RUNNING, Uthread
+from hermes.words import fives
 from hermes.world import (
     CORE_LEFT,
     SCHEDULER,
@@ -25,7 +28,18 @@ from hermes.world import (
 if TYPE_CHECKING:
     from hermes.runtime.runtime import Runtime
 
-_AWAY, _BEGIN, _SEARCH, _SWITCH, _RUN, _HANDLE, _STEAL, _LOCKED, _TIMERS, _PARK, _YIELD, _TELL = range(12)
+_AWAY: Final = 0
+_BEGIN: Final = 1
+_SEARCH: Final = 2
+_SWITCH: Final = 3
+_RUN: Final = 4
+_HANDLE: Final = 5
+_STEAL: Final = 6
+_LOCKED: Final = 7
+_TIMERS: Final = 8
+_PARK: Final = 9
+_YIELD: Final = 10
+_TELL: Final = 11
 
 
 class Kthread(Software):
@@ -59,23 +73,28 @@ class Kthread(Software):
         self.softirq_line = runtime.first_softirq_line + index
         self.is_searching = False
         self._world = world
+        self._effects = world.effects
         self._clock = world.clock
         self._lines = world.lines
         self._costs = world.costs
         self._runtime = runtime
-        self._switches = runtime.switches
+        switches = runtime.switches
+        self._park_ps: i64 = switches.park_ps
+        self._park_rounds: i64 = switches.park_rounds
+        self._watchdog_ps: i64 = switches.watchdog_ps
+        self._softirq_budget = switches.softirq_budget
         self.teller = runtime.teller(self)
-        self._state = _AWAY
+        self._state: i64 = _AWAY
         self._current: Uthread | None = None
         self._left: Uthread | None = None  # the uthread whose leaving is still to be told
         self._is_ceding = False  # an interrupt landed
         self._has_yielded = False  # and nothing but a message is left to do
         self._victim = self
-        self._items: list[Item] = []
-        self._item = 0  # of them, the one that is being handled
+        self._items = fives()
+        self._item: i64 = 0  # of them, the one that is being handled
         self._stealing = 0  # uthreads
-        self._looked = 0  # when it last looked at its softIRQ queue
-        self._searched = 0  # when the search began
+        self._looked: i64 = 0  # when it last looked at its softIRQ queue
+        self._searched: i64 = 0  # when the search began
         count = runtime.count
         own, other = 2 * world.costs.poll_clean, world.costs.steal_probe + 2 * world.costs.poll_clean
         self._walk = Walk(
@@ -99,7 +118,7 @@ class Kthread(Software):
             self._running().cut(self.core.cut())
         elif self._state == _SEARCH:
             self.core.cut()
-            self.is_searching = False
+            self._searches(False)
         else:
             self._is_ceding = True
             return False
@@ -143,14 +162,14 @@ class Kthread(Software):
             return self.teller.poll()
         if source != self.index:
             return self._probe(self._runtime.kthreads[source])
-        now, switches = self._clock.now, self._switches
+        now = self._clock.now
         if self._has_work():
             self._end_search()
             return self._take_own(0)
         if self._runtime.timers.next_time(self.index) <= now:
             self._end_search()
             return self._fire_timers(0)
-        if self._runtime.parks and now - self._searched >= switches.park_ps and self.core.laps >= switches.park_rounds:
+        if self._runtime.parks and now - self._searched >= self._park_ps and self.core.laps >= self._park_rounds:
             self._end_search()
             self.core.spend(SWITCH, self._costs.park)
             self._state = _PARK
@@ -173,7 +192,9 @@ class Kthread(Software):
 
     def in_hand(self) -> list[Item]:
         """SoftIRQs that it took, and has not acted upon."""
-        return self._items[self._item :] if self._state == _HANDLE and self._item else []
+        if self._state != _HANDLE or not self._item:
+            return []
+        return [self._items[index] for index in range(self._item, len(self._items))]
 
     def uthreads(self) -> list[Uthread]:
         """Those that it has: runnable, running, and parked ones of which nobody has been told."""
@@ -195,10 +216,10 @@ class Kthread(Software):
 
     # --- what is next -------------------------------------------------------------------------------------------------
 
-    def _after_uthread(self, outcome: int) -> bool:
+    def _after_uthread(self, outcome: i64) -> bool:
         uthread = self._running()
         if outcome == LEFT:
-            self._world.record(UTHREAD_END, uthread.number, self.core.index)
+            self._effects.record(UTHREAD_END, uthread.number, self.core.index)
             self._current = None
             if uthread.ended == RUNNABLE:
                 self.push(uthread)
@@ -217,7 +238,7 @@ class Kthread(Software):
     def _has_work(self) -> bool:
         return bool(self._runtime.with_work >> self.index & 1)
 
-    def _read(self, kthread: "Kthread") -> int:
+    def _read(self, kthread: "Kthread") -> i64:
         """Cost of looking at both lines of a kthread, beside a clean look."""
         core = self.core.index
         return self._lines.read(core, kthread.line) + self._lines.read(core, kthread.softirq_line)
@@ -233,18 +254,18 @@ class Kthread(Software):
             return self._take_own(entry)
         return self._search(entry)
 
-    def _fire_timers(self, spent: int) -> bool:
+    def _fire_timers(self, spent: i64) -> bool:
         self.core.spend(SOFTIRQ, spent + self._costs.softirq_call + self._costs.softirq_item)
         self._state = _TIMERS
         return True
 
-    def _search(self, entry: int) -> bool:
+    def _search(self, entry: i64) -> bool:
         if self._left is not None:
             return self._tell_leaving(entry)
         if entry:
             self.core.spend(SCHEDULER, entry)
         self._state = _SEARCH
-        self.is_searching = True
+        self._searches(True)
         self._searched = self._clock.now + entry
         self.core.walk(self._walk)
         self.set_alarm()
@@ -252,19 +273,23 @@ class Kthread(Software):
 
     def set_alarm(self) -> None:
         """In a search: look at the own queues again when it is time to park, or for a timer."""
-        park = self._searched + self._switches.park_ps if self._runtime.parks else NEVER
+        park = self._searched + self._park_ps if self._runtime.parks else NEVER
         timer = self._runtime.timers.next_time(self.index)
         if timer < NEVER:
             self.core.alarm(self.index, min(timer, park))
         elif park < NEVER:
-            self.core.alarm(self.index, park, self._switches.park_rounds)
+            self.core.alarm(self.index, park, self._park_rounds)
 
     def _end_search(self) -> None:
         """Something was found. Each lap of the search has looked at the own softIRQ queue."""
-        self.is_searching = False
+        self._searches(False)
         self._looked = self._clock.now
 
-    def _take_own(self, spent: int) -> bool:
+    def _searches(self, is_searching: bool) -> None:
+        self.is_searching = is_searching
+        self._runtime.searching += 1 if is_searching else -1
+
+    def _take_own(self, spent: i64) -> bool:
         """Take from one of the own queues, of which one is not empty, after what the action has spent."""
         core, costs, now = self.core, self._costs, self._clock.now
         spent += 2 * costs.poll_clean + self._read(self)
@@ -272,7 +297,7 @@ class Kthread(Software):
             core.spend(SCHEDULER, spent + (self.lock.wait(now + spent, costs.lock_contended) or costs.lock_contended))
             self._state = _LOCKED
             return True
-        is_late = now - self._looked >= self._switches.watchdog_ps
+        is_late = now - self._looked >= self._watchdog_ps
         if self.runqueue and not (is_late and self.softirqs):
             if is_late:
                 self._looked = now
@@ -301,12 +326,12 @@ class Kthread(Software):
         return self.teller.tell(self.core, left, uthread) and self._told()
 
     def _run(self, uthread: Uthread) -> bool:
-        self._world.record(UTHREAD_START, uthread.number, self.core.index)
+        self._effects.record(UTHREAD_START, uthread.number, self.core.index)
         self._current = uthread
         self._state = _RUN
         return self._after_uthread(uthread.start(self.core))
 
-    def _tell_leaving(self, spent: int) -> bool:
+    def _tell_leaving(self, spent: i64) -> bool:
         """First tell that a uthread was left for none."""
         self.core.spend(SCHEDULER, spent + self.teller.cost)
         self._state = _TELL
@@ -323,18 +348,20 @@ class Kthread(Software):
 
     # --- softIRQs -----------------------------------------------------------------------------------------------------
 
-    def _handle(self, victim: "Kthread", spent: int) -> bool:
+    def _handle(self, victim: "Kthread", spent: i64) -> bool:
         """Call the handler: take up to 16 softIRQs of a kthread, whose lock is free, and handle the first."""
         core, costs, queue = self.core, self._costs, victim.softirqs
-        count = min(len(queue), self._switches.softirq_budget)
-        cost = costs.softirq_call + costs.lock + count * costs.line_dirty
-        for line in (victim.line, victim.softirq_line):
-            cost += self._lines.write_cost(core.index, line)
+        count = min(len(queue), self._softirq_budget)
+        cost: i64 = costs.softirq_call + costs.lock + count * costs.line_dirty
+        cost += self._lines.write_cost(core.index, victim.line)
+        cost += self._lines.write_cost(core.index, victim.softirq_line)
         cost += self._runtime.handler.begin(core, queue[0], spent + cost)
         core.spend(SOFTIRQ, cost)
         victim.lock.take(self.index, self._clock.now + spent + cost)
         self._victim = victim
-        self._items = [queue[index] for index in range(count)]
+        self._items.clear()
+        for index in range(count):
+            self._items.append(queue[index])
         self._item = 0
         self._state = _HANDLE
         return True
@@ -344,27 +371,28 @@ class Kthread(Software):
         runtime = self._runtime
         if self._item == 0:
             victim = self._victim
-            for _ in self._items:
+            for _ in range(len(self._items)):
                 victim.softirqs.pop()
             runtime.took(victim)
             victim.lock.release(self.index)
             runtime.wrote(self.core, victim.line, victim.index)
             runtime.wrote(self.core, victim.softirq_line, victim.index)
-        runnable = runtime.handler.finish(self.core, self._items[self._item])
+        item = self._items[self._item]
+        runnable = runtime.handler.finish(self.core, item)
         if runnable is not None:
-            self.push(runnable, self._items[self._item][4])
+            self.push(runnable, item[4])
         self._item += 1
         if self._item == len(self._items):
             return self._schedule()
         self.core.spend(SOFTIRQ, runtime.handler.begin(self.core, self._items[self._item], 0))
         return True
 
-    def push(self, uthread: Uthread, since: int | None = None) -> None:
+    def push(self, uthread: Uthread, since: i64 = -1) -> None:
         """A uthread lands on the own runqueue; nobody is woken, a search finds it.
 
         It is runnable since now, or since its softIRQ was pushed, at ``since``.
         """
-        uthread.since = self._clock.now if since is None else since
+        uthread.since = self._clock.now if since < 0 else since
         self.runqueue.push(uthread)
         self._runtime.runqueue_insertions += 1
         self._runtime.brought(self)
@@ -381,7 +409,7 @@ class Kthread(Software):
         self._end_search()
         if not victim.runqueue:
             return self._handle(victim, spent)
-        cost = costs.lock + costs.steal_take + self._lines.write_cost(core.index, victim.line)
+        cost: i64 = costs.lock + costs.steal_take + self._lines.write_cost(core.index, victim.line)
         cost += self._lines.write_cost(core.index, self.line)
         core.spend(STEAL, cost)
         victim.lock.take(self.index, self._clock.now + spent + cost)
@@ -416,7 +444,7 @@ class Kthread(Software):
         uthread, self._current = self._current, None
         self._has_yielded = True
         if uthread is not None:
-            self._world.record(UTHREAD_END, uthread.number, self.core.index)
+            self._effects.record(UTHREAD_END, uthread.number, self.core.index)
             uthread.ended = RUNNABLE
             self.push(uthread)
             if self.teller.tells:
@@ -433,7 +461,7 @@ class Kthread(Software):
 
     def _leave(self) -> bool:
         self._runtime.leaves(self, is_interrupted=self._is_ceding)
-        self._world.record(CORE_LEFT, self.core.index, self._runtime.number << 16 | self.index)
+        self._effects.record(CORE_LEFT, self.core.index, self._runtime.number << 16 | self.index)
         self._is_ceding = self._has_yielded = False
         self._state = _AWAY
         self._world.ksched.park(self.core.index)

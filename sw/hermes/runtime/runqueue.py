@@ -1,12 +1,14 @@
 """The runnable uthreads of a kthread, oldest first."""
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from mypy_extensions import i64
 
 if TYPE_CHECKING:
     from hermes.runtime.uthread import Uthread
 
-RING_SLOTS = 32
+RING_SLOTS: Final = 32
 
 
 class Runqueue:
@@ -21,12 +23,16 @@ class Runqueue:
     __slots__ = ("_overflow", "_ring", "popped", "pushed")
 
     def __init__(self) -> None:
-        self.pushed = self.popped = 0
+        self.pushed: i64 = 0
+        self.popped: i64 = 0
         self._ring: deque[Uthread] = deque()
         self._overflow: deque[Uthread] = deque()
 
     def __len__(self) -> int:
         return len(self._ring) + len(self._overflow)
+
+    def __bool__(self) -> bool:
+        return bool(self._ring)
 
     def count(self) -> int:
         """Uthreads that stand there."""
@@ -36,23 +42,31 @@ class Runqueue:
         """Those that stand there, oldest first."""
         return [*self._ring, *self._overflow]
 
-    def longest_runnable(self) -> int:
+    def longest_runnable(self) -> i64:
         """Picoseconds: since when one of its uthreads, of which there are some, has been runnable.
 
         Not always the next one: it may have been stolen, or come by a softIRQ that waited.
         """
-        return min(uthread.since for uthreads in (self._ring, self._overflow) for uthread in uthreads)
+        oldest: i64 = self._ring[0].since
+        for uthreads in (self._ring, self._overflow):
+            for uthread in uthreads:
+                oldest = min(oldest, uthread.since)
+        return oldest
 
     def push(self, uthread: "Uthread") -> None:
         """Behind all others."""
         self.pushed += 1
-        (self._ring if len(self._ring) < RING_SLOTS else self._overflow).append(uthread)
+        if len(self._ring) < RING_SLOTS:
+            self._ring.append(uthread)
+        else:
+            self._overflow.append(uthread)
 
     def pop(self) -> "Uthread":
         """The oldest."""
         self.popped += 1
         uthread = self._ring.popleft()
-        self._refill()
+        if self._overflow:
+            self._refill()
         return uthread
 
     def stealable(self) -> int:

@@ -3,6 +3,8 @@
 from array import array
 from collections.abc import Callable, Sequence
 
+from mypy_extensions import i64
+
 from hermes.messages import CREATE
 from hermes.queues import SpscQueue
 from hermes.runtime.kthread import Kthread
@@ -47,6 +49,8 @@ class Runtime(End):
         Polled lines of kthread 0; those of the others follow.
     with_work
         Bit j: runqueue or softIRQ queue of kthread j is not empty.
+    searching
+        How many kthreads do.
     deadline
         Picoseconds: its first timer, if it gave up its last core; NEVER otherwise.
     create_cost
@@ -83,9 +87,11 @@ class Runtime(End):
         self.first_line = world.lines.allocate_polled(kthreads)
         self.first_softirq_line = world.lines.allocate_polled(kthreads)
         self.with_work = 0
+        self.searching: i64 = 0
         self.timers = Timers(kthreads)
-        self.deadline = NEVER
-        self.runqueue_insertions = self.steals = self.parkings = self.preemptions = self.creations = 0
+        self.deadline: i64 = NEVER
+        self.steals = self.parkings = self.preemptions = self.creations = 0
+        self.runqueue_insertions: i64 = 0
         self.create_cost = 0 if creations is None else world.costs.message_send + world.costs.line_dirty
         self.run_lengths = array("q")
         self._began = [0] * kthreads
@@ -166,9 +172,10 @@ class Runtime(End):
         """A softIRQ arrived: searching kthreads find it when they get there."""
         index = queue - self._first_queue
         self.with_work |= 1 << index
-        for kthread in self.kthreads:
-            if kthread.is_searching:
-                kthread.core.wake(index)
+        if self.searching:
+            for kthread in self.kthreads:
+                if kthread.is_searching:
+                    kthread.core.wake(index)
 
     def brought(self, kthread: Kthread) -> None:
         """Uthreads stand in the runqueue of this kthread; who searches learns of it when its line is written."""
@@ -188,14 +195,13 @@ class Runtime(End):
     def wrote(self, core: Core, line: int, index: int) -> None:
         """A core wrote a line of kthread ``index``, now: who had a copy must look again."""
         lost = self._lines.write(core.index, line)
-        while lost:
-            low = lost & -lost
-            lost ^= low
-            loser = self._on_core.get(low.bit_length() - 1)
-            if loser is not None and loser.is_searching:
+        if not lost or not self.searching:
+            return
+        for loser in self.kthreads:
+            if loser.is_searching and lost >> loser.core.index & 1:
                 loser.core.wake(index)
 
-    def oldest_wait(self, now: int) -> int:
+    def oldest_wait(self, now: i64) -> i64:
         """Picoseconds that its oldest runnable uthread or softIRQ has waited, as a softIRQ and in a runqueue."""
         oldest = now
         for kthread in self.kthreads:

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from mypy_extensions import i64
+
 from hermes.messages import BLOCKED, FINISHED, RUNNABLE
 from hermes.runtime.runtime import Runtime
 from hermes.runtime.uthread import LEFT, RUNNING, SPINNING, Uthread
@@ -118,7 +120,7 @@ class Script(Uthread):
         self._joiners: list[Script] = []
         self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
 
-    def start(self, core: Core) -> int:
+    def start(self, core: Core) -> i64:
         """See the base class."""
         if self._left < 0:
             return self._advance(core)
@@ -127,17 +129,17 @@ class Script(Uthread):
         self.is_computing = True
         return RUNNING
 
-    def cut(self, left: int) -> None:
+    def cut(self, left: i64) -> None:
         """See the base class."""
         self._left = left
         self.is_computing = False
 
-    def step(self, core: Core) -> int:
+    def step(self, core: Core) -> i64:
         """See the base class."""
         self.is_computing = False
         return self._finish(core)
 
-    def poll(self, core: Core) -> int:
+    def poll(self, core: Core) -> i64:
         """Whether the message queue has room again."""
         has_room = self._runtime.can_create(core)
         core.spend(QUEUE_FULL, self._costs.poll_clean + (self._costs.line_dirty if has_room else 0))
@@ -155,7 +157,7 @@ class Script(Uthread):
             return f"the end of uthread {self._request.uthread.number}"
         return ""
 
-    def _advance(self, core: Core) -> int:
+    def _advance(self, core: Core) -> i64:
         """Begin the next request."""
         try:
             self._request = next(self._body)
@@ -177,7 +179,7 @@ class Script(Uthread):
             core.spend(SCHEDULER, costs.lock)
         return RUNNING
 
-    def _finish(self, core: Core) -> int:
+    def _finish(self, core: Core) -> i64:
         """The request's effects land."""
         request, runtime = self._request, self._runtime
         if isinstance(request, Spawn):

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Final, cast
 
+from mypy_extensions import i64
+
 from hermes.apps.application import Answering, Application, InPlace
 from hermes.enso.device import Device
 from hermes.enso.pipe import RxTxPipe
@@ -20,7 +22,13 @@ BY_MESSAGE: Final = 1
 BY_SWITCH: Final = 2
 """How it becomes known that a uthread waits: a flag under its lock, a message, its kthread's switch message."""
 
-_RECEIVE, _COMPUTE, _POST, _LOOK, _LOCKED, _NO_ROOM, _CLOSE = range(7)
+_RECEIVE: Final = 0
+_COMPUTE: Final = 1
+_POST: Final = 2
+_LOOK: Final = 3
+_LOCKED: Final = 4
+_NO_ROOM: Final = 5
+_CLOSE: Final = 6
 
 
 class Server(Uthread):
@@ -72,9 +80,10 @@ class Server(Uthread):
         self.waiting = False
         self.lock = Spinlock()
         self.slot = world.lines.allocate(1)
-        self.rx_slots = world.lines.allocate(device.notifications.slots)
-        self.tx_slots = world.lines.allocate(device.notifications.slots)
-        self.packets = self.batches = 0
+        self.rx_slots: i64 = world.lines.allocate(device.notifications.slots)
+        self.tx_slots: i64 = world.lines.allocate(device.notifications.slots)
+        self.packets: i64 = 0
+        self.batches: i64 = 0
         self.ends_after = 0
         self._clock: Clock = world.clock
         self._memory = world.memory
@@ -85,29 +94,29 @@ class Server(Uthread):
         self._in_place = None if tx_pipe else cast(InPlace, application)
         self._answering = cast(Answering, application) if tx_pipe else None
         # a send of the whole ring, in parts of the longest request, and cut at the ring's end
-        self._most_requests = pipe.flits * FLIT_BYTES // MAX_REQUEST_BYTES + 2
+        self._most_requests: i64 = pipe.flits * FLIT_BYTES // MAX_REQUEST_BYTES + 2
         self._tx_pipe = tx_pipe
-        self._waits = waits
+        self._waits: i64 = waits
         self._sends_each = switches.send == "packet"
         self._prefetches = switches.prefetch
         self._locks_device = waits == UNDER_LOCK and switches.completion == "reap"
         self._room_walk = Walk((world.costs.poll_clean,), ((0,),), QUEUE_FULL, is_certain=True)
-        self._mask = device.notifications.slots - 1
-        self._state = _RECEIVE
-        self._again: Callable[[Core], int] = self._receive  # once there is room, or the lock is free
-        self._taken = 0  # notifications, in RECEIVE
+        self._mask: i64 = device.notifications.slots - 1
+        self._state: i64 = _RECEIVE
+        self._again: Callable[[Core], i64] = self._receive  # once there is room, or the lock is free
+        self._taken: i64 = 0  # notifications, in RECEIVE
         self._found = False  # in LOOK
         self._room = 1  # messages for which there must be room
-        self._flits = 0  # to send
-        self._handled: list[tuple[int, int]] = []  # of the packets in COMPUTE: flit behind it, time of its handling
-        self._left = -1  # of COMPUTE, after it was cut
-        self._begun = 0  # when the handling of the first of ``_handled`` began
+        self._flits: i64 = 0  # to send
+        self._handled: list[tuple[i64, i64]] = []  # of the packets in COMPUTE: flit behind it, time of its handling
+        self._left: i64 = -1  # of COMPUTE, after it was cut
+        self._begun: i64 = 0  # when the handling of the first of ``_handled`` began
 
-    def heads(self) -> tuple[int, int]:
+    def heads(self) -> tuple[i64, i64]:
         """See the base class."""
         return self.device.notifications.rx_head, self.device.notifications.tx_head
 
-    def start(self, core: Core) -> int:
+    def start(self, core: Core) -> i64:
         """From the top, or where it was cut."""
         if self._left < 0:
             return self._receive(core)
@@ -117,13 +126,13 @@ class Server(Uthread):
         self.is_computing = True
         return RUNNING
 
-    def cut(self, left: int) -> None:
+    def cut(self, left: i64) -> None:
         """See the base class."""
         self._left = left
         self.is_computing = False
         self._stamp_packets(self._clock.now + left)
 
-    def step(self, core: Core) -> int:
+    def step(self, core: Core) -> i64:
         """See the base class."""
         state = self._state
         if state == _RECEIVE:
@@ -150,7 +159,7 @@ class Server(Uthread):
             return LEFT
         return self._again(core)
 
-    def poll(self, core: Core) -> int:
+    def poll(self, core: Core) -> i64:
         """Whether the message queue has room again."""
         if self.device.backend.has_room(core, self._room):
             core.spend(QUEUE_FULL, self._costs.poll_clean + self._costs.line_dirty)
@@ -185,7 +194,7 @@ class Server(Uthread):
 
     # --- the actions --------------------------------------------------------------------------------------------------
 
-    def _receive(self, core: Core) -> int:
+    def _receive(self, core: Core) -> i64:
         device, costs, index = self.device, self._costs, core.index
         if not device.backend.has_room(core, 3):
             return self._wait_for_room(core, self._receive, 3)
@@ -195,7 +204,7 @@ class Server(Uthread):
         tx_head, rx_head = buffer.tx_head, buffer.rx_head
         completions = device.reap()
         self._taken = device.receive()
-        cost = 2 * costs.poll_clean + completions * costs.completion_reap + self._taken * costs.poll_clean
+        cost: i64 = 2 * costs.poll_clean + completions * costs.completion_reap + self._taken * costs.poll_clean
         cost += self._take_slots(index, self.tx_slots, tx_head, completions)
         cost += self._take_slots(index, self.rx_slots, rx_head, self._taken)
         cost += (device.freed() + self._prefetches) * device.backend.pipe_write
@@ -211,20 +220,21 @@ class Server(Uthread):
         self._state = _RECEIVE
         return RUNNING
 
-    def _compute(self, core: Core) -> int:
+    def _compute(self, core: Core) -> i64:
         pipe, buffer = self._pipe, self.device.notifications
         flits = pipe.available()
         if not flits or buffer.tx_room() < self._most_requests:
             return self._look(core)
         costs = self._costs
-        overhead = (1 + pipe.in_header_mode) * costs.line_dma + costs.packet_parse
-        handled, total, begin = self._handled, 0, pipe.rx_tail
+        overhead: i64 = (1 + pipe.in_header_mode) * costs.line_dma + costs.packet_parse
+        handled, begin = self._handled, pipe.rx_tail
+        total: i64 = 0
         end = begin
         for position, length in pipe.packets(flits):
             time = self._handle(position, length)
             if time < 0:
                 break
-            end += -(-length // FLIT_BYTES) + pipe.in_header_mode
+            end += (length + FLIT_BYTES - 1) // FLIT_BYTES + pipe.in_header_mode
             handled.append((end, time + overhead))
             total += time + overhead
             if self._sends_each:
@@ -254,10 +264,12 @@ class Server(Uthread):
             tx_pipe.extend(answer)
         return time
 
-    def _stamp_packets(self, end: int) -> None:
+    def _stamp_packets(self, end: i64) -> None:
         """Those are handled that end by now, if all of them end at ``end`` and follow each other without a pause."""
         now, handled, mask = self._clock.now, self._handled, self._pipe.flits - 1
-        done, count = end - sum(time for _, time in handled), 0
+        count, done = 0, end
+        for _, time in handled:
+            done -= time
         for behind, time in handled:
             done += time
             if done > now:
@@ -268,12 +280,13 @@ class Server(Uthread):
         self.packets += count
         del handled[:count]
 
-    def _post(self, core: Core) -> int:
+    def _post(self, core: Core) -> i64:
         device, tx_pipe, costs = self.device, self._tx_pipe, self._costs
+        cost: i64 = 0
         if not device.backend.has_room(core, 2):
             return self._wait_for_room(core, self._post, 2)
         if tx_pipe is None:
-            requests, cost = self._pipe.requests(self._flits), 0
+            requests = self._pipe.requests(self._flits)
         else:
             written = tx_pipe.written()
             requests = tx_pipe.requests(written)
@@ -284,7 +297,7 @@ class Server(Uthread):
         self._state = _POST
         return RUNNING
 
-    def _posted(self, core: Core) -> int:
+    def _posted(self, core: Core) -> i64:
         pipe, device, tx_pipe = self._pipe, self.device, self._tx_pipe
         if tx_pipe is None:
             device.send(pipe, self._flits)
@@ -304,9 +317,9 @@ class Server(Uthread):
             return self._compute(core)
         return self._look(core)
 
-    def _look(self, core: Core) -> int:
+    def _look(self, core: Core) -> i64:
         costs = self._costs
-        cost = 2 * costs.poll_clean
+        cost: i64 = 2 * costs.poll_clean
         if self._waits == UNDER_LOCK:
             if self.lock.held:
                 return self._wait_for_lock(core, self._look)
@@ -322,7 +335,7 @@ class Server(Uthread):
         self._state = _LOOK
         return RUNNING
 
-    def _looked(self, core: Core) -> int:
+    def _looked(self, core: Core) -> i64:
         if self._waits == UNDER_LOCK:
             self.lock.release(core.index)
             self.waiting = not self._found
@@ -333,7 +346,7 @@ class Server(Uthread):
         self.ended = PARKED
         return LEFT
 
-    def _wait_for_room(self, core: Core, again: Callable[[Core], int], room: int = 1) -> int:
+    def _wait_for_room(self, core: Core, again: Callable[[Core], i64], room: int = 1) -> i64:
         self._state = _NO_ROOM
         self._room = room
         self._again = again
@@ -341,16 +354,16 @@ class Server(Uthread):
         core.walk(self._room_walk)
         return SPINNING
 
-    def _wait_for_lock(self, core: Core, again: Callable[[Core], int]) -> int:
+    def _wait_for_lock(self, core: Core, again: Callable[[Core], i64]) -> i64:
         contended = self._costs.lock_contended
         core.spend(SCHEDULER, self.lock.wait(self._clock.now, contended) or contended)
         self._state = _LOCKED
         self._again = again
         return RUNNING
 
-    def _take_slots(self, core: int, first: int, index: int, count: int) -> int:
+    def _take_slots(self, core: int, first: i64, index: i64, count: i64) -> i64:
         """Cost of owning the lines of ``count`` ring slots from ``index`` on."""
-        cost = 0
+        cost: i64 = 0
         for slot in range(index, index + count):
             cost += self._lines.take(core, first + (slot & self._mask))
         return cost

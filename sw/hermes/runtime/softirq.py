@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Final
 
+from mypy_extensions import i64
+
 from hermes.queues import Item
 from hermes.runtime.server import Server
 from hermes.runtime.uthread import Uthread
@@ -15,20 +17,20 @@ RX: Final = 0
 TX_DONE: Final = 1
 READY: Final = 2
 
-_PIPE_BITS = 13
+_PIPE_BITS: Final = 13
 
 
-def rx_softirq(uthread: int, pipe: int, tail: int, row: int, time: int) -> Item:
+def rx_softirq(uthread: i64, pipe: i64, tail: i64, row: i64, time: i64) -> Item:
     """A pipe of a uthread has data up to ``tail``; ``row`` is where its stamps are. Pushed at ``time``."""
     return RX, uthread, tail, row << _PIPE_BITS | pipe, time
 
 
-def tx_done_softirq(uthread: int, slot: int, time: int) -> Item:
+def tx_done_softirq(uthread: i64, slot: i64, time: i64) -> Item:
     """The request in a TX slot of a uthread is complete."""
     return TX_DONE, uthread, slot, 0, time
 
 
-def ready_softirq(uthread: int, row: int, time: int) -> Item:
+def ready_softirq(uthread: i64, row: i64, time: i64) -> Item:
     """A uthread is ready to run; ``row`` is where the stamps of the notification are that woke it, or -1."""
     return READY, uthread, 0, row, time
 
@@ -37,7 +39,7 @@ class SoftirqHandler(ABC):
     """What a kthread does with one softIRQ."""
 
     @abstractmethod
-    def begin(self, core: Core, item: Item, spent: int) -> int:
+    def begin(self, core: Core, item: Item, spent: i64) -> i64:
         """Start with it, after what the action has ``spent`` so far; picoseconds that it takes."""
 
     @abstractmethod
@@ -54,7 +56,7 @@ class ReadyHandler(SoftirqHandler):
         self._uthreads = uthreads
         self._cost = world.costs.softirq_item
 
-    def begin(self, core: Core, item: Item, spent: int) -> int:  # noqa: ARG002
+    def begin(self, core: Core, item: Item, spent: i64) -> i64:  # noqa: ARG002
         """Decode it."""
         return self._cost
 
@@ -82,7 +84,7 @@ class NotificationHandler(SoftirqHandler):
         self._contended = costs.lock_contended
         self._reaps = switches.completion == "reap"
 
-    def begin(self, core: Core, item: Item, spent: int) -> int:
+    def begin(self, core: Core, item: Item, spent: i64) -> i64:
         """Wait for the uthread's lock, take it and its lines."""
         server = self._server(item)
         slot = server.rx_slots + server.device.notifications.rx_tail if item[0] == RX else server.tx_slots + item[2]

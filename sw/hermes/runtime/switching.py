@@ -1,6 +1,5 @@
 """What a kthread tells the IOKernel when it leaves or enters a uthread: nothing, or a message that is answered."""
 
-
 from abc import ABC, abstractmethod
 
 from hermes.messages import PARKED, SWITCH, switched

@@ -3,6 +3,8 @@
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final
 
+from mypy_extensions import i64
+
 if TYPE_CHECKING:
     from hermes.runtime.uthread import Uthread
 
@@ -23,7 +25,7 @@ class Timers:
         self._heaps: list[list[tuple[int, int, Uthread]]] = [[] for _ in range(kthreads)]
         self._set = 0
 
-    def next_time(self, kthread: int) -> int:
+    def next_time(self, kthread: int) -> i64:
         """Picoseconds: when the first timer of a kthread expires; NEVER if it has none."""
         heap = self._heaps[kthread]
         return heap[0][0] if heap else NEVER

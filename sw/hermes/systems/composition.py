@@ -305,6 +305,7 @@ class Hermes:
         if isinstance(detector, Scan):
             total, longest, count = detector.intervals
             mean = total / count / 1000 if count else None
+            extra["scans"] = count + 1
             extra["scan_interval_ns"] = {"mean": mean, "max": longest / 1000}
         return extra
 
