@@ -28,8 +28,8 @@ prove: $(READY) ## what is promised of the NIC's blocks, proven for every cycle
 sim: $(READY) ## the cycle-level benches of the NIC and its blocks, its line rate, latency and coverage
 	$(BIN)/python -m tests.rtl.sim_report
 
-verilog: $(READY) ## the NIC as build/verilog/enso_nic.v
-	$(BIN)/python -m enso_nic build/verilog/enso_nic.v
+verilog: $(READY) ## the NIC in build/verilog: Verilog, AXI-Stream wrapper, constraints, documentation
+	$(BIN)/hermes verilog --config full --out build/verilog
 
 figures: $(READY) ## the figures of docs/nic.md, from simulations
 	$(BIN)/python -m tests.rtl.figures docs
