@@ -146,9 +146,9 @@ BUGS: tuple[tuple[str, Mutant], ...] = (
         "mmio",
         Mutant(
             "mmio",
-            "a pipe's head is stored before its check is taken",
-            "self.freed.payload.eq(page),",
-            "self.freed.payload.eq(page), self.write.valid.eq(1),",
+            "a pipe's head is stored though its check is not taken",
+            "(needs_check & self.operation.ready)",
+            "needs_check",
         ),
     ),
     (

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from amaranth.lib import wiring
 
-from enso_nic.config import FULL, TINY
+from enso_nic.config import FULL
 from enso_nic.configurator import Configurator
 from enso_nic.dma_writer import DmaWriter
 from enso_nic.extension_page import ExtensionPage
@@ -12,7 +12,6 @@ from enso_nic.flow_director import FlowDirector
 from enso_nic.host_write_arbiter import HostWriteArbiter
 from enso_nic.layouts import HostWrite
 from enso_nic.mmio import MmioDecoder
-from enso_nic.nic import Nic
 from enso_nic.notifier import Notifier
 from enso_nic.operation_queue import OperationQueue
 from enso_nic.ordered_reader import OrderedReader
@@ -49,6 +48,4 @@ BLOCKS: dict[str, Callable[[], wiring.Component]] = {
     "tx_requests": lambda: TxRequests(FULL),
     "packetiser": lambda: Packetiser(FULL),
     "tx_frame_buffer": lambda: TxFrameBuffer(FULL),
-    "nic_tiny": lambda: Nic(TINY),
 }
-"""The last one is the whole NIC, with the sizes of the tiny one."""
