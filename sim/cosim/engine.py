@@ -53,7 +53,10 @@ class Engine(Clock):
         Cores set theirs.
     """
 
-    __slots__ = ("_cores", "_first", "_handlers", "_heap", "_nic", "core_events", "events", "now", "order")
+    __slots__ = (
+        *("_cores", "_first", "_handlers", "_heap", "_nic", "_try_advance"),
+        *("core_events", "events", "now", "order"),
+    )
 
     def __init__(self, nic: Nic) -> None:
         self.now: i64 = 0
@@ -62,6 +65,7 @@ class Engine(Clock):
         self.core_events = words(1, NO_EVENT)  # one more than there are cores, so that there is always a first one
         self._cores: list[Agent] = []
         self._nic = nic
+        self._try_advance = nic.try_advance
         self._heap: list[tuple[int, int, int, int]] = []
         self._first: i64 = NO_EVENT  # key of the first event in the heap
         self._handlers: list[Handler] = []
@@ -113,8 +117,9 @@ class Engine(Clock):
             self.order = order
             count += 1
             if change <= time:
-                nic.advance(time)
-                change = nic.next_change
+                change = self._try_advance(time)
+                if change < 0:
+                    nic.raise_error()
             if is_of_core:
                 core = order - FIRST_CORE_ORDER
                 keys[core] = NO_EVENT

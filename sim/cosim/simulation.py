@@ -387,7 +387,10 @@ class Simulation:
 
     async def _advance(self, end: int) -> None:
         """Let the NIC run as far as it can, and software after it, but not beyond ``end`` or the answers to reads."""
-        safe = await self._nic.run(min(self.engine.next_time, self._answered, end))
+        bound = min(self.engine.next_time, self._answered, end)
+        safe = self._nic.try_run(bound)
+        if safe < 0:
+            safe = await self._nic.run(bound)
         for time, source, value in self._nic.take_effects():
             if source >= _FIRST_ANSWER:
                 self._answers[source] = value

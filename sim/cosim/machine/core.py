@@ -60,6 +60,7 @@ class Core(world.Core, Agent):
         "_spinning",
         "_timeline",
         "_times",
+        "_try_write",
         "busy_until",
         "index",
         "laps",
@@ -85,6 +86,7 @@ class Core(world.Core, Agent):
         self.woken = -1
         self._engine = engine
         self._nic = nic
+        self._try_write = nic.try_write
         self._effects = effects
         self._lines = lines
         self._copies = lines.copies[index]
@@ -156,7 +158,8 @@ class Core(world.Core, Agent):
         """See hermes.world.Core."""
         self.mmio_writes += 1
         self._effects.record(MMIO_WRITE, address, value)
-        self._nic.mmio_write(self._engine.now, address, value, 4)
+        if not self._try_write(self._engine.now, address, value, 4):
+            self._nic.raise_error()
 
     # --- what the machine calls ---------------------------------------------------------------------------------------
 
