@@ -71,11 +71,14 @@ class Engine(Clock):
         self._handlers: list[Handler] = []
 
     def add_core(self, core: Agent) -> None:
-        """The next core; before any of them keeps ``core_events``."""
+        """The next core. ``core_events`` is another array from then on."""
         if len(self._cores) == MOST_CORES:
             raise ValueError(f"core {MOST_CORES} is one too many; accepted are {MOST_CORES}")
         self._cores.append(core)
+        before = self.core_events
         self.core_events = words(len(self._cores) + 1, NO_EVENT)
+        for index in range(len(self._cores) - 1):
+            self.core_events[index] = before[index]
 
     def kind(self, handler: Handler) -> int:
         """A new kind of events, handled by ``handler(a, b)``."""

@@ -269,19 +269,24 @@ class Core(world.Core, Agent):
         """A look begins, or an action ended."""
         if self._spinning:
             self._poll()
-            return
-        software = self._software
-        assert software is not None
-        if self._logged >= _FEW:
-            self._settle()
-        self._has_left = False
-        goes_on = software.step()
-        if self._has_left:
-            return
-        if goes_on:
-            self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
         else:
+            software = self._software
+            assert software is not None
+            if self._logged >= _FEW:
+                self._settle()
+            self._has_left = False
+            goes_on = software.step()
+            if self._has_left:
+                return
+            if goes_on:
+                self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
+                return
             self._spin(software.ready())
+        engine = self._engine
+        while self._poll_time == engine.now and self._spinning:  # nobody else comes before that look
+            engine.core_events[self.index] = NO_EVENT
+            engine.events += 1
+            self._poll()
 
     def _poll(self) -> None:
         """A look begins."""
@@ -295,26 +300,19 @@ class Core(world.Core, Agent):
         self._spinning = False
         if self._logged >= _FEW:
             self._settle()
-        ready = software.ready()
-        if ready >> source & 1 or self._is_due(source):
-            if software.poll(source):
-                self._act()
-            else:
-                self._spin(software.ready())
-            return
-        cost = table.costs[source]
-        if self._is_naive:
+        if self._is_naive and not (software.ready() >> source & 1 or self._is_due(source)):
+            cost = table.costs[source]
             for first in table.lines:
                 cost += self._lines.read_cost(self.index, first + source)
             if software.poll(source) or self.busy_until - now != cost:
                 raise AccountingError(
                     f"core {self.index}: source {source} is not ready, but a look did not cost {cost}"
                 )
+            self._spin(software.ready())
+        elif software.poll(source):
+            self._act()
         else:
-            for first in table.lines:
-                cost += self._lines.read(self.index, first + source)
-            self.spend(table.activity, cost)
-        self._spin(ready)
+            self._spin(software.ready())
 
     def _is_due(self, source: int) -> bool:
         if source != self._alarm_source:
