@@ -128,7 +128,10 @@ class Core(world.Core, Agent):
         """See hermes.world.Core."""
         self.woken |= 1 << source
         if self._spinning and not self._is_naive:
-            earliest = self._earliest()
+            engine, earliest = self._engine, self.busy_until
+            if earliest <= engine.now:
+                # at equal time a look comes after those effects only whose order is lower
+                earliest = engine.now if engine.order < self._order else engine.now + 1
             if earliest < self._poll_time:
                 self._look_at(source, earliest, 0)
 
@@ -136,7 +139,8 @@ class Core(world.Core, Agent):
         """See hermes.world.Core."""
         self._alarm_source, self._alarm_time, self._alarm_laps = source, time, laps
         if self._spinning and not self._is_naive:
-            self._look_at(source, max(time, self._earliest()), laps)
+            now = self._engine.now if self._engine.order < self._order else self._engine.now + 1  # as in ``wake``
+            self._look_at(source, max(time, now, self.busy_until), laps)
 
     def cut(self) -> i64:
         """See hermes.world.Core."""
@@ -310,7 +314,7 @@ class Core(world.Core, Agent):
                 )
             self._spin(software.ready())
         elif software.poll(source):
-            self._act()
+            self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
         else:
             self._spin(software.ready())
 
@@ -341,17 +345,6 @@ class Core(world.Core, Agent):
         alarm = self._alarm_time
         if alarm < self._poll_time and self._spinning and not self._is_naive:
             self._look_at(self._alarm_source, max(alarm, start), self._alarm_laps)
-
-    def _earliest(self) -> i64:
-        """When a look begins, at the earliest, that sees what is done now.
-
-        At equal time a look comes after those effects only whose order is lower.
-        """
-        engine = self._engine
-        earliest = engine.now
-        if engine.order >= self._order:
-            earliest += 1
-        return earliest if earliest > self.busy_until else self.busy_until
 
     def _look_at(self, source: int, earliest: i64, laps: i64) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""

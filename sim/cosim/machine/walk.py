@@ -1,9 +1,14 @@
 """Where a polling core is in its walk, and when it will look at what."""
 
+from typing import Final
+
 from mypy_extensions import i64
 
 from hermes.words import words
 from hermes.world import Table, Walk
+
+
+_WORD_BITS: Final = 63
 
 
 class WalkTable(Table):
@@ -111,15 +116,19 @@ class Position:
             return sources.bit_length() - 1
         table = self.table
         orders, row = table.orders, self.lap % table.laps * table.count
-        for place in range(row + self._place, row + table.count):
-            source = int(orders[place])
-            if sources >> source & 1:
-                return source
+        if table.count < _WORD_BITS:
+            word: i64 = sources  # machine code is faster with that
+            for place in range(row + self._place, row + table.count):
+                if word >> orders[place] & 1:
+                    return orders[place]
+        else:
+            for place in range(row + self._place, row + table.count):
+                if sources >> int(orders[place]) & 1:
+                    return orders[place]
         row = (self.lap + 1) % table.laps * table.count
         for place in range(row, row + table.count):
-            source = int(orders[place])
-            if sources >> source & 1:
-                return source
+            if sources >> int(orders[place]) & 1:
+                return orders[place]
         raise ValueError("no source")
 
     def polled(self, source: i64, lap: i64) -> i64:
