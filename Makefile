@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long sim verilog figures lint bench experiments experiments-full clean
+.PHONY: help run test test-long prove sim verilog figures lint bench experiments experiments-full clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,11 +22,14 @@ test: $(READY) ## every test that is quick
 test-long: $(READY) ## the tests that take long
 	$(BIN)/pytest -n 2 -m long
 
+prove: $(READY) ## what is promised of the NIC's blocks, proven for every cycle
+	$(BIN)/python -m tests.formal.prove
+
 sim: $(READY) ## the cycle-level benches of the NIC and its blocks, its line rate, latency and coverage
 	$(BIN)/python -m tests.rtl.sim_report
 
-verilog: $(READY) ## the NIC as build/verilog/enso_nic.v
-	$(BIN)/python -m enso_nic build/verilog/enso_nic.v
+verilog: $(READY) ## the NIC in build/verilog: Verilog, AXI-Stream wrapper, constraints, documentation
+	$(BIN)/hermes verilog --config full --out build/verilog
 
 figures: $(READY) ## the figures of docs/nic.md, from simulations
 	$(BIN)/python -m tests.rtl.figures docs

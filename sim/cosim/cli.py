@@ -204,6 +204,23 @@ def _run_progress() -> Iterator[Tell]:
         yield show
 
 
+@app.command(name="verilog")
+def verilog_command(
+    *,
+    target: Annotated[str, option("NAME", "What is written: core, the NIC for another project.")] = "core",
+    config: Annotated[str, option("NAME", "Its sizes: full or tiny.")] = "full",
+    out: Annotated[Path, option("DIR", "Folder for the files.")] = Path("verilog"),
+) -> None:
+    """Write the NIC as Verilog, with an AXI-Stream wrapper, constraints and the documentation of its interface."""
+    from enso_nic.package import CONFIGS, write_package  # only here: Amaranth takes time
+
+    for name, value, accepted in (("target", target, ["core"]), ("config", config, list(CONFIGS))):
+        if value not in accepted:
+            raise ConfigError(f"--{name} is {value}; accepted is {' or '.join(accepted)}")
+    for path in write_package(config, out):
+        sys.stdout.write(f"{path}: {path.stat().st_size:,} bytes\n")
+
+
 @app.command(name="calibrate")
 def calibrate_command() -> None:
     """Measure the latencies of the RTL, from which the fast NIC (--nic model) takes its own, and keep them."""

@@ -45,6 +45,8 @@ def assert_refused(folder: Path, *arguments: str | Path, message: str) -> None:
     ("arguments", "message"),
     [
         (["run", "--cores", "0"], "cores is '0'; accepted is 1 to 64 application cores"),
+        (["verilog", "--target", "board"], "--target is board; accepted is core"),
+        (["verilog", "--config", "huge"], "--config is huge; accepted is full or tiny"),
         (["run", "--system", "linux"], "system is 'linux'; accepted is indirect"),
         (["run", "--rate", "200M"], "rate is 200000000; accepted is at most "),
         (["run", "--set", "colour=red"], "set is 'colour=red'; accepted is KEY=VALUE with KEY one of applications, "),

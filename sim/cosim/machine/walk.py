@@ -7,7 +7,6 @@ from mypy_extensions import i64
 from hermes.words import words
 from hermes.world import Table, Walk
 
-
 _WORD_BITS: Final = 63
 
 
