@@ -98,6 +98,23 @@ class Engine(Clock):
         key = min(_least(self.core_events), self._first)
         return NEVER if key == NO_EVENT else key >> ORDER_BITS
 
+    def go_on(self, time: i64, end: i64, effect: int) -> i64:
+        """Let NIC and software run from ``time`` to ``end``, or as far as the NIC need not be waited for.
+
+        ``effect`` is the kind of events (source, address) that the NIC's effects are. The time up to which all ran.
+        """
+        nic = self._nic
+        try_run, take_effects = nic.try_run, nic.take_effects
+        while time < end:
+            safe: i64 = try_run(min(self.next_time, end))
+            if safe < 0:
+                break
+            for when, source, address in take_effects():
+                self.schedule(when, NIC_ORDER, effect, source, address)
+            time = min(safe, end)
+            self.run(time)
+        return time
+
     def run(self, safe: i64) -> int:
         """Handle all events with time <= ``safe``; the time of the next one after that."""
         keys, nic, cores = self.core_events, self._nic, self._cores
