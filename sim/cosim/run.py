@@ -54,7 +54,7 @@ _LOOKS = 200
 _DRAIN_STEP_PS = 20_000_000
 _SETTLED_PS = 1_000_000
 """After so long a frame that came is counted."""
-_NO_LAST_PS = 1 << 59
+_NO_LAST_PS = 1 << 53
 """Behind all times: it is not known when the last request comes, so the time of the cores is split to the end."""
 
 
@@ -206,6 +206,7 @@ def options(config: RunConfig, requests: Load) -> Options:
         applications=config.applications,
         guaranteed=config.guaranteed,
         batch=config.batch,
+        notifications=config.notifications,
         switches=config.switches,
         costs=config.costs.profile(),
         polling=config.polling,

@@ -18,6 +18,8 @@ from enso_nic import registers as r
 US = 1_000_000
 PIPES, BUFFERS = 6, 3
 PIPE_FLITS, SLOTS = 32, 16
+PORTS = 100
+"""Destinations: more than the smallest flow table has places for."""
 DATA_BYTES = 1 << 16
 SWEEP_PS = 40 * US
 MEMORY_BYTES = 1 << 21
@@ -44,7 +46,7 @@ def udp(draw: random.Random, size: int) -> bytes:
     payload = size - 42
     header = struct.pack("!6s6sH", draw.randbytes(6), draw.randbytes(6), 0x0800)
     ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, size - 14, 0, 0, 64, 17, 0, draw.randbytes(4), bytes([10, 0, 0, 1]))
-    ports = struct.pack("!HHHH", draw.randrange(1 << 16), 1024 + draw.randrange(2 * PIPES), payload + 8, 0)
+    ports = struct.pack("!HHHH", draw.randrange(1 << 16), 1024 + draw.randrange(PORTS), payload + 8, 0)
     return header + ip + ports + draw.randbytes(payload)
 
 
@@ -165,7 +167,7 @@ class Program:
             length = draw.choice([60, 64, 128, 640, 1514, 4096]) if chance < 0.75 else draw.randrange(5000)
             address = self._data + 64 * draw.randrange(DATA_BYTES // 64 - 100) + (chance > 0.78)
             return struct.pack("<QQQ", 1, address, length | (chance < 0.1) << 32)
-        key = struct.pack("<HHIIII", 1024 + draw.randrange(PIPES), 0, 0x0A000001, 0, 17, draw.randrange(PIPES))
+        key = struct.pack("<HHIIII", 1024 + draw.randrange(PORTS), 0, 0x0A000001, 0, 17, draw.randrange(PIPES))
         body = {
             1: key,
             0x100: key,
@@ -175,7 +177,7 @@ class Program:
             4: struct.pack("<IIQ", draw.randrange(2), 3, draw.randrange(2) << 63),
             99: b"",
         }
-        number = draw.choice(list(body))
+        number = 1 if chance < 0.9 else draw.choice(list(body))
         return struct.pack("<QQ", 2, number) + body[number]
 
     def load_frames(self, until: int) -> None:

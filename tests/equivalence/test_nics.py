@@ -15,6 +15,7 @@ from cosim.nic.fast import simulate_fast
 from cosim.nic.latencies import MEASURED, measured
 from cosim.nic.replay import replay
 from cosim.nic.transfers import differences
+from enso_nic.config import FULL, TINY, NicConfig
 from hermes.systems import SYSTEMS
 from tests.captures import CAPTURES
 from tests.equivalence.programs import link_of
@@ -37,11 +38,11 @@ def test_a_fast_nic_has_the_latencies_that_it_is_given() -> None:
 # --- the same stimulus ------------------------------------------------------------------------------------------------
 
 
-def check_program(seed: int, folder: Path, microseconds: int = 400) -> str:
-    task = folder / "task"
+def check_program(seed: int, config: NicConfig, folder: Path, microseconds: int = 400) -> str:
+    task, model = folder / "task", rtl.nic_model(config)
     task.write_text(json.dumps({"seed": seed, "us": microseconds}))
-    rtl.simulate("tests.equivalence.programs:inside", task, folder=folder, progress=lambda _: None)
-    replay(folder / "pins.bin", folder / "replayed.bin", link_of(seed), folder)
+    rtl.simulate("tests.equivalence.programs:inside", task, folder=folder, progress=lambda _: None, model=model)
+    replay(folder / "pins.bin", folder / "replayed.bin", link_of(seed), folder, config)
     found = differences(folder / "transfers.bin", folder / "replayed.bin")
     assert all(each.events > 10 for each in found)
     assert {each.kind: each.unmatched for each in found if each.unmatched} == {}
@@ -49,17 +50,24 @@ def check_program(seed: int, folder: Path, microseconds: int = 400) -> str:
     return f"{sum(each.events for each in found):,} events, worst {max(each.worst_ns for each in found)} ns"
 
 
-@pytest.mark.parametrize("seed", range(1, 7))
-def test_whatever_software_does_both_send_the_same(seed: int, tmp_path: Path, record_property: Measured) -> None:
-    record_property("measured", check_program(seed, tmp_path))
+both_sizes = pytest.mark.parametrize("config", [FULL, TINY], ids=["full", "tiny"])
+
+
+@both_sizes
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_whatever_software_does_both_send_the_same(
+    seed: int, config: NicConfig, tmp_path: Path, record_property: Measured
+) -> None:
+    record_property("measured", check_program(seed, config, tmp_path))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", range(7, 127))
+@both_sizes
+@pytest.mark.parametrize("seed", range(5, 65))
 def test_whatever_software_does_both_send_the_same_at_length(
-    seed: int, tmp_path: Path, record_property: Measured
+    seed: int, config: NicConfig, tmp_path: Path, record_property: Measured
 ) -> None:
-    record_property("measured", check_program(seed, tmp_path, 1500))
+    record_property("measured", check_program(seed, config, tmp_path, 1500))
 
 
 # --- whole runs -------------------------------------------------------------------------------------------------------

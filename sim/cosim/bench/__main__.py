@@ -33,8 +33,13 @@ def main() -> None:
         ("b / c", f"{speed.bridge / speed.stock:.0f}", "20", "60"),
         ("outputs of a, b and c", f"equal: {speed.hash:016x}", "", ""),
         *(
-            (f"{name} at half load, start-up included", f"{speed:,.0f} requests/s", "5 k", "15 k")
-            for name, speed in runs.half_load.items()
+            (f"{name} at half load, {how}, start-up included", f"{speed:,.0f} requests/s", least, aim)
+            for how, speeds, least, aim in (
+                ("RTL", runs.half_load, "5 k", "15 k"),
+                ("fast NIC", runs.model, "50 k", "100 k"),
+                ("fast NIC, interpreted", runs.model_interpreted, "20 k", "40 k"),
+            )
+            for name, speed in speeds.items()
         ),
         ("the event kernel, compiled", f"{events.compiled / 1e6:.2f} M events/s", "", ""),
         ("the same, interpreted", f"{events.interpreted / 1e6:.2f} M events/s", "", ""),
@@ -60,6 +65,9 @@ def main() -> None:
         "transfers_hash": f"{speed.hash:016x}",
         "requests_per_s": round(min(runs.half_load.values())),
         "requests_per_s_by_system": {name: round(speed) for name, speed in runs.half_load.items()},
+        "model_requests_per_s": round(min(runs.model.values())),
+        "model_requests_per_s_by_system": {name: round(speed) for name, speed in runs.model.items()},
+        "model_requests_per_s_interpreted": round(min(runs.model_interpreted.values())),
         "default_requests_per_s": round(runs.default),
         **events.numbers(),
         "idle_application_ns": {name: round(time, 2) for name, time in idle.items()},

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from cosim.compiled import compiled_packages
+from cosim.nic.fast import fast_library
 from cosim.nic.rtl import nic_model
 from hermes.systems import SYSTEMS
 
 IDLE_REQUESTS = 3000
-HALF_LOAD_REQUESTS = 40_000
+HALF_LOAD_REQUESTS = {"rtl": 40_000, "model": 200_000}
 HALF_LOAD = (
     *("--workload", "spin", "--service", "constant:10us", "--cores", "14", "--uthreads", "100", "--flows", "100"),
-    *("--batch", "--rate", "700k", "--requests", str(HALF_LOAD_REQUESTS)),
+    *("--batch", "--rate", "700k"),
 )
 """Half of what 14 cores can do."""
 
@@ -29,6 +30,8 @@ class RunSpeed:
     ----------
     half_load
         Requests per wall second at half load with a batch application, by system.
+    model, model_interpreted
+        Those of the fast NIC, the software compiled or not.
     default
         Those of the default run.
     idle_skip_gain
@@ -36,6 +39,8 @@ class RunSpeed:
     """
 
     half_load: dict[str, float]
+    model: dict[str, float]
+    model_interpreted: dict[str, float]
     default: float
     idle_skip_gain: float
 
@@ -49,12 +54,11 @@ def measure(scratch: Path, tell: Callable[[str], None]) -> RunSpeed:
         A run's result depends on idle skipping.
     """
     nic_model()  # no run shall wait for its build
+    fast_library()
     compiled_packages()
-    half_load = {}
-    for system in SYSTEMS:
-        tell(f"{system} at half load")
-        result = _hermes(scratch, "--system", system, *HALF_LOAD)
-        half_load[system] = result["offered"] / result["run"]["wall_s"]
+    half_load = _half_load(scratch, tell, "rtl")
+    model = _half_load(scratch, tell, "model")
+    model_interpreted = _half_load(scratch, tell, "model", "--set", "compiled=off")
     tell("the default run")
     default = _hermes(scratch)
     tell("100 krps with and without idle skipping")
@@ -67,9 +71,22 @@ def measure(scratch: Path, tell: Callable[[str], None]) -> RunSpeed:
         )
     return RunSpeed(
         half_load,
+        model,
+        model_interpreted,
         default["offered"] / default["run"]["wall_s"],
         plain["run"]["simulation_s"] / skipping["run"]["simulation_s"],
     )
+
+
+def _half_load(scratch: Path, tell: Callable[[str], None], nic: str, *flags: str) -> dict[str, float]:
+    """Requests per wall second, by system."""
+    speeds = {}
+    for system in SYSTEMS:
+        tell(" ".join([f"{system} at half load, {nic}", *flags]))
+        requests = str(HALF_LOAD_REQUESTS[nic])
+        result = _hermes(scratch, "--system", system, "--nic", nic, *HALF_LOAD, "--requests", requests, *flags)
+        speeds[system] = result["offered"] / result["run"]["wall_s"]
+    return speeds
 
 
 def _hermes(scratch: Path, *flags: str) -> dict[str, Any]:

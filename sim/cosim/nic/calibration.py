@@ -18,6 +18,7 @@ from cosim.nic.latencies import Latencies
 from cosim.pcie.bridge import Bridge
 from cosim.pcie.pins import RECORDED_PINS, RECORDED_TRANSFERS, Flag, Port
 from enso_nic import registers as r
+from enso_nic.config import FULL
 
 if TYPE_CHECKING:
     from cocotb.handle import HierarchyObject
@@ -152,7 +153,7 @@ def latencies_of(folder: Path, cycles: dict[str, int]) -> Latencies:
     slot, data = given("send", Flag.COMPLETION_VALID)
     slot_read, data_read = sent("send", Port.READ_REQUEST)
     return Latencies(
-        open=int(sent("open", Port.TO_HOST)[0]) - register_read,
+        open=int(sent("open", Port.TO_HOST)[0]) - register_read - FULL.pipes,
         frame_to_write=int(sent("frame", Port.TO_HOST)[0] - given("frame", Flag.RX_VALID)[-1]),
         head_to_notification=int(sent("head", Port.TO_HOST)[0] - given("head", Flag.MMIO_VALID)[0]),
         register_read=register_read,

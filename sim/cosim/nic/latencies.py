@@ -17,7 +17,7 @@ class Latencies:
     Parameters
     ----------
     open
-        From reset to the first register access that is taken.
+        From reset to the first register access that is taken, beyond one cycle per pipe.
     frame_to_write
         From the last beat of a frame to the first line of its pipe.
     head_to_notification

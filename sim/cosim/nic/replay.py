@@ -5,16 +5,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from cosim.nic.fast import FastNic, simulate_fast
+from cosim.nic.fast import FastNic, parameters_of, simulate_fast
 from cosim.pcie.bridge import Bridge
 from cosim.pcie.link import LinkParameters
+from enso_nic.config import FULL, NicConfig
 
 
-def replay(pins: Path, transfers: Path, link: LinkParameters, scratch: Path) -> None:
+def replay(pins: Path, transfers: Path, link: LinkParameters, scratch: Path, config: NicConfig = FULL) -> None:
     """Write to ``transfers`` what the fast NIC sends when it gets what ``pins`` holds (pcie/pins.hpp)."""
     task = scratch / "replay.json"
     task.write_text(json.dumps([str(pins.absolute()), str(transfers.absolute()), vars(link)]))
-    simulate_fast("cosim.nic.replay:inside", task, folder=scratch, progress=lambda _: None)
+    parameters = parameters_of(config)
+    simulate_fast("cosim.nic.replay:inside", task, folder=scratch, progress=lambda _: None, parameters=parameters)
 
 
 async def inside(nic: FastNic, task: Path, say: Callable[[str], None]) -> None:

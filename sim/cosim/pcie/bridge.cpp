@@ -51,6 +51,10 @@ bool bridge_open(int64_t memory_bytes, const int64_t *link, int link_words, int6
     LinkParameters parameters;
     std::memcpy(&parameters, link, sizeof parameters);
     bridge.open(parameters, lookahead, skip_idle);
+    if (!bridge.sink.open()) {
+        bridge.fail("no file for what is sent, neither in the working folder nor in the one for temporary files");
+        return false;
+    }
     if (bridge.host.memory.open(static_cast<uint64_t>(memory_bytes))) return true;
     bridge.fail("no room for a host memory of %ld bytes", memory_bytes);
     return false;
@@ -83,9 +87,9 @@ bool bridge_load_clients(const ClientBlock *block) {
 }
 void bridge_fault(uint64_t read, int fault) { bridge.host.faults[read] = static_cast<ReadFault>(fault); }
 
-// Frames that the NIC sent: `bytes` of all, each frame's end in them, and its time.
-int64_t bridge_sent(const uint8_t **bytes, const int64_t **ends, const int64_t **times) {
-    *bytes = bridge.sink.bytes.data(), *ends = bridge.sink.ends.data(), *times = bridge.sink.times.data();
+// Frames that the NIC sent: the file with the bytes of all, each frame's end in it, and its time.
+int64_t bridge_sent(int *file, const int64_t **ends, const int64_t **times) {
+    *file = bridge.sink.file(), *ends = bridge.sink.ends.data(), *times = bridge.sink.times.data();
     return static_cast<int64_t>(bridge.sink.times.size());
 }
 bool bridge_end_frames(int64_t time) {

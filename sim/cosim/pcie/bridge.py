@@ -5,6 +5,7 @@ what software can see, and never per cycle.
 """
 
 import ctypes
+import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -322,19 +323,20 @@ class Bridge:
         return count, last.value
 
     def sent_frames(self) -> SentFrames:
-        """A copy of all frames that the NIC sent so far."""
-        pointers = [ctypes.c_void_p() for _ in range(3)]
-        count = self._native.bridge_sent(*(ctypes.byref(pointer) for pointer in pointers))
+        """All frames that the NIC sent so far."""
+        file, pointers = ctypes.c_int(), [ctypes.c_void_p() for _ in range(2)]
+        count = self._native.bridge_sent(ctypes.byref(file), *(ctypes.byref(pointer) for pointer in pointers))
         if not count:
             empty = np.zeros(0, np.int64)
             return SentFrames(np.zeros(0, np.uint8), empty, empty, empty)
+        if file.value < 0:
+            raise BridgeError("the frames that were sent could not be written to a file; accepted is room for them")
         ends, times = (
-            np.ctypeslib.as_array((ctypes.c_int64 * count).from_address(p.value or 0)).copy() for p in pointers[1:]
+            np.ctypeslib.as_array((ctypes.c_int64 * count).from_address(p.value or 0)).copy() for p in pointers
         )
-        size = int(ends[-1])
-        data = np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(pointers[0].value or 0)).copy()
+        mapping = mmap.mmap(file.value, int(ends[-1]), access=mmap.ACCESS_READ)
         offsets = np.concatenate((np.zeros(1, np.int64), ends[:-1]))
-        return SentFrames(data, offsets, ends - offsets, times)
+        return SentFrames(np.frombuffer(mapping, np.uint8), offsets, ends - offsets, times)
 
     def log_link(self) -> None:
         """From now on, keep when each direction of the link is busy."""

@@ -1,5 +1,8 @@
 // The Ethernet side: frames to come, each beat in its cycle, and frames gone.
 #pragma once
+#include <fcntl.h>
+
+#include <cstdio>
 #include <vector>
 
 #include "link.hpp"
@@ -140,29 +143,43 @@ class FrameSource {
     int32_t beat_ = 0;
 };
 
-// Keeps the frames that the NIC sent.
+// Keeps the frames that the NIC sent: their bytes in a file without a name, because they may be more than memory holds.
 class FrameSink {
   public:
-    std::vector<uint8_t> bytes;
-    std::vector<int64_t> ends, times;  // of each frame: end in `bytes`, time of the edge of its last beat
+    std::vector<int64_t> ends, times;  // of each frame: end in the file, time of the edge of its last beat
 
+    // In the working folder.
+    bool open() {
+        const int file = ::open(".", O_TMPFILE | O_RDWR, 0600);
+        file_ = file < 0 ? std::tmpfile() : fdopen(file, "w+b");
+        return file_;
+    }
     // Whether the beat was the last one of a frame.
     bool add(const EthernetTxPins &beat, Time time) {
         const auto *data = reinterpret_cast<const uint8_t *>(beat.words);
-        bytes.insert(bytes.end(), data, data + beat.bytes());
-        if (!beat.last()) return false;
-        ends.push_back(static_cast<int64_t>(bytes.size()));
+        if (is_over_) frame_.clear();
+        frame_.insert(frame_.end(), data, data + beat.bytes());
+        is_over_ = beat.last();
+        if (!is_over_) return false;
+        if (std::fwrite(frame_.data(), 1, frame_.size(), file_) != frame_.size()) is_full_ = true;
+        ends.push_back((ends.empty() ? 0 : ends.back()) + last_length());
         times.push_back(time);
         return true;
     }
-    // Of the last frame: its first byte, and its length.
-    const uint8_t *last_frame() const { return bytes.data() + last_start(); }
-    int64_t last_length() const { return ends.back() - last_start(); }
+    // The file, with all that was added; -1 if it could not be written.
+    int file() {
+        if (std::fflush(file_) || is_full_) return -1;
+        return fileno(file_);
+    }
+    const uint8_t *last_frame() const { return frame_.data(); }
+    int64_t last_length() const { return static_cast<int64_t>(frame_.size()); }
     // Frames up to `time`.
     int64_t count_up_to(Time time) const {
         return std::upper_bound(times.begin(), times.end(), time) - times.begin();
     }
 
   private:
-    int64_t last_start() const { return ends.size() > 1 ? ends[ends.size() - 2] : 0; }
+    std::FILE *file_ = nullptr;
+    std::vector<uint8_t> frame_;  // the last one, or what there is of it
+    bool is_over_ = true, is_full_ = false;
 };

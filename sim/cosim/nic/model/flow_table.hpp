@@ -33,8 +33,10 @@ class FlowTable {
     struct Outcome {
         int code;      // of the completion
         Cycle cycles;  // more than the shortest insert takes; less than 0: fewer
+        int asks;      // how often the table is asked
     };
     static constexpr int kTableFull = 4, kNotFound = 5;
+    static constexpr Cycle kCandidate = 13;  // to ask in vain, and to put four others behind it
 
     void configure(int64_t entries) {
         entries_ = static_cast<uint32_t>(entries);
@@ -54,11 +56,11 @@ class FlowTable {
         for (int table = 0; table < kFlowTables; table++) {
             const size_t at = place_of(rule.key, table);
             if (!places_[at].valid || places_[at].rule.key != rule.key) continue;
-            if (kind == FlowOperation::kStatus) return {0, -1};
+            if (kind == FlowOperation::kStatus) return {0, -1, 1};
             writes_.push_back({at, {kind == FlowOperation::kInsert, rule}});
-            return {0, 0};
+            return {0, 0, 1};
         }
-        return kind == FlowOperation::kInsert ? insert(rule) : Outcome{kNotFound, -1};
+        return kind == FlowOperation::kInsert ? insert(rule) : Outcome{kNotFound, -1, 1};
     }
     void write() {
         for (const Write &write : writes_) places_[write.at] = write.place;
@@ -93,7 +95,8 @@ class FlowTable {
             const Cycle waited = static_cast<Cycle>(number) * kCandidate;
             for (int table = 0; table < kFlowTables; table++) {
                 const size_t place = place_of(key, table);
-                if (!places_[place].valid) return {0, waited + 2 * move(candidates, static_cast<int>(number), place)};
+                if (places_[place].valid) continue;
+                return {0, waited + 2 * move(candidates, static_cast<int>(number), place), static_cast<int>(number) + 1};
             }
             for (int table = 0; table < kFlowTables && candidates.size() < kCandidates; table++) {
                 const size_t place = place_of(key, table);
@@ -101,9 +104,9 @@ class FlowTable {
                 candidates.push_back({places_[place].rule, place, static_cast<int>(number), table});
             }
         }
-        return {kTableFull, static_cast<Cycle>(candidates.size()) * kCandidate - kNoWrite};
+        const auto asks = static_cast<int>(candidates.size());
+        return {kTableFull, asks * kCandidate - kNoWrite, asks};
     }
-    static constexpr Cycle kCandidate = 13;  // to look one up in vain, and to put four others behind it
     static constexpr Cycle kNoWrite = 9;     // what is saved if there is no place in the end
 
     // Gives how many rules made way.

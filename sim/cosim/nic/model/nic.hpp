@@ -26,13 +26,14 @@ class ModelNic {
   public:
     explicit ModelNic(const NicParameters &parameters, int64_t max_payload, int64_t max_read)
         : parameters_(parameters), max_payload_(max_payload), max_read_(max_read) {
-        restart(parameters.open);
+        restart(0);
     }
 
     // The edge of cycle `now`, with the pins as they are before it. `show` is told what the NIC shows, once.
     NicOutputs step(Cycle now, const NicInputs &in) {
         State &nic = *state_;
         NicOutputs out{};
+        nic.transmit.begin();
         const bool wants_reset = nic.page.wants_reset;
         const TimestampSetting timestamp = nic.transmit.timestamp;
         const bool offers_completion = nic.transmit.requests.shows(now, nic.transmit.fetch, nic.page);
@@ -66,7 +67,7 @@ class ModelNic {
         to_host_gate_.end(wants_reset, out.to_host, beat_taken && out.to_host->last());
         request_gate_.end(wants_reset, out.read_request, taken.request);
         tx_gate_.end(wants_reset, out.tx, taken.beat && out.tx[18] & 1);
-        if (is_over) restart(now + parameters_.open);
+        if (is_over) restart(now);
         return out;
     }
     // The next cycle in which anything may happen without an input.
@@ -90,16 +91,18 @@ class ModelNic {
         Transmit transmit;
     };
 
-    void restart(Cycle open) {
-        open_ = open;
-        const bool is_first = !state_ || state_->receive.door.is_at_start();
+    void restart(Cycle now) {
+        open_ = now + parameters_.pipes + parameters_.open;
+        const std::unique_ptr<State> before = std::move(state_);
         state_ = std::make_unique<State>();
-        state_->receive.door.begin_at(is_first);
         locked_ = tail_sent_ = waited_ = tx_asked_ = has_count_ = false;
         to_host_gate_ = request_gate_ = tx_gate_ = {};
         state_->page.configure(parameters_);
         state_->receive.configure(parameters_);
         state_->transmit.configure(parameters_);
+        if (!before) return;
+        state_->receive.door.begin_at(before->receive.door.is_at_start());
+        state_->transmit.inherit(before->transmit, now + parameters_.read_timeout_cycles);
     }
 
     // The access at hand, as mmio.py takes it; whether it is over.

@@ -39,6 +39,11 @@ class OrderedReader {
         first_tag_ = first_tag, timeout_ = timeout, mask_ = static_cast<uint32_t>(tags - 1);
         chunks_.assign(static_cast<size_t>(tags), {});
     }
+    // After a reset: tags of reads under way stay reserved until their answers end, or for so long.
+    void inherit(const OrderedReader &before, Cycle until) {
+        for (size_t tag = 0; tag < chunks_.size(); tag++)
+            if (before.chunks_[tag].in_flight) chunks_[tag].in_flight = true, chunks_[tag].ignore_until = until;
+    }
     // Shows the next line if the one shown is taken, or none is.
     void show(Cycle now, bool taken, ExtensionPage &page) {
         if (line_valid && !taken) return;

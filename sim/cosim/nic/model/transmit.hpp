@@ -19,13 +19,18 @@ class Transmit {
         data_.configure(parameters.data_tags, 0, parameters.read_timeout_cycles);
         flow_cycles_ = parameters.flow_insert - kConfigured;
     }
+    // After a reset: which answers of the host may still come.
+    void inherit(const Transmit &before, Cycle until) {
+        slots_.inherit(before.slots_, until), data_.inherit(before.data_, until);
+    }
+    // To be called when a cycle begins.
+    void begin() { requests.begin(), slots_.begin(), data_.begin(); }
     struct Taken {
         bool request, beat;  // by the host, by the wire
     };
     // `access`: a register access that waits, or null; whether it was accepted.
     bool step(Cycle now, const Taken &taken, const Word *completion, const Access *access, int64_t max_read, Door &door,
               ExtensionPage &page) {
-        requests.begin(), slots_.begin(), data_.begin();
         const bool frames_have_room = frames.ready(), slots_were_free = !fetch.offers_slots();
         const std::optional<UnfinishedFrame> rewind = packetiser_.rewind;
         const bool can_take = !request_valid || taken.request;
@@ -109,10 +114,12 @@ class Transmit {
             rule.pipe &= kRegisterPipes - 1;
             outcome_ = door.table.ask(kind, rule);
             rule_done_ = now + flow_cycles_ + outcome_.cycles;
-            asks_ = now + kToAsk;
+            asks_ = now + kToAsk, asks_left_ = outcome_.asks;
         }
-        // the table is asked in a gap between frames
-        if (now == asks_ && door.enters_director(now)) asks_++, rule_done_++;
+        if (now == asks_) {  // in a gap between frames
+            if (door.enters_director(now)) asks_++, rule_done_++;
+            else if (--asks_left_) asks_ += FlowTable::kCandidate;
+        }
         if (now < rule_done_) return false;
         rule_done_ = 0;
         door.settle(now - 1);
@@ -125,5 +132,6 @@ class Transmit {
     OrderedReader slots_, data_;
     Packetiser packetiser_;
     Cycle flow_cycles_ = 0, rule_done_ = 0, asks_ = 0;
+    int asks_left_ = 0;
     FlowTable::Outcome outcome_{};
 };
