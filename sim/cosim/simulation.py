@@ -390,7 +390,10 @@ class Simulation:
 
     async def _run_to(self, end: int) -> None:
         while self._time < end:
-            await self._advance(end)
+            if not self._awaited:
+                self._time = self.engine.go_on(self._time, end, self._machine.nic_effect)
+            if self._time < end:
+                await self._advance(end)
 
     async def _advance(self, end: int) -> None:
         """Let the NIC run as far as it can, and software after it, but not beyond ``end`` or the answers to reads."""

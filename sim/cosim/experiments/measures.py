@@ -21,6 +21,8 @@ Tell = Callable[[str, int, int], None]
 """As cosim.run.Tell."""
 
 LINE_GBIT = 100
+SEARCH_S = 1e-3
+"""A search's runs have requests for so long at least: in a shorter one queues are still filling at any rate."""
 _RISE, _SLACK = 1.1, 32
 """Requests inside may grow by this factor and number from the third to the last quarter of a run without a trend."""
 
@@ -90,8 +92,9 @@ def _zero_loss(config: RunConfig, step: float, folder: Path, tell: Tell) -> dict
     runs = 0
     while bad - good > 1:
         middle = (good + bad) // 2
-        rate: int | str = int(middle * step * 1e9 / frame_bits)
-        settings = config.model_dump(mode="python") | {"rate": rate, "requests_file": True}
+        rate = int(middle * step * 1e9 / frame_bits)
+        count = max(int(config.requests or 0), int(rate * SEARCH_S))
+        settings = config.model_dump(mode="python") | {"rate": rate, "requests": count, "requests_file": True}
         runs += 1
 
         def told(what: str, done: int, total: int, at: float = middle * step) -> None:
