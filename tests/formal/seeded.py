@@ -209,10 +209,10 @@ BUGS: tuple[tuple[str, Mutant], ...] = (
     (
         "flow_director",
         Mutant(
-            "flow_updater",
-            "operations are accepted when they begin",
-            "self.idle.eq(~self.operation.valid),",
-            "self.idle.eq(~self.operation.valid), self.key.valid.eq(self.operation.valid),",
+            "flow_director",
+            "a frame that comes while an operation asks is lost",
+            "entering.is_frame.eq(self.frame.valid),",
+            "entering.is_frame.eq(self.frame.valid & ~updater.key.valid),",
         ),
     ),
     (

@@ -61,7 +61,7 @@ def write_planner() -> Specification:
     beyond = job.address[:3] & (most - 1)[:3]
     spec.lemma(
         "of the item at hand less than all is planned",
-        ~dut.i.valid | (planned == 0) | ((item.kind == RxCommandKind.PACKET) & (planned < item.flits)),
+        (planned == 0) | (dut.i.valid & (item.kind == RxCommandKind.PACKET) & (planned < item.flits)),
     )
     spec.lemma(
         "a job that may grow ends at the next line",
