@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long prove sim verilog figures lint bench experiments experiments-full clean
+.PHONY: help run test test-long prove synth sim verilog figures lint bench experiments experiments-full clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test-long: $(READY) ## the tests that take long
 
 prove: $(READY) ## what is promised of the NIC's blocks, proven for every cycle
 	$(BIN)/python -m tests.formal.prove
+
+synth: $(READY) ## what the NIC's blocks cost in an ECP5, how deep and how fast they are
+	$(BIN)/python -m tests.synthesis.synthesise --route
 
 sim: $(READY) ## the cycle-level benches of the NIC and its blocks, its line rate, latency and coverage
 	$(BIN)/python -m tests.rtl.sim_report

@@ -39,7 +39,7 @@ _HOW = frozenset({"idle_skip", "lookahead", "polling", "waves", "trace", "reques
 """Settings that change how a run is carried out, and no result."""
 _PLAIN = (
     "applications", "arrivals", "clients", "compiled", "drain", "frame_bytes", "guaranteed", "idle_skip", "lookahead",
-    "polling", "requests_file", "series", "think",
+    "notifications", "polling", "requests_file", "series", "think",
 )  # fmt: skip
 SET: Mapping[str, tuple[str, ...]] = {
     **{name: (name,) for name in _PLAIN},
@@ -142,6 +142,9 @@ class RunConfig(Frozen):
     link: LinkParameters = Field(
         default_factory=lambda settled: LinkParameters(**_implied_link(settled)),
         description="the fields of LinkParameters",
+    )
+    notifications: Literal["reactive", "packet"] = Field(
+        "reactive", description="reactive, or packet: a notification for each"
     )
     drain_ps: Duration = Field(10**10, alias="drain", description="a time with a unit, such as 10ms")
     series_ps: Annotated[Annotated[Duration, Field(ge=1)] | None, BeforeValidator(_off)] = Field(

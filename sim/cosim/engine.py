@@ -53,7 +53,10 @@ class Engine(Clock):
         Cores set theirs.
     """
 
-    __slots__ = ("_cores", "_first", "_handlers", "_heap", "_nic", "core_events", "events", "now", "order")
+    __slots__ = (
+        *("_cores", "_first", "_handlers", "_heap", "_nic", "_try_advance"),
+        *("core_events", "events", "now", "order"),
+    )
 
     def __init__(self, nic: Nic) -> None:
         self.now: i64 = 0
@@ -62,16 +65,20 @@ class Engine(Clock):
         self.core_events = words(1, NO_EVENT)  # one more than there are cores, so that there is always a first one
         self._cores: list[Agent] = []
         self._nic = nic
+        self._try_advance = nic.try_advance
         self._heap: list[tuple[int, int, int, int]] = []
         self._first: i64 = NO_EVENT  # key of the first event in the heap
         self._handlers: list[Handler] = []
 
     def add_core(self, core: Agent) -> None:
-        """The next core; before any of them keeps ``core_events``."""
+        """The next core. ``core_events`` is another array from then on."""
         if len(self._cores) == MOST_CORES:
             raise ValueError(f"core {MOST_CORES} is one too many; accepted are {MOST_CORES}")
         self._cores.append(core)
+        before = self.core_events
         self.core_events = words(len(self._cores) + 1, NO_EVENT)
+        for index in range(len(self._cores) - 1):
+            self.core_events[index] = before[index]
 
     def kind(self, handler: Handler) -> int:
         """A new kind of events, handled by ``handler(a, b)``."""
@@ -90,6 +97,23 @@ class Engine(Clock):
         """Time of the next event; NEVER if there is none."""
         key = min(_least(self.core_events), self._first)
         return NEVER if key == NO_EVENT else key >> ORDER_BITS
+
+    def go_on(self, time: i64, end: i64, effect: int) -> i64:
+        """Let NIC and software run from ``time`` to ``end``, or as far as the NIC need not be waited for.
+
+        ``effect`` is the kind of events (source, address) that the NIC's effects are. The time up to which all ran.
+        """
+        nic = self._nic
+        try_run, take_effects = nic.try_run, nic.take_effects
+        while time < end:
+            safe: i64 = try_run(min(self.next_time, end))
+            if safe < 0:
+                break
+            for when, source, address in take_effects():
+                self.schedule(when, NIC_ORDER, effect, source, address)
+            time = min(safe, end)
+            self.run(time)
+        return time
 
     def run(self, safe: i64) -> int:
         """Handle all events with time <= ``safe``; the time of the next one after that."""
@@ -113,8 +137,9 @@ class Engine(Clock):
             self.order = order
             count += 1
             if change <= time:
-                nic.advance(time)
-                change = nic.next_change
+                change = self._try_advance(time)
+                if change < 0:
+                    nic.raise_error()
             if is_of_core:
                 core = order - FIRST_CORE_ORDER
                 keys[core] = NO_EVENT

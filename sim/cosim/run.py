@@ -206,6 +206,7 @@ def options(config: RunConfig, requests: Load) -> Options:
         applications=config.applications,
         guaranteed=config.guaranteed,
         batch=config.batch,
+        notifications=config.notifications,
         switches=config.switches,
         costs=config.costs.profile(),
         polling=config.polling,

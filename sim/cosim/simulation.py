@@ -40,6 +40,7 @@ from cosim.machine.machine import Machine
 from cosim.measure.errors import ConservationError
 from cosim.measure.recorded import Recorded
 from cosim.nic.base import NEVER, Nic
+from enso_nic.registers import Mode, extension_register
 from hermes import costs as cost_profiles
 from hermes import stamps
 from hermes.apps.application import Application
@@ -107,6 +108,8 @@ class Options:
         What the application computes per packet, besides what its own code takes.
     applications, guaranteed, batch, exits
         See hermes.systems.Workload.
+    notifications
+        When the NIC tells of packets: by its reactive rule, or of each ``packet``.
     switches
         What the design leaves open.
     polling
@@ -130,6 +133,7 @@ class Options:
     guaranteed: int | None = None
     batch: bool = False
     exits: Mapping[int, int] = field(default_factory=dict)
+    notifications: Literal["reactive", "packet"] = "reactive"
     switches: Switches = DEFAULT_SWITCHES
     polling: Literal["arithmetic", "naive"] = "arithmetic"
     trace: bool = False
@@ -230,6 +234,7 @@ class Simulation:
         )
         self._is_traced = options.trace
         self._has_batch = options.batch
+        self._notifications = options.notifications
         make_application = APPLICATIONS[options.application]
         flows = [(FlowKey(*key), uthread) for key, uthread in options.flows]
         workload = Workload(
@@ -260,6 +265,8 @@ class Simulation:
 
     async def prepare(self) -> int:
         """Open devices, bind flows, start the software; the host time from which on frames may reach the NIC."""
+        if self._notifications == "packet":
+            self._nic.mmio_write(self._time, extension_register("modes"), int(Mode.NOTIFICATION_PER_PACKET), 8)
         await self._execute(self._system.set_up())
         # the NIC has run ahead by up to the way down, of which a register read's round trip is a part
         began = self._time + 2 * self._round_trip
@@ -383,7 +390,10 @@ class Simulation:
 
     async def _run_to(self, end: int) -> None:
         while self._time < end:
-            await self._advance(end)
+            if not self._awaited:
+                self._time = self.engine.go_on(self._time, end, self._machine.nic_effect)
+            if self._time < end:
+                await self._advance(end)
 
     async def _advance(self, end: int) -> None:
         """Let the NIC run as far as it can, and software after it, but not beyond ``end`` or the answers to reads."""

@@ -58,6 +58,16 @@ def assert_refused(folder: Path, *arguments: str | Path, message: str) -> None:
         (["run", "--out", "/dev/null/x"], "out is '/dev/null/x' (Not a directory); accepted is a folder"),
         (["run", "--colour"], "No such option: --colour"),
         (["walk"], "No such command 'walk'"),
+        (["experiment", "E99"], "experiment is 'E99' (No such file or directory); accepted is one of E1, E2"),
+        (["experiment", "E1", "--system", "linux"], "system is 'linux'; accepted is indirect"),
+        (["experiment", "E1", "--quick", "--full"], "scale is --quick and --full; accepted is one of them"),
+        (["experiment", "E1", "--seeds", "0"], "seeds is 0; accepted is 1 or more"),
+        (["experiment", "E1", "--set", "cores=99"], "E1: sweep load: cores is '99'; accepted is 1 to 64"),
+        (
+            ["compare", "system=indirect", "colour"],
+            "'colour' is no setting; accepted is 'KEY=VALUE KEY=VALUE', or a run",
+        ),
+        (["explain", "nothing"], "result is 'nothing'"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:

@@ -11,6 +11,7 @@ from tests.formal.spec_notifier import notifier
 from tests.formal.spec_operation_queue import operation_queue
 from tests.formal.spec_ordered_reader import ordered_reader
 from tests.formal.spec_output_gate import output_gate
+from tests.formal.spec_owed_notifications import owed_notifications
 from tests.formal.spec_packet_buffer import packet_buffer
 from tests.formal.spec_pipe_manager import pipe_manager, wake_up
 from tests.formal.spec_rx_parser import rx_parser
@@ -29,6 +30,7 @@ SPECIFICATIONS: dict[str, Callable[[], Specification]] = {
     "operation_queue": operation_queue,
     "index_set": index_set,
     "notifier": notifier,
+    "owed_notifications": owed_notifications,
     "write_planner": write_planner,
     "dma_writer": dma_writer,
     "host_write_arbiter": host_write_arbiter,

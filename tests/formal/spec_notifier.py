@@ -1,5 +1,7 @@
 """The notifier, seen from one notification buffer, whichever: each notification has one fate, and one slot."""
 
+from dataclasses import replace
+
 from amaranth.hdl import Cat, Mux, Signal, Value
 
 from enso_nic.config import TINY
@@ -11,10 +13,12 @@ from tests.formal.stream_rules import obey, promise_rest, promise_rules
 
 SMALLEST, LARGEST = SMALLEST_RING.bit_length() - 1, LARGEST_NOTIFICATION_RING.bit_length() - 1
 
+CONFIG = replace(TINY, notification_buffers=2)
+
 
 def notifier() -> Specification:
-    dut = Notifier(TINY)
-    spec = Specification("notifier", dut)
+    dut = Notifier(CONFIG)
+    spec = Specification("notifier", dut, "2 buffers")
     m = spec.m
     obey(spec)
     size_set = dut.settings.notification_ring
@@ -23,7 +27,7 @@ def notifier() -> Specification:
     promise_rules(spec)
 
     # the marked buffer: its registers as software wrote them, its tail by the decisions, one after the other
-    marked = spec.constant(range(TINY.notification_buffers), "marked")
+    marked = spec.constant(range(CONFIG.notification_buffers), "marked")
     address, ring, head, tail = Signal(RingAddress), Signal(RingSetting), Signal(32), Signal(32)
     written = dut.write.payload
     with m.If(dut.write.valid & dut.ready & (written.index == FIRST_NOTIFICATION_BUFFER_PAGE + marked)):
@@ -40,7 +44,7 @@ def notifier() -> Specification:
         m.d.sync += tail.eq(results[0])
 
     stages = [spec.inner("read_valid"), spec.inner("decide_valid")]
-    spec.lemma("the sweep ends behind the last buffer", spec.inner("sweep") <= TINY.notification_buffers)
+    spec.lemma("the sweep ends behind the last buffer", spec.inner("sweep") <= CONFIG.notification_buffers)
     swept = dut.ready | (spec.inner("sweep") > marked)
     spec.lemma("nothing is decided before the tables are clear", dut.ready | ~Cat(valid[:2], stages).any())
     spec.lemma("before that nobody has written registers", dut.ready | ~Cat(address, ring, head, tail).any())

@@ -1,6 +1,6 @@
 """The pipe manager, seen from one pipe, whichever: what it decides, however close, and where data goes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 from amaranth.lib import data
@@ -21,6 +21,8 @@ from tests.formal.stream_rules import obey, promise_rest, promise_rules
 
 SMALLEST, LARGEST = SMALLEST_RING.bit_length() - 1, LARGEST_PIPE_RING.bit_length() - 1
 
+CONFIG = replace(TINY, pipes=4)
+
 
 @dataclass(frozen=True)
 class OnePipe:
@@ -36,7 +38,7 @@ class OnePipe:
 
 def _one_pipe(spec: Specification, dut: PipeManager) -> OnePipe:
     m = spec.m
-    index = spec.constant(range(TINY.pipes), "marked")
+    index = spec.constant(range(CONFIG.pipes), "marked")
     address, ring, head = Signal(RingAddress), Signal(RingSetting), Signal(32)
     written = dut.write.payload
     with m.If(dut.write.valid & (written.index == index) & dut.ready):
@@ -57,7 +59,7 @@ def _one_pipe(spec: Specification, dut: PipeManager) -> OnePipe:
         m.d.sync += state.eq(results[0])
 
     # what links it to the memories
-    spec.lemma("the sweep ends behind the last pipe", spec.inner("sweep") <= TINY.pipes)
+    spec.lemma("the sweep ends behind the last pipe", spec.inner("sweep") <= CONFIG.pipes)
     swept = dut.ready | (spec.inner("sweep") > index)
     spec.lemma(
         "before the tables are clear nobody has written registers", dut.ready | ~Cat(address, ring, head, state).any()
@@ -83,8 +85,8 @@ def _one_pipe(spec: Specification, dut: PipeManager) -> OnePipe:
 
 
 def pipe_manager() -> Specification:
-    dut = PipeManager(TINY)
-    spec = Specification("pipe_manager", dut)
+    dut = PipeManager(CONFIG)
+    spec = Specification("pipe_manager", dut, "4 pipes")
     m = spec.m
     obey(spec)
     spec.assume("the ring size that is set is legal (extension_page)", _legal(dut))
@@ -176,8 +178,8 @@ def pipe_manager() -> Specification:
 
 
 def wake_up() -> Specification:
-    dut = PipeManager(TINY)
-    spec = Specification("pipe_manager", dut)
+    dut = PipeManager(CONFIG)
+    spec = Specification("pipe_manager", dut, "4 pipes")
     spec.assume("the ring size that is set is legal (extension_page)", _legal(dut))
     _no_lost_wake_up(spec, dut, _one_pipe(spec, dut))
     return spec

@@ -8,7 +8,6 @@ from enso_nic.config import TINY
 from enso_nic.configurator import Configurator
 from enso_nic.flow_director import FlowDirector
 from enso_nic.flow_updater import FlowUpdater
-from enso_nic.owed_notifications import OwedNotifications
 from enso_nic.packetiser import Packetiser
 from tests.formal.specification import Specification
 from tests.formal.stream_rules import obey, promise_rules
@@ -26,6 +25,5 @@ OTHERS: dict[str, Callable[[], Specification]] = {
     "configurator": lambda: _rules("configurator", Configurator()),
     "flow_director": lambda: _rules("flow_director", FlowDirector(TINY)),
     "flow_updater": lambda: _rules("flow_updater", FlowUpdater()),
-    "owed_notifications": lambda: _rules("owed_notifications", OwedNotifications(TINY)),
     "packetiser": lambda: _rules("packetiser", Packetiser(TINY)),
 }

@@ -18,7 +18,7 @@ EXPERIMENT = Experiment(
     id="X",
     title="X",
     question="?",
-    hold={"workload": "spin", "cores": 5, "batch": True, "affinity": "round_robin"},
+    hold={"workload": "spin", "cores": 5, "batch": True, "rate": "900k", "affinity": "round_robin"},
     quick=Scale(seeds=2, hold={"requests": 100}),
     full=Scale(seeds=3, hold={"requests": 1000}),
     sweep=[SWEEP],

@@ -7,6 +7,7 @@ requests, same rules of time (cosim.nic.base). Nothing is ever full but a ring, 
 from collections.abc import Callable
 from functools import partial
 from heapq import heappop, heappush
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +112,20 @@ class ReferenceNic:
             self._effect(self._up(8), source, self.word(address))
 
         self._at(now + PROPAGATION_PS, 1, answer)
+
+    def try_write(self, now: int, address: int, value: int, size: int) -> bool:
+        self.mmio_write(now, address, value, size)
+        return True
+
+    def try_advance(self, now: int) -> int:
+        self.advance(now)
+        return self.next_change
+
+    def try_run(self, bound: int) -> int:
+        return -1
+
+    def raise_error(self) -> NoReturn:
+        raise AssertionError("nothing failed")
 
     def watch(self, address: int, length: int, source: int) -> None:
         for page in range(address // PAGE_BYTES, (address + length - 1) // PAGE_BYTES + 1):

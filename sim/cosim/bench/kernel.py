@@ -53,6 +53,7 @@ class _NoNic:
     """Nothing ever comes from it."""
 
     next_change = NEVER
+    try_write = try_advance = None
 
 
 class _Counting(simpy.Environment):

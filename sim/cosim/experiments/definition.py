@@ -78,7 +78,7 @@ class Sweep(Frozen):
         Besides the cases: the default costs, and each of so many constants with the widest ranges at both its ends.
     measure
         How a point is measured: by one ``run``; by a search for the highest rate without loss, in steps of
-        ``step_gbit`` of the wire (``zero_loss``).
+        ``step_gbit`` of the wire (``zero_loss``); or by counting what a packetised interface moves (``packetised``).
     use
         The name of a list of cases that the experiment has.
     quick, full
@@ -93,7 +93,9 @@ class Sweep(Frozen):
     systems: list[str] | None = Field(default=None, description=f"a list of {', '.join(SYSTEMS)}")
     nics: list[str] | None = Field(default=None, description="a list of rtl and model")
     constants: int = Field(default=0, ge=0, description="a number of constants of the cost profile")
-    measure: Literal["run", "zero_loss"] = Field(default="run", description="run or zero_loss")
+    measure: Literal["run", "zero_loss", "packetised"] = Field(
+        default="run", description="run, zero_loss or packetised"
+    )
     step_gbit: float = Field(default=0.1, gt=0, le=50, description="Gb/s, up to 50")
     quick: ScaleOfSweep = Field(
         default=ScaleOfSweep(),
@@ -120,7 +122,7 @@ class Figure(Frozen):
     id, title
         Its name, and what it is called.
     sweep
-        The sweep that it shows.
+        The sweep that it shows, or a list of sweeps.
     kind
         ``lines`` over a numeric x; ``bars`` over cases; ``stack``: ``y`` on top of each other over cases, a panel for
         each system; ``series``: columns that hold lists, over time; ``tornado``: how
@@ -144,7 +146,7 @@ class Figure(Frozen):
 
     id: str = Field(pattern=NAME, description=_NAME)
     title: str = Field(min_length=1, description="text")
-    sweep: str = Field(description="the name of a sweep")
+    sweep: str | list[str] = Field(description="the name of a sweep, or a list of names")
     kind: Literal["lines", "bars", "stack", "series", "tornado", "changes"] = Field(
         default="lines", description="lines, bars, stack, series, tornado or changes"
     )
@@ -158,6 +160,11 @@ class Figure(Frozen):
     says: list[Literal["ends", "compare", "knee", "largest", "peak", "ranking", "change"]] = Field(
         default=["ends", "compare"], description="a list of ends, compare, knee, largest, peak, ranking and change"
     )
+
+    @property
+    def sweeps(self) -> list[str]:
+        """The names of its sweeps."""
+        return [self.sweep] if isinstance(self.sweep, str) else self.sweep
 
 
 class Scale(Frozen):
@@ -207,8 +214,9 @@ class Experiment(Frozen):
                 if all_names.count(name) > 1:
                     raise ConfigError(f"{what} is {name!r} more than once; accepted is a name of its own for each")
         for figure in self.figure:
-            if figure.sweep not in names:
-                raise ConfigError(f"figure.sweep is {figure.sweep!r}; accepted is a sweep: {', '.join(names)}")
+            for name in figure.sweeps:
+                if name not in names:
+                    raise ConfigError(f"figure.sweep is {name!r}; accepted is a sweep: {', '.join(names)}")
         for sweep in self.sweep:
             if sweep.use is not None and sweep.use not in self.cases:
                 raise ConfigError(f"sweep.use is {sweep.use!r}; accepted is a list in [cases]: {', '.join(self.cases)}")

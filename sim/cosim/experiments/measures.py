@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cosim.config import RunConfig
 from cosim.measure.latency import behind_warm_up, percentiles_ns
 from cosim.measure.queueing import waiting_ps
+from cosim.nic.packetised import echoed
 from cosim.run import run
 from cosim.traffic.load import load
 
@@ -20,6 +21,8 @@ Tell = Callable[[str, int, int], None]
 """As cosim.run.Tell."""
 
 LINE_GBIT = 100
+SEARCH_S = 1e-3
+"""A search's runs have requests for so long at least: in a shorter one queues are still filling at any rate."""
 _RISE, _SLACK = 1.1, 32
 """Requests inside may grow by this factor and number from the third to the last quarter of a run without a trend."""
 
@@ -33,10 +36,13 @@ def measure(config: RunConfig, how: str, tell: Tell) -> dict[str, Any]:
         The run.
     how
         ``run``, or ``zero_loss:STEP``: the highest rate, to STEP Gb/s of the wire, without a drop or a rising number of
-        requests inside; the result is that of the highest such rate.
+        requests inside; the result is that of the highest such rate. Or ``packetised``: nothing runs, there is no
+        result, and what a packetised interface would move for the same frames is counted.
     tell
         Told of progress.
     """
+    if how == "packetised":
+        return {"run": {"wall_s": 0.0}, "result": None, "extra": _packetised(config)}
     with tempfile.TemporaryDirectory(prefix="hermes-point-") as folder:
         kind, _, step = how.partition(":")
         if kind == "zero_loss":
@@ -44,6 +50,14 @@ def measure(config: RunConfig, how: str, tell: Tell) -> dict[str, Any]:
         result = run(config, Path(folder), tell)
         extra = {**_ideal(config), **_series(Path(folder))}
     return {"run": result.pop("run"), "result": result, "extra": extra}
+
+
+def _packetised(config: RunConfig) -> dict[str, Any]:
+    """What a packetised interface moves for an echo of the same frames."""
+    count, length = int(config.requests or 0), int(config.frame_bytes or 0)
+    nic = echoed(config.link, length, count)
+    up, down = nic.up.total / count, nic.down.total / count
+    return {"pcie_up_per_request_bytes": up, "pcie_down_per_request_bytes": down}
 
 
 def _ideal(config: RunConfig) -> dict[str, Any]:
@@ -78,8 +92,9 @@ def _zero_loss(config: RunConfig, step: float, folder: Path, tell: Tell) -> dict
     runs = 0
     while bad - good > 1:
         middle = (good + bad) // 2
-        rate: int | str = int(middle * step * 1e9 / frame_bits)
-        settings = config.model_dump(mode="python") | {"rate": rate, "requests_file": True}
+        rate = int(middle * step * 1e9 / frame_bits)
+        count = max(int(config.requests or 0), int(rate * SEARCH_S))
+        settings = config.model_dump(mode="python") | {"rate": rate, "requests": count, "requests_file": True}
         runs += 1
 
         def told(what: str, done: int, total: int, at: float = middle * step) -> None:

@@ -43,7 +43,7 @@ class SweepProgress:
         if key not in self._labels or self._shares.get(key) == 1:
             return
         if key not in self._lines:
-            self._lines[key] = self._progress.add_task("")
+            self._lines[key] = self._progress.add_task("", total=None)
         self._progress.update(
             self._lines[key], description=f"  {self._labels[key]}: {what}", completed=done, total=total or None
         )

@@ -51,11 +51,17 @@ def row(point: Point, outcome: Mapping[str, Any], scale: str) -> Row:
         "batch": config.batch,
         "requests": config.requests,
         "rate_per_s": _rate(config),
+        "frame_bytes": config.frame_bytes if isinstance(config.frame_bytes, int) else None,
         "rtt_ns": config.rtt_ps / _PS_PER_NS,
     }
     extra = outcome["extra"]
-    columns |= flat(result) | _derived(config, result) | flat(extra) | _link(outcome["run"], result["completed"])
-    columns |= _against_ideal(result, extra) | _steps(config, extra)
+    columns |= flat(extra)
+    if result is None:
+        columns["costs_sha256"] = config.costs.profile().sha256
+    else:
+        columns |= flat(result) | _derived(config, result) | _bytes(outcome["run"], result["completed"])
+        columns |= _against_ideal(result, extra) | _steps(config, extra)
+    columns |= _link(config, columns)
     columns |= {
         "wall_s": outcome["run"]["wall_s"],
         "key": point.key,
@@ -141,7 +147,18 @@ def _derived(config: RunConfig, result: Mapping[str, Any]) -> Row:
     }
 
 
-def _link(how_it_went: Mapping[str, Any], completed: int) -> Row:
+def _link(config: RunConfig, columns: Mapping[str, Any]) -> Row:
+    """What of the link is metadata, and how many requests per second it could carry, its busier direction alone."""
+    up, down = columns.get("pcie_up_per_request_bytes"), columns.get("pcie_down_per_request_bytes")
+    if not up or not down or not isinstance(config.frame_bytes, int):
+        return {}
+    return {
+        "pcie_metadata_share": 1 - 2 * config.frame_bytes / (up + down),
+        "pcie_limit_per_s": config.link.bytes_per_second / max(up, down),
+    }
+
+
+def _bytes(how_it_went: Mapping[str, Any], completed: int) -> Row:
     """Bytes on the link, overhead included, of the whole run."""
     counted = how_it_went.get("bridge", {})
     return {f"pcie_{way}_per_request_bytes": _ratio(counted.get(f"bytes_{way}"), completed) for way in ("up", "down")}

@@ -60,6 +60,7 @@ class Core(world.Core, Agent):
         "_spinning",
         "_timeline",
         "_times",
+        "_try_write",
         "busy_until",
         "index",
         "laps",
@@ -85,6 +86,7 @@ class Core(world.Core, Agent):
         self.woken = -1
         self._engine = engine
         self._nic = nic
+        self._try_write = nic.try_write
         self._effects = effects
         self._lines = lines
         self._copies = lines.copies[index]
@@ -126,7 +128,10 @@ class Core(world.Core, Agent):
         """See hermes.world.Core."""
         self.woken |= 1 << source
         if self._spinning and not self._is_naive:
-            earliest = self._earliest()
+            engine, earliest = self._engine, self.busy_until
+            if earliest <= engine.now:
+                # at equal time a look comes after those effects only whose order is lower
+                earliest = engine.now if engine.order < self._order else engine.now + 1
             if earliest < self._poll_time:
                 self._look_at(source, earliest, 0)
 
@@ -134,7 +139,8 @@ class Core(world.Core, Agent):
         """See hermes.world.Core."""
         self._alarm_source, self._alarm_time, self._alarm_laps = source, time, laps
         if self._spinning and not self._is_naive:
-            self._look_at(source, max(time, self._earliest()), laps)
+            now = self._engine.now if self._engine.order < self._order else self._engine.now + 1  # as in ``wake``
+            self._look_at(source, max(time, now, self.busy_until), laps)
 
     def cut(self) -> i64:
         """See hermes.world.Core."""
@@ -156,7 +162,8 @@ class Core(world.Core, Agent):
         """See hermes.world.Core."""
         self.mmio_writes += 1
         self._effects.record(MMIO_WRITE, address, value)
-        self._nic.mmio_write(self._engine.now, address, value, 4)
+        if not self._try_write(self._engine.now, address, value, 4):
+            self._nic.raise_error()
 
     # --- what the machine calls ---------------------------------------------------------------------------------------
 
@@ -266,19 +273,24 @@ class Core(world.Core, Agent):
         """A look begins, or an action ended."""
         if self._spinning:
             self._poll()
-            return
-        software = self._software
-        assert software is not None
-        if self._logged >= _FEW:
-            self._settle()
-        self._has_left = False
-        goes_on = software.step()
-        if self._has_left:
-            return
-        if goes_on:
-            self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
         else:
+            software = self._software
+            assert software is not None
+            if self._logged >= _FEW:
+                self._settle()
+            self._has_left = False
+            goes_on = software.step()
+            if self._has_left:
+                return
+            if goes_on:
+                self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
+                return
             self._spin(software.ready())
+        engine = self._engine
+        while self._poll_time == engine.now and self._spinning:  # nobody else comes before that look
+            engine.core_events[self.index] = NO_EVENT
+            engine.events += 1
+            self._poll()
 
     def _poll(self) -> None:
         """A look begins."""
@@ -292,26 +304,19 @@ class Core(world.Core, Agent):
         self._spinning = False
         if self._logged >= _FEW:
             self._settle()
-        ready = software.ready()
-        if ready >> source & 1 or self._is_due(source):
-            if software.poll(source):
-                self._act()
-            else:
-                self._spin(software.ready())
-            return
-        cost = table.costs[source]
-        if self._is_naive:
+        if self._is_naive and not (software.ready() >> source & 1 or self._is_due(source)):
+            cost = table.costs[source]
             for first in table.lines:
                 cost += self._lines.read_cost(self.index, first + source)
             if software.poll(source) or self.busy_until - now != cost:
                 raise AccountingError(
                     f"core {self.index}: source {source} is not ready, but a look did not cost {cost}"
                 )
+            self._spin(software.ready())
+        elif software.poll(source):
+            self._engine.core_events[self.index] = self.busy_until << ORDER_BITS | self._order
         else:
-            for first in table.lines:
-                cost += self._lines.read(self.index, first + source)
-            self.spend(table.activity, cost)
-        self._spin(ready)
+            self._spin(software.ready())
 
     def _is_due(self, source: int) -> bool:
         if source != self._alarm_source:
@@ -340,17 +345,6 @@ class Core(world.Core, Agent):
         alarm = self._alarm_time
         if alarm < self._poll_time and self._spinning and not self._is_naive:
             self._look_at(self._alarm_source, max(alarm, start), self._alarm_laps)
-
-    def _earliest(self) -> i64:
-        """When a look begins, at the earliest, that sees what is done now.
-
-        At equal time a look comes after those effects only whose order is lower.
-        """
-        engine = self._engine
-        earliest = engine.now
-        if engine.order >= self._order:
-            earliest += 1
-        return earliest if earliest > self.busy_until else self.busy_until
 
     def _look_at(self, source: int, earliest: i64, laps: i64) -> None:
         """Make the next look the first one at ``source`` from ``earliest`` on, unless that at another comes before."""

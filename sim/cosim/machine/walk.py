@@ -1,9 +1,13 @@
 """Where a polling core is in its walk, and when it will look at what."""
 
+from typing import Final
+
 from mypy_extensions import i64
 
 from hermes.words import words
 from hermes.world import Table, Walk
+
+_WORD_BITS: Final = 63
 
 
 class WalkTable(Table):
@@ -13,9 +17,9 @@ class WalkTable(Table):
     ----------
     count
         Of sources.
-    orders, offsets
-        From ``count * (lap % laps)`` on: the sources in order, and by source the picoseconds from the start of the lap
-        to the look.
+    orders, offsets, places
+        From ``count * (lap % laps)`` on: the sources in order; by source the picoseconds from the start of the lap to
+        the look; and by source where it stands in the order.
     costs, activity, lines, is_certain
         As the walk has them.
     all
@@ -26,7 +30,10 @@ class WalkTable(Table):
         After so many the orders repeat.
     """
 
-    __slots__ = ("activity", "all", "costs", "count", "is_certain", "laps", "length", "lines", "offsets", "orders")
+    __slots__ = (
+        *("activity", "all", "costs", "count", "is_certain", "laps"),
+        *("length", "lines", "offsets", "orders", "places"),
+    )
 
     def __init__(self, walk: Walk) -> None:
         count = len(walk.costs)
@@ -34,6 +41,7 @@ class WalkTable(Table):
         self.laps: i64 = len(walk.orders)
         self.orders = words(count * len(walk.orders))
         self.offsets = words(count * len(walk.orders))
+        self.places = words(count * len(walk.orders))
         self.costs = words(count)
         self.activity: i64 = walk.activity
         self.lines = walk.lines
@@ -49,6 +57,7 @@ class WalkTable(Table):
             for place, source in enumerate(order):
                 self.orders[lap * count + place] = source
                 self.offsets[lap * count + source] = offset
+                self.places[lap * count + source] = place
                 offset += walk.costs[source]
 
 
@@ -64,18 +73,19 @@ class Position:
         That of the last answer of ``visit``.
     """
 
-    __slots__ = ("lap", "offset", "start", "table", "visited_lap")
+    __slots__ = ("_place", "lap", "offset", "start", "table", "visited_lap")
 
     def __init__(self) -> None:
         self.lap: i64 = 0
         self.start: i64 = 0
         self.offset: i64 = 0
+        self._place: i64 = 0  # in the order of the lap, of the next look
         self.visited_lap: i64 = 0
 
     def begin(self, table: WalkTable) -> None:
         """At the first look of the first lap of a walk."""
         self.table = table
-        self.lap = self.start = self.offset = 0
+        self.lap = self.start = self.offset = self._place = 0
 
     def visit(self, source: i64, earliest: i64, laps: i64 = 0) -> i64:
         """Time of the first look at a source that begins at ``earliest`` or later, if all before are clean.
@@ -104,26 +114,33 @@ class Position:
         if not sources & sources - 1:
             return sources.bit_length() - 1
         table = self.table
-        orders, offsets, row = table.orders, table.offsets, self.lap % table.laps * table.count
-        for place in range(row, row + table.count):
-            source = int(orders[place])
-            if sources >> source & 1 and offsets[row + source] >= self.offset:
-                return source
+        orders, row = table.orders, self.lap % table.laps * table.count
+        if table.count < _WORD_BITS:
+            word: i64 = sources  # machine code is faster with that
+            for place in range(row + self._place, row + table.count):
+                if word >> orders[place] & 1:
+                    return orders[place]
+        else:
+            for place in range(row + self._place, row + table.count):
+                if sources >> int(orders[place]) & 1:
+                    return orders[place]
         row = (self.lap + 1) % table.laps * table.count
         for place in range(row, row + table.count):
-            source = int(orders[place])
-            if sources >> source & 1:
-                return source
+            if sources >> int(orders[place]) & 1:
+                return orders[place]
         raise ValueError("no source")
 
     def polled(self, source: i64, lap: i64) -> i64:
         """Go on to behind the look at ``source`` in ``lap``; picoseconds of the clean looks before that one."""
         table = self.table
-        place = table.offsets[lap % table.laps * table.count + source]
-        skipped = (lap - self.lap) * table.length + place - self.offset
-        self.lap = lap
-        self.offset = place + table.costs[source]
-        if self.offset == table.length:
-            self.lap += 1
-            self.offset = 0
+        at = lap % table.laps * table.count + source
+        offset, place = table.offsets[at], table.places[at] + 1
+        skipped = (lap - self.lap) * table.length + offset - self.offset
+        if place == table.count:
+            self.lap = lap + 1
+            self.offset = self._place = 0
+        else:
+            self.lap = lap
+            self.offset = offset + table.costs[source]
+            self._place = place
         return skipped

@@ -8,7 +8,8 @@ import ctypes
 import mmap
 import os
 import weakref
-from typing import Protocol, Self
+from collections.abc import Callable
+from typing import NoReturn, Protocol, Self
 
 HOST_MEMORY_BASE = 0x1_0000_0000
 """Bus address of the first byte of host memory."""
@@ -137,11 +138,29 @@ class Nic(Protocol):
     def advance(self, now: int) -> None:
         """Make host memory what it is at ``now``, the NIC's accesses at ``now`` itself included."""
 
+    # for who does it often, and then asks for the error:
+
+    @property
+    def try_write(self) -> Callable[[int, int, int, int], bool]:
+        """As ``mmio_write``, but gives False where that would raise."""
+
+    @property
+    def try_advance(self) -> Callable[[int], int]:
+        """As ``advance``, but gives ``next_change`` then, or -1 where that would raise."""
+
+    @property
+    def try_run(self) -> Callable[[int], int]:
+        """As ``run``, but gives -1 where that would wait, or raise."""
+
+    def raise_error(self) -> NoReturn:
+        """Raise what made the last ``try_write`` or ``try_advance`` fail."""
+
     async def run(self, bound: int) -> int:
         """Let the NIC run; gives the host time up to which software may now run.
 
         Less than ``bound`` if an effect comes earlier, or if the NIC stopped to let others look: then run again.
         """
 
-    def take_effects(self) -> list[Effect]:
+    @property
+    def take_effects(self) -> Callable[[], list[Effect]]:
         """Effects that ``run`` found, in the order of time; each once. Some may lie beyond what ``run`` returned."""

@@ -6,10 +6,12 @@ It shares the bridge's C++ with the RTL: link, host memory, wire, and when Pytho
 import ctypes
 import os
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from cosim.cache import cached, digest, run_step
 from cosim.nic.child import run_child
@@ -37,6 +39,9 @@ class FastNic:
     def __init__(self, library: Path, parameters: tuple[int, ...]) -> None:
         self.native = ctypes.CDLL(str(library))
         self.native.model_run.restype = None
+        calls = ctypes.PyDLL(str(library)).model_calls
+        calls.restype = ctypes.py_object
+        self.calls: Any = calls()  # model/calls.hpp
         self._parameters = parameters
 
     def open(self) -> bool:
@@ -56,13 +61,14 @@ def fast_library() -> Path:
     """
     require("g++")
     sources = sorted([*_MODEL.glob("*.?pp"), *_BRIDGE.glob("*.?pp")])
-    flags = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-fPIC", "-shared"]
+    folders = ["-I", str(_BRIDGE), "-I", sysconfig.get_path("include")]
+    flags = ["-std=c++20", "-O3", "-Wall", "-Wextra", "-fPIC", "-shared", *folders]
 
     def make(folder: Path) -> None:
-        command = ["g++", *flags, "-I", str(_BRIDGE), str(_MODEL / "model.cpp"), "-o", str(folder / "model.so")]
+        command = ["g++", *flags, str(_MODEL / "model.cpp"), "-o", str(folder / "model.so")]
         run_step(command, folder, os.environ)
 
-    return cached("fast", digest(*sources, *flags, compiler_version()), make) / "model.so"
+    return cached("fast", digest(*sources, *flags, sys.version, compiler_version()), make) / "model.so"
 
 
 def parameters_of(config: NicConfig = FULL, latencies: Latencies | None = None) -> tuple[int, ...]:

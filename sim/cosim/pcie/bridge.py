@@ -6,6 +6,7 @@ what software can see, and never per cycle.
 
 import ctypes
 import mmap
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -134,7 +135,7 @@ class Bridge:
             function = getattr(native, f"bridge_{name}")
             function.restype, function.argtypes = result, arguments
         self._native = native
-        self._write, self._advance = native.bridge_mmio_write, native.bridge_advance
+        self._advance = native.bridge_advance
         words = link.words()
         cycles = 0 if lookahead == "max" else lookahead
         link_words = (ctypes.c_int64 * len(words))(*words)
@@ -145,9 +146,16 @@ class Bridge:
         self._status = _shared(native.bridge_status(), ctypes.c_int64, _STATUS_WORDS).cast("q")
         self._effect_words = _shared(native.bridge_effects(), ctypes.c_uint64, 3 * _EFFECT_CAPACITY).cast("Q")
         self._blocks: list[Block] = []
+        self.try_write: Callable[[int, int, int, int], bool] = native.bridge_mmio_write
+        self.try_advance: Callable[[int], int] = self._try_advance
+        self.try_run: Callable[[int], int] = self._try_run
+        self.take_effects: Callable[[], list[Effect]] = self._take_effects
         if isinstance(top, FastNic):
             self._check(top.open())
             self._go_on, self._woken = native.model_run, None
+            calls = top.calls
+            self.try_write, self.try_advance = calls.write, calls.advance
+            self.try_run, self.take_effects = calls.run, calls.take_effects
         else:
             from cocotb.triggers import ValueChange
 
@@ -171,8 +179,7 @@ class Bridge:
 
     def mmio_write(self, now: int, address: int, value: int, size: int) -> None:
         """Posted write of 4 or 8 bytes, aligned to its size; ``address`` is a byte offset within BAR2."""
-        if not self._write(now, address, value, size):
-            self._check(False)
+        self._check(self.try_write(now, address, value, size))
 
     def mmio_read(self, now: int, address: int, source: int) -> None:
         """Read an aligned 8-byte word; its value arrives as an effect of ``source``. At most 256 at a time."""
@@ -184,8 +191,7 @@ class Bridge:
 
     def advance(self, now: int) -> None:
         """Make host memory what it is at ``now``, the NIC's accesses at ``now`` itself included."""
-        if not self._advance(now):
-            self._check(False)
+        self._check(self._advance(now))
 
     async def run(self, bound: int) -> int:
         """Let the RTL run while it is certain that software, silent before host time ``bound``, cannot reach it.
@@ -214,8 +220,14 @@ class Bridge:
                 self._check(False)
         return status[_SAFE]
 
-    def take_effects(self) -> list[Effect]:
-        """Effects that ``run`` found, in the order of time; each once. Some may lie beyond what ``run`` returned."""
+    def _try_advance(self, now: int) -> int:
+        return self._status[_NEXT_CHANGE] if self._advance(now) else -1
+
+    def _try_run(self, bound: int) -> int:
+        status = self._status
+        return status[_SAFE] if status[_SAFE] >= bound and not status[_EFFECTS] else -1
+
+    def _take_effects(self) -> list[Effect]:
         count = self._status[_EFFECTS]
         if not count:
             return []

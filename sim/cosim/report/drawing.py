@@ -53,6 +53,8 @@ WORDS = {
     "stage_softirq_wait_mean_ns": "softIRQ waits, mean",
     "stage_runqueue_wait_mean_ns": "waits in runqueue, mean",
     "cores_held": "cores held",
+    "pcie_metadata_share": "metadata",
+    "pcie_limit_per_s": "limit of the link",
     "requests_per_s": "requests done",
     "scan_interval_mean_ns": "time between scans, mean",
     "scan_interval_max_ns": "time between scans, longest",
@@ -138,7 +140,7 @@ def shown(column: str, value: float) -> float:
 
 def selected(rows: Iterable[Row], figure: Figure) -> list[Row]:
     """The rows that a figure shows."""
-    return [row for row in rows if row["sweep"] == figure.sweep and _matches(row, figure.where)]
+    return [row for row in rows if row["sweep"] in figure.sweeps and _matches(row, figure.where)]
 
 
 def _matches(row: Row, where: Mapping[str, Any]) -> bool:
@@ -285,7 +287,7 @@ def _tornados(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
                 lines.append(
                     Line(
                         end,
-                        [name.replace("_", " ") for name in kept],
+                        list(kept),
                         [change[f"{name} {end}"] for name in kept],
                         nothing,
                         nothing,

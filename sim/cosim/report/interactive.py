@@ -42,7 +42,7 @@ def _div(panel: Panel, name: str) -> str:
     figure.update_layout(
         template="simple_white",
         title={"text": panel.title, "font": {"size": 13}},
-        barmode="relative" if panel.kind in ("stack", "tornado") else "group",
+        barmode="stack" if panel.kind == "stack" else "group",
         height=max(_HEIGHT_PX, 110 + _PER_BAR_PX * bars),
         margin={"l": 10, "r": 10, "t": 46 if panel.title else 24, "b": 10},
         legend={"orientation": "h", "yanchor": "top", "y": -0.26, "x": 0},

@@ -24,6 +24,8 @@ _LABEL_PX, _WRAP = 12, 30
 _TITLE_INCH = 0.085
 _TICKS = 9
 _DECADES = 100
+_UPRIGHT = 5
+_LETTERS_PER_INCH = 19
 _STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.spines.top": False,
@@ -70,7 +72,7 @@ def _figure(drawing: Drawing) -> Canvas:
     has_legend = _legend(figure, drawing)
     figure.suptitle(drawing.title, fontsize=10.5, fontweight="bold", x=0.01, ha="left")
     if drawing.note and not has_legend:
-        figure.supxlabel(drawing.note, fontsize=7, color=_GREY, x=0.01, ha="left")
+        figure.supxlabel(_wrapped(drawing.note, width), fontsize=7, color=_GREY, x=0.01, ha="left")
     return figure
 
 
@@ -90,11 +92,16 @@ def _legend(figure: Canvas, drawing: Drawing) -> bool:
         loc="outside lower center",
         ncols=min(len(labels), fit),
         fontsize=8,
-        title=drawing.note or None,
+        title=_wrapped(drawing.note, figure.get_figwidth()) or None,
         title_fontproperties={"size": 7},
     )
     legend.get_title().set_color(_GREY)
     return True
+
+
+def _wrapped(note: str, width: float) -> str:
+    """In lines that fit into a figure of so many inches."""
+    return textwrap.fill(note, int(_LETTERS_PER_INCH * width))
 
 
 def _has_labels(panel: Panel) -> bool:
@@ -153,6 +160,7 @@ def _draw_lines(axes: Axes, panel: Panel) -> None:
         places = sorted({float(x) for line in panel.lines for x in line.x})
         if len(places) <= _TICKS:
             axes.set_xticks(places)
+            axes.tick_params(axis="x", labelrotation=35 if len(places) > _UPRIGHT else 0)
     if _has_labels(panel) and len(panel.lines) > 1:
         _label_ends(axes, panel)
 
@@ -234,11 +242,13 @@ def _draw_stack(axes: Axes, panel: Panel) -> None:
 
 def _draw_tornado(axes: Axes, panel: Panel) -> None:
     names = list(dict.fromkeys(str(x) for line in panel.lines for x in line.x))
+    thickness = 0.76 / len(panel.lines)
     for number, line in enumerate(panel.lines):
+        shift = 0.38 - (number + 0.5) * thickness
         axes.barh(
-            [len(names) - names.index(str(x)) for x in line.x],
+            [len(names) - names.index(str(x)) + shift for x in line.x],
             line.y,
-            0.7,
+            thickness,
             label=line.label,
             color=COLOURS[number],
             hatch=HATCHES[number],

@@ -13,7 +13,7 @@ from hermes.enso.registers import (
     SLOT_WORDS,
     RingSizes,
 )
-from hermes.enso.rings import cut
+from hermes.enso.rings import cut, requests
 from hermes.errors import ContractError
 from hermes.world import Memory
 
@@ -181,9 +181,9 @@ class RxTxPipe(RxPipe):
 
     __slots__ = ()
 
-    def requests(self, flits: i64) -> int:
+    def requests(self, flits: i64) -> i64:
         """Requests that it takes to send the next ``flits`` flits."""
-        return len(cut(self.address, self.rx_tail, flits, self._mask))
+        return requests(self.rx_tail, flits, self._mask)
 
     def send(self, flits: i64) -> list[tuple[int, int]]:
         """Take the next ``flits`` flits, to be sent: (address, bytes) of each request."""

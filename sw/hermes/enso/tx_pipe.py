@@ -1,7 +1,9 @@
 """A TX pipe: a ring that the application fills with packets of its own, to be sent."""
 
+from mypy_extensions import i64
+
 from hermes.enso.registers import FLIT_BYTES, LENGTH_AND_HASH, SLOT_WORDS, RingSizes
-from hermes.enso.rings import cut
+from hermes.enso.rings import cut, requests
 from hermes.world import Memory
 
 
@@ -83,9 +85,9 @@ class TxPipe:
         """Flits of packets that it was not asked to send yet."""
         return (self.tx_end - self.tx_tail) & self._mask
 
-    def requests(self, flits: int) -> int:
+    def requests(self, flits: i64) -> i64:
         """Requests that it takes to send the next ``flits`` flits."""
-        return len(cut(self.address, self.tx_tail, flits, self._mask))
+        return requests(self.tx_tail, flits, self._mask)
 
     def send(self, flits: int) -> list[tuple[int, int]]:
         """The next ``flits`` flits, which are written, are to be sent: (address, bytes) of each request."""

@@ -7,7 +7,7 @@ from mypy_extensions import i64
 
 from hermes.enso.device import Device
 from hermes.errors import ContractError
-from hermes.iokernel.clients import Client, Directory
+from hermes.iokernel.clients import Client, Directory, Record
 from hermes.iokernel.delivery import Delivery
 from hermes.iokernel.pending import Pending
 from hermes.messages import CREATE, NAMES, PARK, PARKED, PIPE_RX_HEAD, READ, RUNNABLE, RX_HEAD, SWITCH, TX_TAIL
@@ -66,6 +66,7 @@ class Mailbox:
         self._rings_each = switches.doorbell == "message"
         self._forward: i64 = 0  # slots
         self._is_parked = False
+        self._record: Record | None = None  # of who is entered
         self._heads_made: dict[int, int] = {}  # by pipe: when the newest message about its head was made
         self._entered: dict[int, int] = {}  # by uthread: when it was told last that it runs
 
@@ -174,7 +175,8 @@ class Mailbox:
         elif left >= 0 and other & 0xFF == RUNNABLE and self._may_run(left, time):
             cost += pending.cost_of_adding(directory.records[directory.runtime_of[left]])
         if entered >= 0:
-            cost += pending.cost_of_removing(directory.records[directory.runtime_of[entered]], entered)
+            self._record = directory.records[directory.runtime_of[entered]]
+            cost += pending.cost_of_removing(self._record, entered)
         return cost
 
     def _finish_switch(self, left: int, entered: int, other: i64, time: i64, queue: int) -> None:
@@ -186,7 +188,9 @@ class Mailbox:
         elif left >= 0 and other & 0xFF == RUNNABLE and self._may_run(left, time):
             pending.add(directory.records[directory.runtime_of[left]], left)
         if entered >= 0:
-            self._entered[entered] = max(time, self._entered.get(entered, 0))
-            pending.remove(directory.records[directory.runtime_of[entered]], entered)
+            assert self._record is not None
+            if time > self._entered.get(entered, 0):
+                self._entered[entered] = time
+            pending.remove(self._record, entered)
         if self._answers:
             self._answers[queue].push((SWITCH, left, entered, 0, self._clock.now))

