@@ -87,7 +87,14 @@ def plain(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.mark.parametrize(
     "how",
-    [(), ("polling=naive",), ("lookahead=1",), ("idle_skip=off",), ("lookahead=7", "idle_skip=off", "polling=naive")],
+    [
+        (),
+        ("polling=naive",),
+        ("compiled=off",),
+        ("lookahead=1",),
+        ("idle_skip=off",),
+        ("lookahead=7", "idle_skip=off", "polling=naive"),
+    ],
     ids=lambda how: " ".join(how) or "again",
 )
 def test_no_byte_depends_on_how_a_run_is_carried_out(
@@ -96,6 +103,19 @@ def test_no_byte_depends_on_how_a_run_is_carried_out(
     system, expected = plain
     result_of(tmp_path / "out", system, *how, **BUSY)
     assert files(tmp_path / "out") == expected
+
+
+@pytest.mark.parametrize(
+    "how", [(), ("compiled=off",), ("lookahead=1", "polling=naive")], ids=lambda how: " ".join(how) or "as it is"
+)
+def test_no_byte_depends_on_which_nic_it_is(
+    tmp_path: Path, plain: tuple[str, dict[str, bytes]], how: tuple[str, ...]
+) -> None:
+    system, expected = plain
+    result_of(tmp_path / "out", system, *how, nic="model", **BUSY)
+    found = files(tmp_path / "out")
+    assert found.pop("config.json") != expected["config.json"]
+    assert found == {name: content for name, content in expected.items() if name != "config.json"}
 
 
 @pytest.mark.long
