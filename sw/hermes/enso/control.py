@@ -149,7 +149,7 @@ def _request_config(
 
     Its completion's code, which is 0 or ``answer``; any other is an error.
     """
-    slot = buffer.post(config, body[0], CONFIG_REQUEST)
+    slot = buffer.post(config, 0, CONFIG_REQUEST)  # of its words those of the body may have 64 bits
     address = buffer.tx_address + SLOT_BYTES * slot
     at = (address - memory.base) >> 3
     for index in range(SLOT_WORDS - 2):
