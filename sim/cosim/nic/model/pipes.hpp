@@ -24,11 +24,16 @@ class OperationQueue {
         }
     }
     void retry(int pipe, Cycle now) { merged_.accept(pipe, now); }
-    void end(Cycle now) { merged_.end(now); }
+    // When all else of a cycle is done. What is offered stays until it is taken.
+    void end(Cycle now) {
+        if (!is_offered_ && taken_ != now && ready(now)) is_offered_ = true, offers_merged_ = chooses_merged(now);
+        merged_.end(now);
+    }
     bool ready(Cycle now) const { return queue_.ready(now) || merged_.ready(now); }
     Cycle next() const { return std::min(queue_.next(), merged_.next()); }
     Operation take(Cycle now) {
-        const bool from_set = merged_.ready(now) && (set_next_ || !queue_.ready(now));
+        const bool from_set = is_offered_ ? offers_merged_ : chooses_merged(now);
+        is_offered_ = false, taken_ = now;
         set_next_ = !from_set;
         if (from_set) return {Operation::kRetry, merged_.take(now), PipeWord::kOther, 0, 0};
         const Operation operation = queue_.front();
@@ -37,10 +42,13 @@ class OperationQueue {
     }
 
   private:
+    bool chooses_merged(Cycle now) const { return merged_.ready(now) && (set_next_ || !queue_.ready(now)); }
+
     size_t depth_ = 0;
     int pipes_ = 0;
     Cycle through_ = 0;
-    bool set_next_ = false;
+    bool set_next_ = false, is_offered_ = false, offers_merged_ = false;
+    Cycle taken_ = -1;
     DelayQueue<Operation> queue_;
     IndexSet merged_;
 };
