@@ -194,7 +194,7 @@ def code_sha256() -> str:
     files = [file for file in software.rglob("*") if file.suffix in (".py", ".toml")]
     for file in simulator.rglob("*"):
         name = file.relative_to(simulator).as_posix()
-        is_source = file.suffix in (".py", ".cpp", ".hpp", ".sv")
+        is_source = file.suffix in (".py", ".cpp", ".hpp", ".sv", ".json")  # the last: latencies of the fast NIC
         if is_source and (name in _DECIDES or not name.startswith((*_NOT_SIMULATED, "experiments"))):
             files.append(file)
     return _hash(files)

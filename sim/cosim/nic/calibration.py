@@ -29,7 +29,6 @@ _PINS, _TRANSFERS = "pins.bin", "transfers.bin"
 _QUIET_PS = 20_000_000
 """After so long nothing goes on any more, the sweep of the tables included."""
 _RING_BYTES = 1 << 21
-_FIRST_REQUEST_TAG = 128
 _FLOW_INSERT, _FALLBACK = 1, 4
 _FRAME = struct.pack(
     "!6s6sHBBHHHBBH4s4sHHHH18x",

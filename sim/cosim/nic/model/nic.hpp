@@ -29,7 +29,7 @@ class ModelNic {
         restart(0);
     }
 
-    // The edge of cycle `now`, with the pins as they are before it. `show` is told what the NIC shows, once.
+    // The edge of cycle `now`, with the pins as they are before it.
     NicOutputs step(Cycle now, const NicInputs &in) {
         State &nic = *state_;
         NicOutputs out{};
