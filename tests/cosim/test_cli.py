@@ -5,7 +5,6 @@ import os
 import signal
 import struct
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,20 +12,7 @@ import pytest
 
 from cosim.traffic.pcap import write_capture
 from tests.captures import CAPTURES, capture_names
-
-HERMES = Path(sys.executable).with_name("hermes")
-
-
-def hermes(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HERMES, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-        stdin=subprocess.DEVNULL,
-    )
+from tests.tools.command import HERMES, hermes
 
 
 def assert_refused(folder: Path, *arguments: str | Path, message: str) -> None:

@@ -16,8 +16,8 @@ from cosim.experiments.definition import load
 from cosim.experiments.points import Choice, points
 from cosim.experiments.sweep import Finished, Store, sweep
 from cosim.experiments.table import read
+from tests.tools.command import HERMES, hermes
 
-HERMES = Path(sys.executable).with_name("hermes")
 MINE = """
 id = "mine"
 title = "A small one"
@@ -37,18 +37,6 @@ y = ["latency_p50_ns", "iokernel_busy_share"]
 """
 
 pytestmark = pytest.mark.long
-
-
-def hermes(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [HERMES, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-        stdin=subprocess.DEVNULL,
-    )
 
 
 def mine(folder: Path, text: str = MINE) -> Path:
