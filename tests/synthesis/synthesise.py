@@ -1,8 +1,8 @@
 """`make synth`: what the blocks of the NIC cost in an ECP5 and in an UltraScale+, and how fast they are in the ECP5.
 
 By hand: ``python -m tests.synthesis.synthesise [--route] [--ultrascale] [--accept] [BLOCK ...]``. Fails when a block
-has grown by more than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also places
-and routes. UltraScale+ is an area only: what is fast in there, its vendor's tools know.
+has grown by more than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also
+places and routes. UltraScale+ is an area only: what is fast in there, its vendor's tools know.
 """
 
 import argparse
