@@ -77,7 +77,7 @@ def test_bytes_of_the_link_and_the_ideal_queue() -> None:
 
 def test_bytes_of_the_link_by_kind() -> None:
     beats = {"bytes_up": 20_000, "bytes_down": 10_000, "read_request_beats": 20, "mmio_request_beats": 30}
-    counts = {"notifications": 50, "tx_completions": 40}
+    counts = {"notifications_taken": 50, "completions_taken": 40}
     columns = made(run={"bridge": beats}, result=counts)
     up = {name: columns[f"pcie_up_{name}_per_request_bytes"] for name in ("notifications", "completions", "reads")}
     assert up == {"notifications": 50 * 88 / 100, "completions": 40 * 88 / 100, "reads": 20 * 24 / 100}
@@ -87,7 +87,7 @@ def test_bytes_of_the_link_by_kind() -> None:
 
 
 def test_what_a_check_of_the_heap_costs_and_what_was_in_vain() -> None:
-    columns = made(result={"heap_checks": 25, "notifications": 50, "wasted_notifications": 5})
+    columns = made(result={"heap_checks": 25, "notifications_taken": 50, "wasted_notifications": 5})
     assert columns["heap_check_ns"] == 0.5e6 / 25
     assert columns["wasted_notifications_share"] == 0.1
     assert made()["heap_check_ns"] is None

@@ -225,7 +225,7 @@ def test_what_it_measured_beside_counts() -> None:
     assert 5_000 < interval["mean"] <= interval["max"]
     assert extra["park_time_ns"]["mean"] >= 2000  # type: ignore[index]
     # 10 requests: a line each for notification, completion, messages, softIRQs; two for a request, which is copied
-    assert (extra["notifications"], extra["tx_completions"], extra["softirqs"]) == (10, 10, 20)
+    assert (extra["notifications_taken"], extra["completions_taken"], extra["softirqs"]) == (10, 10, 20)
     told = sum(host.system.messages().values())
     assert extra["iokernel_touched_bytes"] == 64 * (10 + 10 + 20 + 2 * 10 + told)
     assert counts["packets"] == counts["completions"] == 10

@@ -136,7 +136,7 @@ def _derived(config: RunConfig, result: Mapping[str, Any]) -> Row:
         "uthread_on_core_share": _ratio(shares["application"] + shares["driver"], held),
         "kthreads": kthreads,
         "heap_check_ns": _ratio(detection_ns, result.get("heap_checks")),
-        "wasted_notifications_share": _ratio(result.get("wasted_notifications"), result.get("notifications")),
+        "wasted_notifications_share": _ratio(result.get("wasted_notifications"), result.get("notifications_taken")),
         "iokernel_touched_per_request_bytes": _ratio(result.get("iokernel_touched_bytes"), completed),
         "scan_per_kthread_ns": _ratio(detection_ns, result.get("scans", 0) * kthreads),
         "runqueue_insertions_per_request": _ratio(result["runqueue_insertions"], completed),
@@ -173,12 +173,12 @@ def _bytes(config: RunConfig, result: Mapping[str, Any], how_it_went: Mapping[st
     counted, completed = how_it_went.get("bridge", {}), result["completed"]
     up, down = counted.get("bytes_up"), counted.get("bytes_down")
     columns = {"up": up, "down": down}
-    if "notifications" in result and "read_request_beats" in counted:
+    if "notifications_taken" in result and "read_request_beats" in counted:
         overhead = config.link.overhead_bytes
         line = SLOT_BYTES + overhead
         kinds = {
-            "up_notifications": result["notifications"] * line,
-            "up_completions": result["tx_completions"] * line,
+            "up_notifications": result["notifications_taken"] * line,
+            "up_completions": result["completions_taken"] * line,
             "up_reads": counted["read_request_beats"] * overhead,
         }
         columns |= kinds | {"up_packets": up - sum(kinds.values())}

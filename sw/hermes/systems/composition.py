@@ -294,8 +294,8 @@ class Hermes:
         unchecked_ps = int(sum(kthread.unchecked_ps for kthread in kthreads))
         extra: dict[str, object] = {
             "true_detections": self.iokernel.cores.true_detections,
-            "notifications": iokernel.notifications,
-            "tx_completions": iokernel.completions,
+            "notifications_taken": iokernel.notifications,
+            "completions_taken": iokernel.completions,
             "softirqs": sum(kthread.softirqs.pushed for kthread in kthreads),
             "iokernel_touched_bytes": self._touched_bytes(),
             "softirq_check_interval_ns": {
