@@ -60,6 +60,8 @@ _NO_LAST_PS = 1 << 53
 
 _TASK, _OUTCOME = "task.pickle", "outcome.pickle"
 _ENTRY = "cosim.run:inside"
+WIDE = 100
+"""Bins of the series that together are one of its wide bins."""
 PINS, TRANSFERS = "pins.bin", "transfers.bin"
 """What the NIC gets and sends, in the folder of a run that is recorded."""
 
@@ -115,7 +117,9 @@ def run(config: RunConfig, out: Path, tell: Tell, record: Path | None = None) ->
         write_json(folder / "config.json", config.what())
         write_json(folder / "result.json", result)
         if config.series_ps is not None:
-            write_json(folder / "series.json", measurement.series(config.series_ps))
+            told = measurement.series(config.series_ps)
+            told["wide"] = measurement.series(WIDE * config.series_ps)
+            write_json(folder / "series.json", told)
         if config.requests_file:
             measurement.write_requests(folder / "requests.parquet")
         if config.trace:

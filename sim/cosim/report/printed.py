@@ -19,7 +19,7 @@ _GREY = "#555555"
 _DIRECT, _DENSE, _MARKED = 4, 40, 12
 """At most so many lines are labelled at their ends; a line of more points is dense, and has so many markers."""
 _LABEL_PX, _WRAP, _HIDES = 12, 30, 4
-_TITLE_INCH = 0.085
+_TITLE_INCH = 0.092
 _TICKS = 9
 _DECADES = 100
 _UPRIGHT = 5
@@ -172,13 +172,15 @@ def _draw_lines(axes: Axes, panel: Panel, looks: Looks) -> None:
         _plain_numbers(axes)
     else:
         axes.set_ylim(bottom=0)
+    places = sorted({float(x) for line in panel.lines for x in line.x})
     if panel.x_log:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        places = sorted({float(x) for line in panel.lines for x in line.x})
         if len(places) <= _TICKS:
-            axes.set_xticks(places)
             axes.tick_params(axis="x", labelrotation=35 if len(places) > _UPRIGHT else 0)
+    counts = all(place.is_integer() for place in places)
+    if len(places) <= _TICKS and (panel.x_log or (counts and len(places) > 1)):
+        axes.set_xticks(places)
 
 
 def _plain_numbers(axes: Axes) -> None:
