@@ -134,6 +134,30 @@ class Drawing:
     panels: list[Panel]
 
 
+_HIDES = 4
+"""A panel whose highest value is less than another's by this factor would be hidden on the other's axis."""
+
+
+def common_heights(panels: Sequence[Panel]) -> dict[str, tuple[float, float]]:
+    """By label of the y axis: the lowest and highest value of panels that should have the same axis.
+
+    Those are panels with titles, of the same quantity under different circumstances; not if that would hide one.
+    """
+    found = {}
+    for y_label in {panel.y_label for panel in panels if panel.title and panel.kind in ("line", "bar")}:
+        same = [panel for panel in panels if panel.y_label == y_label]
+        values = [
+            [bound for line in panel.lines for bound in (*line.y, *filter(None, line.low), *filter(None, line.high))]
+            for panel in same
+        ]
+        highest = [max(those) for those in values]
+        lowest = min(min(those) for those in values)
+        is_log = same[0].y_log
+        if len(same) > 1 and (lowest > 0 if is_log else max(highest) <= _HIDES * min(highest)):
+            found[y_label] = (lowest, max(highest))
+    return found
+
+
 def unit(column: str) -> tuple[float, str]:
     """The factor from a column's values to the shown ones, and their unit."""
     if column in _SPECIAL:

@@ -19,7 +19,7 @@ FIGURES, TRACES = "figures", "traces"
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1180px; padding: 0 16px 64px; color: #1d1d1f; }
 h1 { font-size: 1.7rem; margin-bottom: 0; } h2 { margin-top: 3rem; border-top: 1px solid #ddd; padding-top: 1.2rem; }
-nav a { margin-right: .9rem; white-space: nowrap; } .question { font-size: 1.1rem; }
+nav ul { columns: 22rem; padding-left: 1.2rem; } nav li { break-inside: avoid; } .question { font-size: 1.1rem; }
 .note, .origin { color: #666; font-size: .85rem; overflow-wrap: anywhere; } .failed { color: #a12; }
 .panels { display: grid; gap: 8px; grid-template-columns: repeat(var(--columns), 1fr); }
 @media (max-width: 800px) { .panels { grid-template-columns: 100%; } }
@@ -40,8 +40,10 @@ def tables(folder: Path) -> dict[str, tuple[list[dict[str, Any]], dict[str, str]
 
 def write_report(folder: Path) -> Path:
     """Draw all figures and write the page, from the tables in ``folder``; gives the page."""
-    parts = {name: _section(folder, rows, about) for name, (rows, about) in tables(folder).items()}
-    links = "".join(f'<a href="#{name}">{name}</a>' for name in parts)
+    found = tables(folder)
+    parts = [_section(folder, rows, about) for rows, about in found.values()]
+    titles = {name: json.loads(about["definition"])["title"] for name, (_, about) in found.items()}
+    links = "".join(f'<li><a href="#{name}">{text(name)}</a> {text(title)}</li>' for name, title in titles.items())
     content = (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1"><title>Hermes: experiments</title>'
@@ -49,7 +51,7 @@ def write_report(folder: Path) -> Path:
         "<h1>Hermes: experiments</h1>"
         "<p>Results are predictions of a model. Packet sizes, the PCIe round trip, and the numbers of cores, "
         "guaranteed cores and connections are parameters; each row of a table has its whole configuration.</p>"
-        f"<nav>{links}</nav>{''.join(parts.values())}</body></html>\n"
+        f"<nav><ul>{links}</ul></nav>{''.join(parts)}</body></html>\n"
     )
     page = folder / PAGE
     page.write_text(content, encoding="utf-8")

@@ -11,14 +11,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from cosim.report.drawing import Drawing, Line, Panel
+from cosim.report.drawing import Drawing, Line, Panel, common_heights
 from cosim.report.style import Style, styles
 
 COLUMNS = 3
 _GREY = "#555555"
 _DIRECT, _DENSE, _MARKED = 4, 40, 12
 """At most so many lines are labelled at their ends; a line of more points is dense, and has so many markers."""
-_LABEL_PX, _WRAP, _HIDES = 12, 30, 4
+_LABEL_PX, _WRAP = 12, 30
 _TITLE_INCH = 0.092
 _TICKS = 9
 _DECADES = 100
@@ -82,12 +82,11 @@ def _figure(drawing: Drawing) -> Canvas:
 
 
 def _share_heights(axes: list[Axes], drawing: Drawing) -> None:
-    """Panels of the same quantity have the same y axis, so that they can be compared, unless that hides one of them."""
-    for y_label in {panel.y_label for panel in drawing.panels if panel.title and panel.kind != "tornado"}:
+    """Panels of the same quantity have the same y axis."""
+    common = common_heights(drawing.panels)
+    for y_label in common:
         same = [place for place, panel in zip(axes, drawing.panels, strict=True) if panel.y_label == y_label]
         low, high = (list(ends) for ends in zip(*(place.get_ylim() for place in same), strict=True))
-        if max(high) > _HIDES * min(high) and same[0].get_yscale() == "linear":
-            continue
         for place in same:
             place.set_ylim(min(low), max(high))
 

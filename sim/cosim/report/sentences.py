@@ -92,8 +92,10 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
             for line in panel.lines
             if len(line.y) > 1 and line.y[0]
         ]
-        if parts:
-            first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
+        first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
+        if parts and all(line.y[0] == line.y[-1] for line in panel.lines):
+            said.append(f"With {first} and {last}, {_quantity(panel)[0]} is the same in all of them.")
+        elif parts:
             said.append(f"From {first} to {last}, {_quantity(panel)[0]} differs by {_listed(parts)}.")
     return said
 
