@@ -88,9 +88,19 @@ def _bins(name: str, series: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def most_requests(config: RunConfig) -> float:
+    """Of a search's run, at line rate."""
+    return SEARCH_S * LINE_GBIT * 1e9 / _frame_bits(config)
+
+
+def _frame_bits(config: RunConfig) -> int:
+    """On the wire."""
+    return (int(config.frame_bytes or 0) + config.link.wire_overhead_bytes) * 8
+
+
 def _zero_loss(config: RunConfig, step: float, folder: Path, tell: Tell) -> dict[str, Any]:
     """By halving: all rates up to the one that is told are taken to be as good."""
-    frame_bits = (int(config.frame_bytes or 0) + config.link.wire_overhead_bytes) * 8
+    frame_bits = _frame_bits(config)
     good, bad = 0, round(LINE_GBIT / step) + 1
     best: dict[str, Any] | None = None
     runs = 0
