@@ -41,8 +41,12 @@ def rows() -> list[dict[str, object]]:
 
 
 def cells(html: str) -> list[list[str]]:
-    lines = re.findall(r"<tr>(.*?)</tr>", html)
-    return [re.findall(r"<td[^>]*>(.*?)</td>", line) for line in lines if "<td" in line]
+    """Of each row; what spans rows stands in each of them."""
+    found: list[list[str]] = []
+    for line in re.findall(r"<tr>(.*?)</tr>", html):
+        row = re.findall(r"<td[^>]*>(.*?)</td>", line)
+        found.append(row if "rowspan" in line or not row else [found[-1][0], *row])
+    return [row for row in found if row]
 
 
 def test_a_row_for_each_switch_and_sweep_has_the_change_of_each_quantity_in_each_system() -> None:

@@ -125,7 +125,7 @@ def _derived(config: RunConfig, result: Mapping[str, Any]) -> Row:
     waits = result["message_wait_ns"] or {}
     held = 1 - shares["idle"] - shares["batch"]
     kthreads = config.applications * min(config.cores, config.uthreads // config.applications)
-    detection_ns = result["iokernel_share"]["detection"] * window_ns
+    scans, check_ns = result.get("scan_interval_ns") is not None, result.get("detection_check_ns", {}).get("mean")
     way = ("iokernel", "softirq_wait", "runqueue_wait")
     means = [stages[name]["mean"] for name in way] if stages else [None]
     return {
@@ -135,10 +135,10 @@ def _derived(config: RunConfig, result: Mapping[str, Any]) -> Row:
         "cores_held": config.cores * held,
         "uthread_on_core_share": _ratio(shares["application"] + shares["driver"], held),
         "kthreads": kthreads,
-        "heap_check_ns": _ratio(detection_ns, result.get("heap_checks")),
+        "heap_check_ns": None if scans else check_ns,
         "wasted_notifications_share": _ratio(result.get("wasted_notifications"), result.get("notifications_taken")),
         "iokernel_touched_per_request_bytes": _ratio(result.get("iokernel_touched_bytes"), completed),
-        "scan_per_kthread_ns": _ratio(detection_ns, result.get("scans", 0) * kthreads),
+        "scan_per_kthread_ns": _ratio(check_ns, kthreads + config.batch * config.cores) if scans else None,
         "runqueue_insertions_per_request": _ratio(result["runqueue_insertions"], completed),
         "notifications_per_request": _ratio(1, result["packets_per_notification"]),
         "softirq_per_request_ns": _ratio(shares["softirq"] * config.cores * window_ns, completed),

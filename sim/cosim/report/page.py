@@ -25,9 +25,11 @@ nav ul { columns: 22rem; padding-left: 1.2rem; } nav li { break-inside: avoid; }
 @media (max-width: 800px) { .panels { grid-template-columns: 100%; } }
 .panels > div { min-width: 0; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; }
-td, th { padding: 2px 10px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
-th { text-align: right; vertical-align: bottom; } td:first-child, th:first-child { text-align: left; }
-td.same { text-align: left; color: #666; }
+td, th { padding: 2px 8px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
+th { text-align: right; vertical-align: bottom; white-space: normal; max-width: 7rem; }
+td:first-child, th:first-child, td.name { text-align: left; }
+td.same { text-align: left; color: #666; white-space: normal; } td[rowspan] { vertical-align: top; }
+th.group { text-align: center; border-left: 1px solid #ddd; max-width: none; }
 pre { background: #f5f5f7; padding: 8px 12px; overflow-x: auto; font-size: .85rem; }
 """
 

@@ -103,7 +103,7 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
 def _changed(before: float, after: float) -> str:
     """In percent, or as a factor where that is easier to see."""
     ratio = after / before
-    return f"a factor of {number(ratio)}" if ratio >= _TIMES else f"{(ratio - 1) * 100:+.2g} %"
+    return f"a factor of {number(ratio)}" if ratio >= _TIMES else f"{(ratio - 1) * 100:+.3g} %"
 
 
 def _compare(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
@@ -162,7 +162,7 @@ def _mover(panel: Panel) -> tuple[float, str]:
     size, x, end, change = max(bars)
     name = f"{x} at its {end} end" if len(panel.lines) > 1 else x
     who, what = (f"With {panel.title}" if panel.title else ""), panel.x_label.partition(",")[0]
-    return size, _sentence(f"{who}, what moves {what} most is {name}: {change:+.3g} %.")
+    return size, _sentence(f"{who}, what moves {what} most is {name}: {_changed(100, 100 + change)}.")
 
 
 def _sentence(text: str) -> str:

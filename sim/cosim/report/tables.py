@@ -54,7 +54,8 @@ def _table_of_changes(experiment: Experiment, figure: Figure, rows: Sequence[Row
     chosen = selected(rows, figure)
     systems = values_of(chosen, "system")
     columns = [y for y in figure.y if any(row.get(y) is not None for row in chosen)]
-    head = "<th colspan=2></th>" + "".join(f"<th colspan={len(columns)}>{text(system)}</th>" for system in systems)
+    head = "<th colspan=2></th>"
+    head += "".join(f"<th class=group colspan={len(columns)}>{text(system)}</th>" for system in systems)
     heads = "<th>change in %</th><th></th>"
     heads += "".join(f"<th>{text(words(y))}</th>" for _ in systems for y in columns)
     sweeps = values_of(chosen, "sweep")
@@ -66,8 +67,9 @@ def _table_of_changes(experiment: Experiment, figure: Figure, rows: Sequence[Row
     found = {(*at, y): changes(part, y) for at, part in parts.items() for y in columns}
     body = ""
     for case in _cases(experiment, chosen):
-        for sweep in sweeps:
-            cells = f"<td>{text(case.label)}</td><td>{text(sweep)}</td>"
+        for place, sweep in enumerate(sweeps):
+            cells = "" if place else f"<td rowspan={len(sweeps)}>{text(case.label)}</td>"
+            cells += f"<td class=name>{text(sweep)}</td>"
             for system in systems:
                 part = parts[sweep, system]
                 if _events(part, case.label) and _events(part, case.label) == _events(part, DEFAULT_CASE):

@@ -47,8 +47,6 @@ class Pending(Detector):
     ----------
     cost, grant_cost
         Picoseconds of a look at the top, and of a runtime's new key after a grant.
-    checks
-        How often the top had waited too long.
     """
 
     def __init__(self, world: World, cores: Cores, switches: Switches) -> None:
@@ -56,6 +54,7 @@ class Pending(Detector):
         self._fix: i64 = 2 * world.costs.heap_fix
         self.grant_cost = 2 * world.costs.heap_fix
         self.checks = 0
+        self.checks_ps = 0
         self._clock: Clock = world.clock
         self._limit: i64 = switches.congestion_ps
         self._most: i64 = switches.grants_per_iteration
@@ -128,6 +127,7 @@ class Pending(Detector):
     def begin(self) -> i64:
         """The top has waited too long: picoseconds that it takes to see to that."""
         self.checks += 1
+        self.checks_ps += self.cost + self._fix * self._most
         return self._fix * self._most
 
     def finish(self) -> None:

@@ -303,6 +303,9 @@ class Hermes:
                 "max": max(kthread.longest_unchecked_ps for kthread in kthreads) / 1000,
             },
             "park_time_ns": {"mean": self._mean_park_ns()},
+            "detection_check_ns": {
+                "mean": int(detector.checks_ps) / detector.checks / 1000 if detector.checks else None
+            },
             "parks": sum(runtime.parkings for runtime in self.runtimes),
             "preemptions": sum(runtime.preemptions for runtime in self.runtimes),
             "run_lengths_ps": {
@@ -318,10 +321,7 @@ class Hermes:
         if isinstance(detector, Scan):
             total, longest, count = detector.intervals
             mean = total / count / 1000 if count else None
-            extra["scans"] = count + 1
             extra["scan_interval_ns"] = {"mean": mean, "max": longest / 1000}
-        if isinstance(detector, Pending):
-            extra["heap_checks"] = detector.checks
         return extra
 
     def _mean_park_ns(self) -> float | None:
