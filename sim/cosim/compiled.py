@@ -67,11 +67,12 @@ def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:
             shutil.copy2(path, folder / path.relative_to(machine_code))
         compileall.compile_dir(folder, quiet=2)
 
+    # which sources the compiler reads takes half a second to find out: a run whose sources are known does not
     return cached("compiled", digest(*_compiler(), *sources, *sources.values()), assemble)
 
 
 def _compiler() -> tuple[str, ...]:
-    """All that the machine code depends on, besides the sources."""
+    """What decides about machine code beside the sources."""
     return _SETUP, sys.version, version("mypy")
 
 

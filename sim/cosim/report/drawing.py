@@ -1,7 +1,7 @@
 """What a figure shows, worked out from the rows of a table; printed.py and interactive.py draw it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cosim.experiments.definition import Figure
@@ -205,7 +205,9 @@ def _panels(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
                 for value in values_of(part, figure.lines)
             ]
             lines = [made for made in lines if made.y]
-            x_label = "" if kind == "bar" and figure.x == "case" else label(figure.x)
+            x_label = "" if kind == "bar" and figure.x in ("case", figure.lines) else label(figure.x)
+            if figure.x == figure.lines:  # side by side, told apart by their looks
+                lines = [replace(made, x=[""]) for made in lines]
             panels.append(Panel(kind, title, x_label, label(y), lines, figure.x_log, figure.y_log))
     return panels
 
@@ -265,6 +267,8 @@ def _series(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
                         nothing,
                     )
                 )
+            if len(lines) > 1 and all((made.x, made.y) == (lines[0].x, lines[0].y) for made in lines):
+                lines = [replace(lines[0], label="all the same")]
             panels.append(Panel("line", title, label(figure.x), label(y), lines, figure.x_log, figure.y_log))
     return panels
 

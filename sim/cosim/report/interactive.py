@@ -1,27 +1,14 @@
 """The same figures for the page: plotly, drawn by the browser."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from cosim.report.drawing import Drawing, Line, Panel
-from cosim.report.printed import COLOURS
+from cosim.report.style import Style, styles
 
-_SYMBOLS = (
-    "circle",
-    "square",
-    "triangle-up",
-    "diamond",
-    "triangle-down",
-    "cross",
-    "x",
-    "triangle-left",
-    "star",
-    "hexagon",
-)
-_DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "solid", "dash", "dashdot", "dot")
-_PATTERNS = ("", "/", ".", "x", "\\", "+", "-", "|", "", "/")
 _HEIGHT_PX, _PER_BAR_PX = 340, 18
 
 
@@ -30,13 +17,14 @@ def divs(drawing: Drawing, name: str) -> list[str]:
 
     The element of panel i has the id ``name``-i.
     """
-    return [_div(panel, f"{name}-{number}") for number, panel in enumerate(drawing.panels)]
+    looks = styles(drawing.panels)
+    return [_div(panel, f"{name}-{number}", looks) for number, panel in enumerate(drawing.panels)]
 
 
-def _div(panel: Panel, name: str) -> str:
+def _div(panel: Panel, name: str, looks: Mapping[str, Style]) -> str:
     figure = go.Figure()
-    for index, line in enumerate(panel.lines):
-        figure.add_traces(_traces(panel, line, index))
+    for line in panel.lines:
+        figure.add_traces(_traces(panel, line, looks[line.label]))
     _axes(figure, panel)
     bars = max((len(line.x) for line in panel.lines), default=0) if panel.kind == "tornado" else 0
     figure.update_layout(
@@ -55,8 +43,7 @@ def _div(panel: Panel, name: str) -> str:
     return html
 
 
-def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
-    colour = COLOURS[index % len(COLOURS)]
+def _traces(panel: Panel, line: Line, look: Style) -> list[Any]:
     if panel.kind == "tornado":
         return [
             go.Bar(
@@ -64,7 +51,7 @@ def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
                 y=line.x,
                 orientation="h",
                 name=line.label,
-                marker={"color": colour, "pattern": {"shape": _PATTERNS[index]}},
+                marker={"color": look.colour, "pattern": {"shape": look.web_pattern}},
             )
         ]
     if panel.kind in ("bar", "stack"):
@@ -73,7 +60,7 @@ def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
                 x=line.x,
                 y=line.y,
                 name=line.label,
-                marker={"color": colour, "pattern": {"shape": _PATTERNS[index % len(_PATTERNS)]}},
+                marker={"color": look.colour, "pattern": {"shape": look.web_pattern}},
                 error_y=_errors(line) if panel.kind == "bar" else None,
             )
         ]
@@ -84,8 +71,8 @@ def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
             y=line.y,
             name=line.label,
             mode="lines" if is_dense else "lines+markers",
-            line={"color": colour, "dash": "solid" if is_dense else _DASHES[index % len(_DASHES)], "width": 1.5},
-            marker={"symbol": _SYMBOLS[index % len(_SYMBOLS)], "size": 7},
+            line={"color": look.colour, "dash": look.web_dash, "width": 1.5},
+            marker={"symbol": look.web_symbol, "size": 7},
         )
     ]
     known = [place for place, low in enumerate(line.low) if low is not None]
@@ -97,7 +84,7 @@ def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
                 x=around,
                 y=edge,
                 fill="toself",
-                fillcolor=colour,
+                fillcolor=look.colour,
                 opacity=0.18,
                 line={"width": 0},
                 hoverinfo="skip",

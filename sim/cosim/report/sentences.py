@@ -11,6 +11,8 @@ Row = Mapping[str, Any]
 
 _KNEE = 3.0
 """A line has left its flat part where it is above so many times its first value."""
+_TIMES = 3.0
+"""From this ratio on a change is told as a factor."""
 _ALIKE = 0.02
 """Values that differ by less than this share are told as alike."""
 
@@ -84,7 +86,7 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     said = []
     for panel in drawn.panels:
         parts = [
-            f"{(line.y[-1] / line.y[0] - 1) * 100:+.2g} % with {line.label}"
+            f"{_changed(line.y[0], line.y[-1])} with {line.label}"
             for line in panel.lines
             if len(line.y) > 1 and line.y[0]
         ]
@@ -92,6 +94,12 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
             first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
             said.append(f"From {first} to {last}, {_quantity(panel)[0]} differs by {_listed(parts)}.")
     return said
+
+
+def _changed(before: float, after: float) -> str:
+    """In percent, or as a factor where that is easier to see."""
+    ratio = after / before
+    return f"a factor of {number(ratio)}" if ratio >= _TIMES else f"{(ratio - 1) * 100:+.2g} %"
 
 
 def _compare(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
@@ -104,10 +112,11 @@ def _compare(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     values = {line.label: line.y[line.x.index(at)] for line in panel.lines}
     least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     what, of = _quantity(panel)
+    where = f"At {_at(panel, at)}, " if at != "" else ""
     if values[most] - values[least] <= _ALIKE * abs(values[most]):
-        return [f"At {_at(panel, at)}, {what}{_in(panel)} differs by less than {_ALIKE:.0%}."]
+        return [_sentence(f"{where}{what}{_in(panel)} differs by less than {_ALIKE:.0%}.")]
     low, high = _with_unit(values[least], of), _with_unit(values[most], of)
-    return [f"At {_at(panel, at)}, {what}{_in(panel)} is least with {least} ({low}) and most with {most} ({high})."]
+    return [_sentence(f"{where}{what}{_in(panel)} is least with {least} ({low}) and most with {most} ({high}).")]
 
 
 def _knee(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
