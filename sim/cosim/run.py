@@ -34,6 +34,8 @@ Tell = Callable[[str, int, int], None]
 """Told of progress: what is being done, how much of it is done, and how much there is (0: not known)."""
 
 _TASK = "task.pickle"
+WIDE = 100
+"""Bins of the series that together are one of its wide bins."""
 
 
 class RunError(RuntimeError):
@@ -78,7 +80,9 @@ def run(config: RunConfig, out: Path, tell: Tell, record: Path | None = None) ->
         write_json(folder / "config.json", config.what())
         write_json(folder / "result.json", result)
         if config.series_ps is not None:
-            write_json(folder / "series.json", measurement.series(config.series_ps))
+            told = measurement.series(config.series_ps)
+            told["wide"] = measurement.series(WIDE * config.series_ps)
+            write_json(folder / "series.json", told)
         if config.requests_file:
             measurement.write_requests(folder / "requests.parquet")
         if config.trace:

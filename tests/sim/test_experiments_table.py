@@ -35,8 +35,10 @@ EXPERIMENT = Experiment(
 )
 
 
-def made(extra: dict[str, Any] | None = None, run: dict[str, Any] | None = None) -> dict[str, Any]:
-    outcome = {"result": RESULT, "extra": extra or {}, "run": {"wall_s": 1.5, **(run or {})}}
+def made(
+    extra: dict[str, Any] | None = None, run: dict[str, Any] | None = None, result: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    outcome = {"result": {**RESULT, **(result or {})}, "extra": extra or {}, "run": {"wall_s": 1.5, **(run or {})}}
     return row(points(EXPERIMENT, Choice())[0], outcome, "quick")
 
 
@@ -71,6 +73,24 @@ def test_bytes_of_the_link_and_the_ideal_queue() -> None:
     assert columns["pcie_metadata_share"] == pytest.approx(1 - 120 / 300)
     assert columns["pcie_limit_per_s"] == 15_750_000_000 / 200
     assert (columns["latency_p50_over_ideal"], columns["latency_p99_over_ideal"]) == (2, None)
+
+
+def test_bytes_of_the_link_by_kind() -> None:
+    beats = {"bytes_up": 20_000, "bytes_down": 10_000, "read_request_beats": 20, "mmio_request_beats": 30}
+    counts = {"notifications_taken": 50, "completions_taken": 40}
+    columns = made(run={"bridge": beats}, result=counts)
+    up = {name: columns[f"pcie_up_{name}_per_request_bytes"] for name in ("notifications", "completions", "reads")}
+    assert up == {"notifications": 50 * 88 / 100, "completions": 40 * 88 / 100, "reads": 20 * 24 / 100}
+    assert columns["pcie_up_packets_per_request_bytes"] == pytest.approx(200 - sum(up.values()))
+    assert columns["pcie_down_registers_per_request_bytes"] == 30 * 28 / 100
+    assert columns["pcie_down_reads_per_request_bytes"] == pytest.approx(100 - 8.4)
+
+
+def test_what_a_check_of_the_heap_costs_and_what_was_in_vain() -> None:
+    columns = made(result={"heap_checks": 25, "notifications_taken": 50, "wasted_notifications": 5})
+    assert columns["heap_check_ns"] == 0.5e6 / 25
+    assert columns["wasted_notifications_share"] == 0.1
+    assert made()["heap_check_ns"] is None
 
 
 def test_a_step_settles_when_no_bin_is_above_the_phase_s_end_by_half() -> None:

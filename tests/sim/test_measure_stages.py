@@ -79,6 +79,10 @@ def test_a_notification_that_overtakes_another_tells_what_that_would_have_told()
     rows: list[Row] = [[0, 1, 5, 6, 7, 8, 90], [0, 2, 15, 16, 17, 18, 19]]
     both = found(rows, [[0, 1, 20, 21], [0, 2, 21, 22]], [[0, 2, 30, 31]], [1, 12], [40, 41])
     assert both.times_ps[1:6].T.tolist() == [[15, 16, 17, 18, 19]] * 2
+    assert both.wasted_notifications == 1
+    rows[0][-1] = 9
+    in_order = found(rows, [[0, 1, 20, 21], [0, 2, 21, 22]], [[0, 2, 30, 31]], [1, 12], [40, 41])
+    assert in_order.wasted_notifications == 0
 
 
 def test_a_send_that_overtakes_another_carries_its_packets() -> None:

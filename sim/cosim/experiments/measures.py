@@ -21,8 +21,8 @@ Tell = Callable[[str, int, int], None]
 """As cosim.run.Tell."""
 
 LINE_GBIT = 100
-SEARCH_S = 1e-3
-"""A search's runs have requests for so long at least: in a shorter one queues are still filling at any rate."""
+SEARCH_S = 2e-3
+"""A search's runs have requests for so long at least: with 100 uthreads, queues fill for 1 ms at any rate."""
 _RISE, _SLACK = 1.1, 32
 """Requests inside may grow by this factor and number from the third to the last quarter of a run without a trend."""
 
@@ -70,17 +70,21 @@ def _ideal(config: RunConfig) -> dict[str, Any]:
 
 
 def _series(folder: Path) -> dict[str, Any]:
-    """The run over time, if that was asked for: lists, one element for each bin."""
+    """The run over time, if that was asked for: lists, one element for each bin, and for each wide one."""
     file = folder / "series.json"
     if not file.exists():
         return {}
     series = json.loads(file.read_text())
+    return _bins("series", series) | _bins("wide", series["wide"])
+
+
+def _bins(name: str, series: dict[str, Any]) -> dict[str, Any]:
     bin_s = series["bin_ns"] / 1e9
     return {
-        "series_bin_ns": series["bin_ns"],
-        "series_start_ns": series["start_ns"],
-        "series_load_per_s": [count / bin_s for count in series["offered"]],
-        **{f"series_latency_{name}_ns": values for name, values in series["latency_ns"].items()},
+        f"{name}_bin_ns": series["bin_ns"],
+        f"{name}_start_ns": series["start_ns"],
+        f"{name}_load_per_s": [count / bin_s for count in series["offered"]],
+        **{f"{name}_latency_{which}_ns": values for which, values in series["latency_ns"].items()},
     }
 
 

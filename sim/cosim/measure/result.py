@@ -113,6 +113,7 @@ class Measurement:
             "latency_ns": percentiles_ns(latencies_ps(arrivals, self.ends_ps, is_measured)),
             "stage_ns": None if self.stages is None else stage_ns(self.stages, is_measured),
             "packets_per_notification": report.packets_per_notification,
+            "wasted_notifications": None if self.stages is None else self.stages.wasted_notifications,
             "iokernel_share": _shares(report.iokernel_ps),
             "core_time_share": _shares(core_ps),
             "runtime_efficiency": core_ps["application"] / held_ps if held_ps else None,

@@ -94,10 +94,13 @@ class Stages:
         int64 (n,), their indices, ascending.
     times_ps
         int64 (11, n), one row for each of TIMES.
+    wasted_notifications
+        Notifications that told their uthread nothing, because it had taken a later one of the pipe before.
     """
 
     requests: Integers
     times_ps: Integers
+    wasted_notifications: int = 0
 
     @property
     def durations_ps(self) -> Integers:
@@ -180,7 +183,10 @@ def stages(
     at = _covering(notifications, ends, of, "notification")
     # notifications overtake each other between softIRQ queues, and sends between message queues: the one that comes
     # first tells all that those before it would have told
-    at = _first_of_those_behind(notifications, TAKEN)[at]
+    first = _first_of_those_behind(notifications, TAKEN)
+    wasted = int((first != np.arange(len(first))).sum())
+    at = first[at]
+    del first
     for time, column in ((1, VISIBLE), (2, READ), (3, DELIVERED), (4, RUNNABLE), (5, TAKEN)):
         times[time, left] = notifications.column(at, column)
         let_go(times)
@@ -194,7 +200,7 @@ def stages(
     times[8, left] = sends.column(at, POSTED)
     times[9, left] = sends.column(_first_of_those_behind(sends, FORWARDED)[at], FORWARDED)
 
-    found = Stages(requests, times)
+    found = Stages(requests, times, wasted)
     _require_ascending(found)
     return found
 

@@ -47,12 +47,15 @@ class Pending(Detector):
     ----------
     cost, grant_cost
         Picoseconds of a look at the top, and of a runtime's new key after a grant.
+    checks
+        How often the top had waited too long.
     """
 
     def __init__(self, world: World, cores: Cores, switches: Switches) -> None:
         self.cost = world.costs.heap_peek
         self._fix: i64 = 2 * world.costs.heap_fix
         self.grant_cost = 2 * world.costs.heap_fix
+        self.checks = 0
         self._clock: Clock = world.clock
         self._limit: i64 = switches.congestion_ps
         self._most: i64 = switches.grants_per_iteration
@@ -124,6 +127,7 @@ class Pending(Detector):
 
     def begin(self) -> i64:
         """The top has waited too long: picoseconds that it takes to see to that."""
+        self.checks += 1
         return self._fix * self._most
 
     def finish(self) -> None:
