@@ -56,3 +56,12 @@ def test_the_page_s_text_follows_the_table(tmp_path: Path) -> None:
     after = write_report(tmp_path).read_text()
     assert "from 20 µs to 100 µs with indirect" in after
     assert "from 10 µs to 50 µs with indirect" not in after
+
+
+def test_a_change_is_told_in_percent_as_a_factor_or_as_none() -> None:
+    figure = FIGURE.model_copy(update={"says": ["change"]})
+    told = sentences(figure, rows({"indirect": (10_000.0, 0.0, 15_000.0), "priority": (10_000.0, 0.0, 90_000.0)}))
+    between = "From load 0.1 Mrps to load 0.3 Mrps, p99 latency differs by"
+    assert told == [f"{between} +50 % with indirect and a factor of 9 with priority."]
+    same = sentences(figure, rows({"indirect": (10_000.0, 0.0, 10_000.0)}))
+    assert same == ["With load 0.1 Mrps and load 0.3 Mrps, p99 latency is the same in all of them."]

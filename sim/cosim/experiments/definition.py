@@ -48,6 +48,7 @@ class Case(Frozen):
 
     label: str = Field(description="text, what the figure calls this case")
     set: Settings = Field(default_factory=dict, description="a table of settings, such as { service = 'constant:1us' }")
+    needs: str = Field(default="", description="text, without what it changes nothing")
 
 
 class ScaleOfSweep(Frozen):

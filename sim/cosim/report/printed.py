@@ -11,15 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from cosim.report.drawing import Drawing, Line, Panel
+from cosim.report.drawing import Drawing, Line, Panel, common_heights
 from cosim.report.style import Style, styles
 
 COLUMNS = 3
 _GREY = "#555555"
 _DIRECT, _DENSE, _MARKED = 4, 40, 12
 """At most so many lines are labelled at their ends; a line of more points is dense, and has so many markers."""
-_LABEL_PX, _WRAP, _HIDES = 12, 30, 4
-_TITLE_INCH = 0.085
+_LABEL_PX, _WRAP = 12, 30
+_TITLE_INCH = 0.092
 _TICKS = 9
 _DECADES = 100
 _UPRIGHT = 5
@@ -82,12 +82,11 @@ def _figure(drawing: Drawing) -> Canvas:
 
 
 def _share_heights(axes: list[Axes], drawing: Drawing) -> None:
-    """Panels of the same quantity have the same y axis, so that they can be compared, unless that hides one of them."""
-    for y_label in {panel.y_label for panel in drawing.panels if panel.title and panel.kind != "tornado"}:
+    """Panels of the same quantity have the same y axis."""
+    common = common_heights(drawing.panels)
+    for y_label in common:
         same = [place for place, panel in zip(axes, drawing.panels, strict=True) if panel.y_label == y_label]
         low, high = (list(ends) for ends in zip(*(place.get_ylim() for place in same), strict=True))
-        if max(high) > _HIDES * min(high) and same[0].get_yscale() == "linear":
-            continue
         for place in same:
             place.set_ylim(min(low), max(high))
 
@@ -172,13 +171,15 @@ def _draw_lines(axes: Axes, panel: Panel, looks: Looks) -> None:
         _plain_numbers(axes)
     else:
         axes.set_ylim(bottom=0)
+    places = sorted({float(x) for line in panel.lines for x in line.x})
     if panel.x_log:
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        places = sorted({float(x) for line in panel.lines for x in line.x})
         if len(places) <= _TICKS:
-            axes.set_xticks(places)
             axes.tick_params(axis="x", labelrotation=35 if len(places) > _UPRIGHT else 0)
+    counts = all(place.is_integer() for place in places)
+    if len(places) <= _TICKS and (panel.x_log or (counts and len(places) > 1)):
+        axes.set_xticks(places)
 
 
 def _plain_numbers(axes: Axes) -> None:

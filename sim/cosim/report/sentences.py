@@ -13,6 +13,8 @@ _KNEE = 3.0
 """A line has left its flat part where it is above so many times its first value."""
 _TIMES = 3.0
 """From this ratio on a change is told as a factor."""
+_EACH = 3
+"""Of more tornados than these only one is told of."""
 _ALIKE = 0.02
 """Values that differ by less than this share are told as alike."""
 
@@ -90,8 +92,10 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
             for line in panel.lines
             if len(line.y) > 1 and line.y[0]
         ]
-        if parts:
-            first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
+        first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
+        if parts and all(line.y[0] == line.y[-1] for line in panel.lines):
+            said.append(f"With {first} and {last}, {_quantity(panel)[0]} is the same in all of them.")
+        elif parts:
             said.append(f"From {first} to {last}, {_quantity(panel)[0]} differs by {_listed(parts)}.")
     return said
 
@@ -99,7 +103,7 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
 def _changed(before: float, after: float) -> str:
     """In percent, or as a factor where that is easier to see."""
     ratio = after / before
-    return f"a factor of {number(ratio)}" if ratio >= _TIMES else f"{(ratio - 1) * 100:+.2g} %"
+    return f"a factor of {number(ratio)}" if ratio >= _TIMES else f"{(ratio - 1) * 100:+.3g} %"
 
 
 def _compare(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
@@ -136,24 +140,29 @@ def _knee(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
 
 def _largest(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of each panel: what is the largest part of its last stack, or what moves a tornado most."""
-    said = []
+    tornados = [_mover(panel) for panel in drawn.panels if panel.kind == "tornado"]
+    if len(tornados) > _EACH:  # only the greatest of all
+        tornados = [max(tornados)]
+    said = [told for _, told in tornados]
     for panel in drawn.panels:
-        who = f"With {panel.title}" if panel.title else ""
         if panel.kind == "tornado":
-            bars = [
-                (abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)
-            ]
-            _size, x, end, change = max(bars)
-            name = f"{x} at its {end} end" if len(panel.lines) > 1 else x
-            what = panel.x_label.partition(",")[0]
-            said.append(_sentence(f"{who}, what moves {what} most is {name}: {change:+.3g} %."))
             continue
+        who = f"With {panel.title}" if panel.title else ""
         last = max(panel.lines, key=lambda line: len(line.x)).x[-1]
         most = max((line for line in panel.lines if last in line.x), key=lambda line: line.y[line.x.index(last)])
         what, of = _quantity(panel)
         value = _with_unit(most.y[most.x.index(last)], of)
         said.append(_sentence(f"{who}, the largest part of {what} at {_at(panel, last)} is {most.label}: {value}."))
     return said
+
+
+def _mover(panel: Panel) -> tuple[float, str]:
+    """What moves a tornado's quantity most: how far, and the sentence that says so."""
+    bars = [(abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)]
+    size, x, end, change = max(bars)
+    name = f"{x} at its {end} end" if len(panel.lines) > 1 else x
+    who, what = (f"With {panel.title}" if panel.title else ""), panel.x_label.partition(",")[0]
+    return size, _sentence(f"{who}, what moves {what} most is {name}: {_changed(100, 100 + change)}.")
 
 
 def _sentence(text: str) -> str:
