@@ -5,6 +5,7 @@ and debuggers see Python.
 """
 
 import ast
+import compileall
 import importlib.util
 import os
 import shutil
@@ -64,6 +65,7 @@ def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:
         _copy_packages(folder)
         for path in machine_code.rglob("*.so"):
             shutil.copy2(path, folder / path.relative_to(machine_code))
+        compileall.compile_dir(folder, quiet=2)
 
     # which sources the compiler reads takes half a second to find out: a run whose sources are known does not
     return cached("compiled", digest(*_compiler(), *sources, *sources.values()), assemble)

@@ -14,7 +14,7 @@ from cosim.measure.latency import behind_warm_up, percentiles_ns
 from cosim.measure.queueing import waiting_ps
 from cosim.nic.packetised import echoed
 from cosim.run import run
-from cosim.traffic.load import load
+from cosim.traffic.from_config import load
 
 Integers = NDArray[np.int64]
 Tell = Callable[[str, int, int], None]
