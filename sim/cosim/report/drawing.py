@@ -134,6 +134,8 @@ class Drawing:
     panels: list[Panel]
 
 
+_WHOLE = 100
+"""From here on, what is behind the point is left out at an axis."""
 _HIDES = 4
 """A panel whose highest value is less than another's by this factor would be hidden on the other's axis."""
 
@@ -181,6 +183,11 @@ def label(column: str) -> str:
     """What an axis says."""
     name = unit(column)[1]
     return f"{words(column)} ({name})" if name else words(column)
+
+
+def tick(value: float) -> str:
+    """As it stands at an axis."""
+    return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:g}"
 
 
 def shown(column: str, value: float) -> float:
@@ -282,7 +289,7 @@ def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
 
 
 def _category(x: Place) -> str:
-    return x if isinstance(x, str) else f"{x:g}"
+    return x if isinstance(x, str) else tick(x)
 
 
 def _common(names: Sequence[str]) -> str:

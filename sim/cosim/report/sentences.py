@@ -156,6 +156,17 @@ def _largest(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     return said
 
 
+def _maxima(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
+    """Of each stack: the most that each part comes to."""
+    said = []
+    for panel in drawn.panels:
+        of = _quantity(panel)[1]
+        parts = [f"{_with_unit(max(line.y), of)} for {line.label}" for line in panel.lines]
+        who = f"With {panel.title}, the" if panel.title else "The"
+        said.append(f"{who} most over all of {_x_words(panel)[0]} is {_listed(parts)}.")
+    return said
+
+
 def _mover(panel: Panel) -> tuple[float, str]:
     """What moves a tornado's quantity most: how far, and the sentence that says so."""
     bars = [(abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)]
@@ -212,6 +223,7 @@ _MAKERS: Final[Mapping[str, Callable[[Figure, Drawing, Sequence[Row]], list[str]
     "compare": _compare,
     "knee": _knee,
     "largest": _largest,
+    "maxima": _maxima,
     "peak": _peak,
     "ranking": _ranking,
 }
