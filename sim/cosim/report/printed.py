@@ -70,6 +70,8 @@ def _figure(drawing: Drawing) -> Canvas:
         place.set_ylabel(textwrap.fill(panel.y_label, _WRAP))
     _share_heights(list(axes.flat)[:count], drawing)
     for place, panel in zip(axes.flat, drawing.panels, strict=False):
+        if panel.y_log:
+            _plain_numbers(place)
         if panel.kind == "line" and _has_labels(panel) and len(panel.lines) > 1:
             _label_ends(place, panel, looks)
     for place in list(axes.flat)[count:]:
@@ -167,9 +169,7 @@ def _draw_lines(axes: Axes, panel: Panel, looks: Looks) -> None:
         _band(axes, line, look.colour)
     axes.set_xscale("log" if panel.x_log else "linear")
     axes.set_yscale("log" if panel.y_log else "linear")
-    if panel.y_log:
-        _plain_numbers(axes)
-    else:
+    if not panel.y_log:
         axes.set_ylim(bottom=0)
     places = sorted({float(x) for line in panel.lines for x in line.x})
     if panel.x_log:
@@ -232,7 +232,6 @@ def _draw_bars(axes: Axes, panel: Panel, looks: Looks) -> None:
     _categories(axes, places)
     if panel.y_log:
         axes.set_yscale("log")
-        _plain_numbers(axes)
     else:
         axes.set_ylim(bottom=0)
 
