@@ -100,6 +100,10 @@ _GROUPS = {
 """What the parts of a stack are parts of, by the words with which their columns begin."""
 
 
+GAP = float("nan")
+"""In a line over time: nothing is known there, and the line has a gap."""
+
+
 @dataclass(frozen=True)
 class Line:
     """Points of one line, or bars of one colour; ``low`` and ``high`` are None where there is no interval."""
@@ -311,10 +315,11 @@ def _series(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
             lines = []
             for row in part:
                 pairs = [
-                    (shown(figure.x, x), shown(y, value))
+                    (shown(figure.x, x), GAP if value is None else shown(y, value))
                     for x, value in zip(row[figure.x], row[y], strict=True)
-                    if value is not None
                 ]
+                while pairs and pairs[-1][1] is GAP:
+                    pairs.pop()
                 nothing: list[float | None] = [None] * len(pairs)
                 lines.append(
                     Line(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cosim.experiments.definition import Figure
-from cosim.report.drawing import DEFAULT_CASE, Drawing, Panel, drawing, selected, values_of, words
+from cosim.report.drawing import DEFAULT_CASE, GAP, Drawing, Panel, drawing, selected, values_of, words
 from cosim.report.drawing import line as line_of
 
 Row = Mapping[str, Any]
@@ -207,7 +207,7 @@ def _peak(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     parts = []
     for line in panel.lines:
         if line.y:
-            top = max(range(len(line.y)), key=line.y.__getitem__)
+            top = max((place for place, y in enumerate(line.y) if y is not GAP), key=line.y.__getitem__)
             who = f" with {line.label}," if len(panel.lines) > 1 else ""
             parts.append(f"{_with_unit(line.y[top], of)}{who} at {_at(panel, line.x[top])}")
     return [f"The highest {what}{_in(panel)} is {_listed(parts)}."] if parts else []
