@@ -282,7 +282,7 @@ def test_whether_ipv6_is_taken_is_what_the_frame_met_when_it_began() -> None:
     it.arrives(IPV6 + bytes(100))
     it.stores(flits(IPV6), notify=True, per_packet=True)
     it.notification(0)
-    with pytest.raises(AssertionError, match="is refused as not_ip; accepted is one of"):
+    with pytest.raises(AssertionError, match="is refused as not_ip, full tuple False; accepted is one of"):
         it.arrives(IPV6, NOT_IP)
 
 
