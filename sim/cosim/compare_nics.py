@@ -15,7 +15,8 @@ from cosim.config import RunConfig
 from cosim.measure.latency import PERCENTILES, SAMPLES_BEYOND, behind_warm_up
 from cosim.nic.replay import replay
 from cosim.nic.transfers import Difference, differences
-from cosim.run import PINS, TRANSFERS, Tell, run
+from cosim.run import Tell, run
+from cosim.simulator import PINS, TRANSFERS
 from cosim.traffic.pcap import read_capture
 
 MOST_NS = 8

@@ -5,6 +5,7 @@ and debuggers see Python.
 """
 
 import ast
+import compileall
 import importlib.util
 import os
 import shutil
@@ -58,20 +59,27 @@ def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:
     sources = {
         str(path.relative_to(package.parent)): path for package in _PACKAGES for path in sorted(package.rglob("*.py"))
     }
-    machine_code = _machine_code(sources, tell)
 
     def assemble(folder: Path) -> None:
+        machine_code = _machine_code(sources, tell)
         _copy_packages(folder)
         for path in machine_code.rglob("*.so"):
             shutil.copy2(path, folder / path.relative_to(machine_code))
+        compileall.compile_dir(folder, quiet=2)
 
-    return cached("compiled", digest(machine_code.name, *sources, *sources.values()), assemble)
+    # which sources the compiler reads takes half a second to find out: a run whose sources are known does not
+    return cached("compiled", digest(*_compiler(), *sources, *sources.values()), assemble)
+
+
+def _compiler() -> tuple[str, ...]:
+    """What decides about machine code beside the sources."""
+    return _SETUP, sys.version, version("mypy")
 
 
 def _machine_code(sources: Mapping[str, Path], tell: Callable[[], None]) -> Path:
     """A folder with the compiled modules, each where its source is in the packages."""
     needed = _with_imports(sources)
-    key = digest(_SETUP, sys.version, version("mypy"), *needed, *(sources[name] for name in needed))
+    key = digest(*_compiler(), *needed, *(sources[name] for name in needed))
 
     def make(folder: Path) -> None:
         tell()

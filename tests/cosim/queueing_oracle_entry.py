@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from cosim.mapped import read_object, write_object
 from cosim.pcie.bridge import Bridge
-from cosim.run import simulate
 from cosim.simulation import Options, memory_bytes
+from cosim.simulator import simulate
 from cosim.traffic.load import Load
 from tests.tools.queueing_oracle import DRAIN_US
 from tests.tools.reference_run import US

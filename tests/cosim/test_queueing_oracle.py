@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 
 from cosim.mapped import read_object, write_object
-from cosim.measure.result import Outcome
 from cosim.nic.rtl import nic_model, simulate
 from cosim.simulation import Options
+from cosim.simulator import Outcome
 from cosim.traffic.load import Load
 from hermes.enso.registers import UPSTREAM
 from tests.tools.queueing_oracle import require_one_queue, require_queue_for_each

@@ -17,7 +17,7 @@ from cosim.run import options
 from cosim.simulation import Simulation, memory_bytes
 from cosim.traffic.echo import expected_echoes
 from cosim.traffic.frames import Frames
-from cosim.traffic.load import load
+from cosim.traffic.from_config import load
 from cosim.traffic.pcap import read_capture, write_capture
 from cosim.traffic.steering import FlowKey, Steering, steer
 from enso_nic.config import FULL

@@ -1,12 +1,18 @@
 """Experiments as data: what a file may hold, and the line that names a mistake."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from cosim.experiments.commands import estimate_s
 from cosim.experiments.definition import CATALOGUE, catalogue, find, load
 from cosim.experiments.points import SCALES, Choice, points
 from cosim.values import ConfigError
+from hermes.switches import Switches
+from hermes.systems import SYSTEMS
+
+NAMES = [field.name for field in fields(Switches)]
 
 GOOD = """
 id = "mine"
@@ -81,3 +87,22 @@ def test_every_experiment_of_the_catalogue_makes_points_of_its_own_at_both_scale
     for experiment in catalogue().values():
         for scale in SCALES:
             assert points(experiment, Choice(scale=scale))
+
+
+def test_the_quick_set_ends_within_25_minutes_on_two_cores_by_the_estimate() -> None:
+    todo = {point.key: point for experiment in catalogue().values() for point in points(experiment, Choice())}
+    assert 5 * 60 < estimate_s(list(todo.values()), workers=2) < 20 * 60, "figures and traces come on top"
+
+
+def test_each_switch_of_the_software_is_switched_alone_in_every_system_and_workload() -> None:
+    for scale in SCALES:
+        found = points(find("switches"), Choice(scale=scale))
+        default = Switches()
+        seen: dict[str, set[tuple[str, str]]] = {}
+        for point in found:
+            changed = [name for name in NAMES if getattr(point.config.switches, name) != getattr(default, name)]
+            for name in changed:
+                seen.setdefault(name, set()).add((point.sweep, point.config.system))
+            assert len(changed) <= 1 or changed == ["park_rounds", "park_ps"]
+        everywhere = {(sweep, system) for sweep in ("constant", "exponential", "bursts") for system in SYSTEMS}
+        assert seen == dict.fromkeys(NAMES, everywhere)

@@ -20,7 +20,8 @@ RESULT: dict[str, Any] = {
     "messages": {"tx_tail": 50},
     "message_wait_ns": {"tx_tail": 400.0},
     "grants": 3,
-    "scans": 10,
+    "scan_interval_ns": {"mean": 5100.0, "max": 6000.0},
+    "detection_check_ns": {"mean": 400.0},
     "runqueue_insertions": 150,
     "simulated_ns": 1e6,
     "window_ns": 1e6,
@@ -35,8 +36,10 @@ EXPERIMENT = Experiment(
 )
 
 
-def made(extra: dict[str, Any] | None = None, run: dict[str, Any] | None = None) -> dict[str, Any]:
-    outcome = {"result": RESULT, "extra": extra or {}, "run": {"wall_s": 1.5, **(run or {})}}
+def made(
+    extra: dict[str, Any] | None = None, run: dict[str, Any] | None = None, result: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    outcome = {"result": {**RESULT, **(result or {})}, "extra": extra or {}, "run": {"wall_s": 1.5, **(run or {})}}
     return row(points(EXPERIMENT, Choice())[0], outcome, "quick")
 
 
@@ -57,7 +60,7 @@ def test_what_follows_from_the_result() -> None:
     assert columns["iokernel_busy_share"] == 0.75
     assert columns["cores_held"] == 2
     assert columns["uthread_on_core_share"] == pytest.approx(0.6)
-    assert columns["scan_per_kthread_ns"] == 0.5e6 / (10 * 4)
+    assert (columns["scan_per_kthread_ns"], columns["heap_check_ns"]) == (400 / 4, None)
     assert columns["notification_to_uthread_mean_ns"] == 30
     assert columns["softirq_per_request_ns"] == pytest.approx(0.05 * 4 * 1e6 / 100)
     # 50 in a millisecond, each waits 400 ns: 0.02 on the mean
@@ -71,6 +74,23 @@ def test_bytes_of_the_link_and_the_ideal_queue() -> None:
     assert columns["pcie_metadata_share"] == pytest.approx(1 - 120 / 300)
     assert columns["pcie_limit_per_s"] == 15_750_000_000 / 200
     assert (columns["latency_p50_over_ideal"], columns["latency_p99_over_ideal"]) == (2, None)
+
+
+def test_bytes_of_the_link_by_kind() -> None:
+    beats = {"bytes_up": 20_000, "bytes_down": 10_000, "read_request_beats": 20, "mmio_request_beats": 30}
+    counts = {"notifications_taken": 50, "completions_taken": 40}
+    columns = made(run={"bridge": beats}, result=counts)
+    up = {name: columns[f"pcie_up_{name}_per_request_bytes"] for name in ("notifications", "completions", "reads")}
+    assert up == {"notifications": 50 * 88 / 100, "completions": 40 * 88 / 100, "reads": 20 * 24 / 100}
+    assert columns["pcie_up_packets_per_request_bytes"] == pytest.approx(200 - sum(up.values()))
+    assert columns["pcie_down_registers_per_request_bytes"] == 30 * 28 / 100
+    assert columns["pcie_down_reads_per_request_bytes"] == pytest.approx(100 - 8.4)
+
+
+def test_what_a_check_of_the_heap_costs_and_what_was_in_vain() -> None:
+    columns = made(result={"scan_interval_ns": None, "notifications_taken": 50, "wasted_notifications": 5})
+    assert (columns["scan_per_kthread_ns"], columns["heap_check_ns"]) == (None, 400)
+    assert columns["wasted_notifications_share"] == 0.1
 
 
 def test_a_step_settles_when_no_bin_is_above_the_phase_s_end_by_half() -> None:

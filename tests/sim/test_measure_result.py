@@ -11,10 +11,11 @@ from pyarrow import parquet
 from rich.console import Console
 
 from cosim.measure.errors import AccountingError, ConservationError, StageError
-from cosim.measure.result import Outcome, measure, measured
+from cosim.measure.result import measure, measured
 from cosim.measure.stages import STAGES
 from cosim.measure.table import summary
 from cosim.simulation import Report
+from cosim.simulator import Outcome
 from cosim.traffic.echo import expected_echo
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests

@@ -79,6 +79,21 @@ def test_a_notification_that_overtakes_another_tells_what_that_would_have_told()
     rows: list[Row] = [[0, 1, 5, 6, 7, 8, 90], [0, 2, 15, 16, 17, 18, 19]]
     both = found(rows, [[0, 1, 20, 21], [0, 2, 21, 22]], [[0, 2, 30, 31]], [1, 12], [40, 41])
     assert both.times_ps[1:6].T.tolist() == [[15, 16, 17, 18, 19]] * 2
+    assert both.wasted_notifications == 1
+    rows[0][-1] = 9
+    in_order = found(rows, [[0, 1, 20, 21], [0, 2, 21, 22]], [[0, 2, 30, 31]], [1, 12], [40, 41])
+    assert in_order.wasted_notifications == 0
+    rows[0][-1] = 19
+    at_once = found(rows, [[0, 1, 20, 21], [0, 2, 21, 22]], [[0, 2, 30, 31]], [1, 12], [40, 41])
+    assert at_once.wasted_notifications == 1
+
+
+def test_notifications_of_different_pipes_do_not_make_each_other_vain() -> None:
+    rows: list[Row] = [[0, 1, 5, 6, 7, 8, 20], [1, 1, 6, 7, 8, 9, 10], [3, 1, 7, 8, 9, 10, 10]]
+    packets = [[0, 1, 21, 22], [1, 1, 11, 12], [3, 1, 12, 13]]
+    sends = [[0, 1, 30, 31], [1, 1, 15, 16], [3, 1, 15, 17]]
+    three = stages(times(1, 2, 3), times(40, 41, 42), times(0, 1, 3), stamped(rows, packets, sends), PIPE_FLITS)
+    assert three.wasted_notifications == 0
 
 
 def test_a_send_that_overtakes_another_carries_its_packets() -> None:

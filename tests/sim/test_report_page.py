@@ -1,20 +1,16 @@
 """The report's page in a real browser: every figure is drawn, at both widths, offline, and nothing logs an error."""
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.chrome.options import Options
-from selenium.webdriver.chrome.service import Service
 
 from cosim.experiments.definition import Experiment, Figure, Sweep
 from cosim.experiments.table import write
 from cosim.report.page import write_report
+from tests.tools.browser import chromium, errors
 
-SET_UP = Path(__file__).parents[2] / "scripts" / "setup_browser.sh"
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 
 pytestmark = pytest.mark.long
@@ -58,19 +54,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[Chrome]:
-    subprocess.run(["sh", str(SET_UP)], check=True, timeout=600)
-    options = Options()
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--disable-extensions",
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    options.binary_location = str(shutil.which("chromium"))
-    browser = Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
+    browser = chromium()
     browser.execute_cdp_cmd("Network.enable", {})
     browser.execute_cdp_cmd(
         "Network.emulateNetworkConditions",
@@ -102,7 +86,7 @@ def test_every_figure_is_drawn_and_nothing_logs_an_error(driver: Chrome, page: P
         assert entry["height"] > 200, entry
         assert entry["right"] <= entry["cell"] + 1 <= wide, f"{entry} is wider than its place"
     assert driver.execute_script("return document.documentElement.scrollWidth") <= wide
-    assert [entry for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")] == []
+    assert errors(driver) == []
     driver.save_screenshot(str(page.with_name(f"{width}.png")))
 
 

@@ -8,8 +8,9 @@ from scapy.packet import Packet
 
 from cosim.config import RunConfig
 from cosim.traffic.frames import Frames
-from cosim.traffic.kv import KvLoad, expected_answers, generate_kv_requests, served
-from cosim.traffic.load import load
+from cosim.traffic.from_config import load
+from cosim.traffic.kv import KvLoad, generate_kv_requests
+from cosim.traffic.kv_answers import expected_answers, served
 from cosim.traffic.udp import frames_of
 
 SEED = 4

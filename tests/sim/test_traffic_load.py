@@ -7,8 +7,9 @@ import pytest
 
 from cosim.config import ConfigError, RunConfig
 from cosim.traffic.echo import expected_echo
+from cosim.traffic.from_config import load
 from cosim.traffic.generate import generate_requests
-from cosim.traffic.load import Load, load
+from cosim.traffic.load import Load
 from cosim.traffic.pcap import CaptureError, write_capture
 from cosim.traffic.steering import FlowKey
 from tests.tools.look_alikes import not_sound_ipv4

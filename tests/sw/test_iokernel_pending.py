@@ -128,6 +128,7 @@ def test_as_many_as_are_allowed_get_a_core_in_one_iteration(most: int, granted: 
     for runtime, time in ((0, 12), (1, 10), (2, 11)):
         waiting.add(time * US, runtime, runtime)
     assert waiting.pending.begin() == FIX * most
+    assert (waiting.pending.checks, waiting.pending.checks_ps) == (1, C.heap_peek + FIX * most)
     assert waiting.finish(30 * US) == granted
 
 

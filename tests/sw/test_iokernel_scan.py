@@ -164,6 +164,8 @@ def test_it_costs_two_looks_at_each_kthread_and_the_lines_that_changed() -> None
     lines.write(2, runtime.kthreads[2].softirq_line)
     assert scanned.detector.begin() == 6 * CLEAN + 2 * C.line_dirty
     assert scanned.detector.begin() == 6 * CLEAN
+    detector = scanned.detector
+    assert detector.checks_ps == detector.checks * (detector.cost + 6 * CLEAN) + 14 * C.line_dirty
     assert scanned.detector.cost == C.poll_clean
     assert scanned.detector.grant_cost == 0
 

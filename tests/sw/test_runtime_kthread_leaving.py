@@ -54,7 +54,7 @@ def test_who_found_nothing_for_4_rounds_and_2_us_gives_its_core_up(
     assert (look == after_rounds) == (kthreads > 1), "many kthreads need long for 4 rounds"
     assert host.times(CORE_LEFT) == [look + C.park]
     assert host.machine.ksched.left == 1 << 1
-    assert host.runtime.parkings == 1
+    assert (host.runtime.parkings, host.runtime.parking_ps) == (1, look + C.park - begin)
     times = host.machine.cores[1].times_at(host.time)
     assert (times[STEAL], times[SWITCH]) == (look - begin, C.ksched_idle_wake + C.park)
     assert list(host.runtime.run_lengths) == [look + C.park - (begin - C.ksched_idle_wake)]

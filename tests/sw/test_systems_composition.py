@@ -223,10 +223,39 @@ def test_what_it_measured_beside_counts() -> None:
     interval = extra["scan_interval_ns"]
     assert isinstance(interval, dict)
     assert 5_000 < interval["mean"] <= interval["max"]
+    assert extra["park_time_ns"]["mean"] >= 2000  # type: ignore[index]
+    # 10 requests: a line each for notification, completion, messages, softIRQs; two for a request, which is copied
+    assert (extra["notifications_taken"], extra["completions_taken"], extra["softirqs"]) == (10, 10, 20)
+    told = sum(host.system.messages().values())
+    assert extra["iokernel_touched_bytes"] == 64 * (10 + 10 + 20 + 2 * 10 + told)
     assert counts["packets"] == counts["completions"] == 10
     assert counts["grants"] >= 2
     assert len(list(host.happened(UTHREAD_END))) <= counts["runqueue_insertions"] + 1
     assert "scan_interval_ns" not in WholeHost("priority").system.extra()
+
+
+def test_the_iokernel_touches_the_rings_of_uthreads_only_where_it_writes_them() -> None:
+    lines = {}
+    for name in ("indirect", "semi-direct"):
+        host = WholeHost(name, cores=2, uthreads=2)
+        begin = host.start()
+        host.frames([udp_frame(0)] * 10, [begin + 20 * US * number for number in range(10)])
+        host.run(begin + 300 * US)
+        extra, messages = host.system.extra(), host.system.iokernel.mailbox.counts
+        assert isinstance(extra["iokernel_touched_bytes"], int)
+        passed_on = sum(kthread.softirqs.pushed for runtime in host.system.runtimes for kthread in runtime.kthreads)
+        lines[name] = extra["iokernel_touched_bytes"] // 64 - sum(messages.values()) - passed_on
+    assert lines == {"indirect": 10 + 10 + 2 * 10, "semi-direct": 2 * (10 + 10) + 2 * 10}
+
+
+def test_a_kthread_that_works_looks_at_its_softirqs_between_requests() -> None:
+    host = WholeHost("indirect", cores=1, uthreads=1)
+    begin = host.start()
+    host.frames([udp_frame(0)] * 10, [begin + 20 * US * number for number in range(10)])
+    host.run(begin + 300 * US)
+    interval = host.system.extra()["softirq_check_interval_ns"]
+    assert isinstance(interval, dict)
+    assert 0 < interval["mean"] < interval["max"] < 50_000
 
 
 @pytest.mark.parametrize("per", ["core", "kthread"])

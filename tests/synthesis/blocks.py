@@ -6,6 +6,7 @@ from amaranth.lib import wiring
 
 from enso_nic.config import FULL
 from enso_nic.configurator import Configurator
+from enso_nic.dma_guard import DmaGuard
 from enso_nic.dma_writer import DmaWriter
 from enso_nic.extension_page import ExtensionPage
 from enso_nic.flow_director import FlowDirector
@@ -40,6 +41,7 @@ BLOCKS: dict[str, Callable[[], wiring.Component]] = {
     "host_write_arbiter": HostWriteArbiter,
     "output_gate": lambda: OutputGate(HostWrite),
     "mmio": MmioDecoder,
+    "dma_guard": lambda: DmaGuard(FULL),
     "extension_page": lambda: ExtensionPage(FULL),
     "configurator": Configurator,
     "tx_request_fetch": lambda: TxRequestFetch(FULL),

@@ -25,9 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.measure.queueing import waiting_ps
-from cosim.measure.result import Outcome, measure
+from cosim.measure.result import measure
 from cosim.pcie.link import LinkParameters
 from cosim.simulation import Options
+from cosim.simulator import Outcome
 from cosim.traffic.load import Load
 from cosim.traffic.steering import steer
 from cosim.traffic.udp import FIRST_PORT, frames_of

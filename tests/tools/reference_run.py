@@ -9,12 +9,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.measure.result import Outcome, measured
+from cosim.measure.result import measured
 from cosim.pcie.bridge import Bridge
 from cosim.pcie.frame_blocks import SentFrames
 from cosim.pcie.link import LinkParameters
-from cosim.run import simulate
 from cosim.simulation import Options, memory_bytes
+from cosim.simulator import Outcome, simulate
 from cosim.traffic.frames import Frames
 from cosim.traffic.generate import generate_requests, poisson_arrivals_ps
 from cosim.traffic.load import Load

@@ -6,12 +6,14 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from math import log2
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from cosim.experiments.definition import Experiment, catalogue, find
+from cosim.experiments.measures import LINE_GBIT, most_requests
 from cosim.experiments.points import FAST_NIC, NICS, SCALES, Choice, Point, configuration, points
 from cosim.experiments.progress import SweepProgress
 from cosim.experiments.sweep import Finished, Store, sweep
@@ -23,9 +25,11 @@ from hermes.systems import SYSTEMS
 
 WORKERS = os.cpu_count() or 1
 TRACED_REQUESTS = 1000
-_REQUESTS_PER_S = {"rtl": 3000, "model": 9000}
-_START_S = 1.5
-"""What a worker does in a second, and what each point costs besides, about: for the estimate only."""
+_REQUESTS_PER_S = {"rtl": 1500, "model": 15000}
+_START_S = 1.0
+_SLOWER = 1.3
+"""What a worker does in a second, what each run costs besides, and how much slower all is if every core works, about:
+for the estimate only."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,13 @@ def estimate_s(todo: Sequence[Point], workers: int) -> float:
     """Wall time in s that these points take, roughly."""
     total = 0.0
     for point in todo:
-        runs = 7 if point.measure.startswith("zero_loss") else 1
-        total += runs * (_START_S + (point.config.requests or 0) / _REQUESTS_PER_S[point.config.nic])
-    return total / workers
+        runs, requests = 1.0, point.config.requests or 0
+        kind, _, step = point.measure.partition(":")
+        if kind == "zero_loss":
+            runs = log2(LINE_GBIT / float(step)) + 1
+            requests = max(requests, int(most_requests(point.config) / 2))
+        total += runs * (_START_S + requests / _REQUESTS_PER_S[point.config.nic])
+    return _SLOWER * total / workers
 
 
 def list_experiments(console: Console) -> None:

@@ -48,6 +48,7 @@ class Case(Frozen):
 
     label: str = Field(description="text, what the figure calls this case")
     set: Settings = Field(default_factory=dict, description="a table of settings, such as { service = 'constant:1us' }")
+    needs: str = Field(default="", description="text, without what it changes nothing")
 
 
 class ScaleOfSweep(Frozen):
@@ -157,8 +158,9 @@ class Figure(Frozen):
     where: dict[str, Setting | list[Setting]] = Field(default_factory=dict, description="a table of columns and values")
     x_log: bool = Field(default=False, description="true or false")
     y_log: bool = Field(default=False, description="true or false")
-    says: list[Literal["ends", "compare", "knee", "largest", "peak", "ranking", "change"]] = Field(
-        default=["ends", "compare"], description="a list of ends, compare, knee, largest, peak, ranking and change"
+    says: list[Literal["ends", "compare", "knee", "largest", "maxima", "peak", "ranking", "change"]] = Field(
+        default=["ends", "compare"],
+        description="a list of ends, compare, knee, largest, maxima, peak, ranking and change",
     )
 
     @property

@@ -14,15 +14,15 @@ from cosim.measure.latency import behind_warm_up, percentiles_ns
 from cosim.measure.queueing import waiting_ps
 from cosim.nic.packetised import echoed
 from cosim.run import run
-from cosim.traffic.load import load
+from cosim.traffic.from_config import load
 
 Integers = NDArray[np.int64]
 Tell = Callable[[str, int, int], None]
 """As cosim.run.Tell."""
 
 LINE_GBIT = 100
-SEARCH_S = 1e-3
-"""A search's runs have requests for so long at least: in a shorter one queues are still filling at any rate."""
+SEARCH_S = 2e-3
+"""A search's runs have requests for so long at least: with 100 uthreads, queues fill for 1 ms at any rate."""
 _RISE, _SLACK = 1.1, 32
 """Requests inside may grow by this factor and number from the third to the last quarter of a run without a trend."""
 
@@ -70,23 +70,37 @@ def _ideal(config: RunConfig) -> dict[str, Any]:
 
 
 def _series(folder: Path) -> dict[str, Any]:
-    """The run over time, if that was asked for: lists, one element for each bin."""
+    """The run over time, if that was asked for: lists, one element for each bin, and for each wide one."""
     file = folder / "series.json"
     if not file.exists():
         return {}
     series = json.loads(file.read_text())
+    return _bins("series", series) | _bins("wide", series["wide"])
+
+
+def _bins(name: str, series: dict[str, Any]) -> dict[str, Any]:
     bin_s = series["bin_ns"] / 1e9
     return {
-        "series_bin_ns": series["bin_ns"],
-        "series_start_ns": series["start_ns"],
-        "series_load_per_s": [count / bin_s for count in series["offered"]],
-        **{f"series_latency_{name}_ns": values for name, values in series["latency_ns"].items()},
+        f"{name}_bin_ns": series["bin_ns"],
+        f"{name}_start_ns": series["start_ns"],
+        f"{name}_load_per_s": [count / bin_s for count in series["offered"]],
+        **{f"{name}_latency_{which}_ns": values for which, values in series["latency_ns"].items()},
     }
+
+
+def most_requests(config: RunConfig) -> float:
+    """Of a search's run, at line rate."""
+    return SEARCH_S * LINE_GBIT * 1e9 / _frame_bits(config)
+
+
+def _frame_bits(config: RunConfig) -> int:
+    """On the wire."""
+    return (int(config.frame_bytes or 0) + config.link.wire_overhead_bytes) * 8
 
 
 def _zero_loss(config: RunConfig, step: float, folder: Path, tell: Tell) -> dict[str, Any]:
     """By halving: all rates up to the one that is told are taken to be as good."""
-    frame_bits = (int(config.frame_bytes or 0) + config.link.wire_overhead_bytes) * 8
+    frame_bits = _frame_bits(config)
     good, bad = 0, round(LINE_GBIT / step) + 1
     best: dict[str, Any] | None = None
     runs = 0

@@ -19,12 +19,14 @@ from cosim.experiments.definition import Setting
 from cosim.experiments.points import Point, code_sha256, rtl_sha256
 from cosim.traffic.arrivals import Steps
 from cosim.values import parse_duration
+from hermes.enso.registers import SLOT_BYTES
 
 Row = dict[str, Any]
 
 SCHEMA_NAME = b"hermes"
 _UNITS = ("gbit_per_s", "per_s", "ns", "share", "bytes", "percent")
 _PS_PER_NS = 1000
+_REGISTER_BYTES = 4
 SETTLED = 1.5
 """A step has settled where no bin's mean latency is above that of the phase's last quarter by this factor."""
 
@@ -59,7 +61,7 @@ def row(point: Point, outcome: Mapping[str, Any], scale: str) -> Row:
     if result is None:
         columns["costs_sha256"] = config.costs.profile().sha256
     else:
-        columns |= flat(result) | _derived(config, result) | _bytes(outcome["run"], result["completed"])
+        columns |= flat(result) | _derived(config, result) | _bytes(config, result, outcome["run"])
         columns |= _against_ideal(result, extra) | _steps(config, extra)
     columns |= _link(config, columns)
     columns |= {
@@ -123,7 +125,7 @@ def _derived(config: RunConfig, result: Mapping[str, Any]) -> Row:
     waits = result["message_wait_ns"] or {}
     held = 1 - shares["idle"] - shares["batch"]
     kthreads = config.applications * min(config.cores, config.uthreads // config.applications)
-    detection_ns = result["iokernel_share"]["detection"] * window_ns
+    scans, check_ns = result.get("scan_interval_ns") is not None, result.get("detection_check_ns", {}).get("mean")
     way = ("iokernel", "softirq_wait", "runqueue_wait")
     means = [stages[name]["mean"] for name in way] if stages else [None]
     return {
@@ -133,7 +135,10 @@ def _derived(config: RunConfig, result: Mapping[str, Any]) -> Row:
         "cores_held": config.cores * held,
         "uthread_on_core_share": _ratio(shares["application"] + shares["driver"], held),
         "kthreads": kthreads,
-        "scan_per_kthread_ns": _ratio(detection_ns, result.get("scans", 0) * kthreads),
+        "heap_check_ns": None if scans else check_ns,
+        "wasted_notifications_share": _ratio(result.get("wasted_notifications"), result.get("notifications_taken")),
+        "iokernel_touched_per_request_bytes": _ratio(result.get("iokernel_touched_bytes"), completed),
+        "scan_per_kthread_ns": _ratio(check_ns, kthreads + config.batch * config.cores) if scans else None,
         "runqueue_insertions_per_request": _ratio(result["runqueue_insertions"], completed),
         "notifications_per_request": _ratio(1, result["packets_per_notification"]),
         "softirq_per_request_ns": _ratio(shares["softirq"] * config.cores * window_ns, completed),
@@ -158,10 +163,28 @@ def _link(config: RunConfig, columns: Mapping[str, Any]) -> Row:
     }
 
 
-def _bytes(how_it_went: Mapping[str, Any], completed: int) -> Row:
-    """Bytes on the link, overhead included, of the whole run."""
-    counted = how_it_went.get("bridge", {})
-    return {f"pcie_{way}_per_request_bytes": _ratio(counted.get(f"bytes_{way}"), completed) for way in ("up", "down")}
+def _bytes(config: RunConfig, result: Mapping[str, Any], how_it_went: Mapping[str, Any]) -> Row:
+    """Bytes on the link, overhead included, of the whole run: in all, and by kind.
+
+    Every notification and completion is a write of a line, and a register write has 4 bytes. What is left of the bytes
+    to the host is packets (and answers of registers, when the run is set up and checked); of those to the NIC, what it
+    read: requests and packets.
+    """
+    counted, completed = how_it_went.get("bridge", {}), result["completed"]
+    up, down = counted.get("bytes_up"), counted.get("bytes_down")
+    columns = {"up": up, "down": down}
+    if "notifications_taken" in result and "read_request_beats" in counted:
+        overhead = config.link.overhead_bytes
+        line = SLOT_BYTES + overhead
+        kinds = {
+            "up_notifications": result["notifications_taken"] * line,
+            "up_completions": result["completions_taken"] * line,
+            "up_reads": counted["read_request_beats"] * overhead,
+        }
+        columns |= kinds | {"up_packets": up - sum(kinds.values())}
+        registers = counted["mmio_request_beats"] * (_REGISTER_BYTES + overhead)
+        columns |= {"down_registers": registers, "down_reads": down - registers}
+    return {f"pcie_{kind}_per_request_bytes": _ratio(count, completed) for kind, count in columns.items()}
 
 
 def _against_ideal(result: Mapping[str, Any], extra: Mapping[str, Any]) -> Row:

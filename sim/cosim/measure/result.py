@@ -1,7 +1,7 @@
 """From what a simulation leaves behind to the result that is written and shown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,41 +19,8 @@ from cosim.measure.series import series
 from cosim.measure.stages import Stages, Stamped, stage_ns, stages
 from cosim.measure.trace import write_trace
 from cosim.simulation import Report
-from cosim.traffic.frames import Frames
+from cosim.simulator import Outcome
 from cosim.traffic.load import Load
-from hermes.enso.registers import UPSTREAM
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a simulation leaves behind.
-
-    Attributes
-    ----------
-    arrivals_ps
-        int64, when the last beat of each request entered the NIC; -1 where it did not.
-    returned, returned_ps
-        The frames that left the NIC, in order, and the time of the last beat of each.
-    end_ps
-        Host time up to which all was simulated.
-    counters
-        The NIC's counters by name, read then.
-    report
-        What software and machine counted.
-    pipe_flits
-        Size of the pipes.
-    link
-        Of a traced run, by direction: int64 (n, 2), begin and end in ps of the spans in which the link was busy.
-    """
-
-    arrivals_ps: NDArray[np.int64]
-    returned: Frames
-    returned_ps: NDArray[np.int64]
-    end_ps: int
-    counters: dict[str, int]
-    report: Report
-    pipe_flits: int = UPSTREAM.pipe_flits
-    link: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,6 +113,7 @@ class Measurement:
             "latency_ns": percentiles_ns(latencies_ps(arrivals, self.ends_ps, is_measured)),
             "stage_ns": None if self.stages is None else stage_ns(self.stages, is_measured),
             "packets_per_notification": report.packets_per_notification,
+            "wasted_notifications": None if self.stages is None else self.stages.wasted_notifications,
             "iokernel_share": _shares(report.iokernel_ps),
             "core_time_share": _shares(core_ps),
             "runtime_efficiency": core_ps["application"] / held_ps if held_ps else None,

@@ -94,10 +94,14 @@ class Stages:
         int64 (n,), their indices, ascending.
     times_ps
         int64 (11, n), one row for each of TIMES.
+    wasted_notifications
+        Notifications that told their uthread nothing, because it had taken a later one of the pipe before, or took one
+        with it.
     """
 
     requests: Integers
     times_ps: Integers
+    wasted_notifications: int = 0
 
     @property
     def durations_ps(self) -> Integers:
@@ -180,6 +184,7 @@ def stages(
     at = _covering(notifications, ends, of, "notification")
     # notifications overtake each other between softIRQ queues, and sends between message queues: the one that comes
     # first tells all that those before it would have told
+    wasted = _wasted(notifications)
     at = _first_of_those_behind(notifications, TAKEN)[at]
     for time, column in ((1, VISIBLE), (2, READ), (3, DELIVERED), (4, RUNNABLE), (5, TAKEN)):
         times[time, left] = notifications.column(at, column)
@@ -194,7 +199,7 @@ def stages(
     times[8, left] = sends.column(at, POSTED)
     times[9, left] = sends.column(_first_of_those_behind(sends, FORWARDED)[at], FORWARDED)
 
-    found = Stages(requests, times)
+    found = Stages(requests, times, wasted)
     _require_ascending(found)
     return found
 
@@ -268,6 +273,22 @@ def _covering(rows: _Rows, ends: Integers, of: Integers, what: str) -> Integers:
 
 def _first_of_those_behind(rows: _Rows, column: int) -> Integers:
     """Of each row and those behind it in its pipe, the place of the one whose ``column`` is the earliest time."""
+    times, earliest = _earliest_behind(rows, column)
+    places = np.arange(len(times))
+    places[times != earliest] = len(times)  # an earlier one lies behind it
+    return np.minimum.accumulate(places[::-1])[::-1]
+
+
+def _wasted(notifications: _Rows) -> int:
+    """How many were taken when one behind them in their pipe had been, or was taken with them."""
+    times, earliest = _earliest_behind(notifications, TAKEN)
+    behind = np.append(earliest[1:], _NEVER)
+    behind[notifications.begins[1:] - 1] = _NEVER  # of a pipe's last one nothing lies behind; of an empty pipe, neither
+    return int(((times < _NEVER) & (behind <= times)).sum())
+
+
+def _earliest_behind(rows: _Rows, column: int) -> tuple[Integers, Integers]:
+    """Each row's time in this column, and the earliest of it and those behind it in its pipe."""
     times = rows.rows[rows.order, column]
     let_go(rows.rows)
     times[times < 0] = _NEVER
@@ -276,9 +297,7 @@ def _first_of_those_behind(rows: _Rows, column: int) -> Integers:
     for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         backwards = earliest[begin:end][::-1]
         np.minimum.accumulate(backwards, out=backwards)
-    places = np.arange(len(times))
-    places[times != earliest] = len(times)  # an earlier one lies behind it
-    return np.minimum.accumulate(places[::-1])[::-1]
+    return times, earliest
 
 
 def _require(is_there: NDArray[np.bool_], of: Integers, pipes: Integers, what: str) -> None:

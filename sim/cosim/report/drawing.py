@@ -1,7 +1,7 @@
 """What a figure shows, worked out from the rows of a table; printed.py and interactive.py draw it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cosim.experiments.definition import Figure
@@ -47,11 +47,25 @@ WORDS = {
     "message_wait_rx_head_ns": "waiting time of rx_head, mean",
     "messages_tx_tail_queued_mean": "tx_tail messages waiting",
     "zero_loss_rate_per_s": "zero-loss rate",
-    "pcie_up_per_request_bytes": "to the host, per request",
+    "pcie_up_per_request_bytes": "traffic to the host, per request",
     "latency_p99_over_ideal": "p99 latency over the ideal's",
     "softirq_per_request_ns": "handling softIRQs, per request",
     "stage_softirq_wait_mean_ns": "softIRQ waits, mean",
     "stage_runqueue_wait_mean_ns": "waits in runqueue, mean",
+    "wide_start_ns": "time",
+    "wide_latency_p50_ns": "median latency",
+    "wide_latency_p99_ns": "p99 latency",
+    "wide_latency_p99.9_ns": "p99.9 latency",
+    "heap_check_ns": "check of the heap",
+    "wasted_notifications_share": "notifications that told nothing",
+    "iokernel_touched_per_request_bytes": "IOKernel touches, per request",
+    "pcie_down_registers_per_request_bytes": "writes of registers, per request",
+    "softirq_check_interval_mean_ns": "time between looks, mean",
+    "softirq_check_interval_max_ns": "time between looks, longest",
+    "park_time_mean_ns": "search to parking, mean",
+    "run_lengths_application_0_p50_ns": "time on a core, median",
+    "run_lengths_application_0_mean_ns": "time on a core, mean",
+    "run_lengths_application_0_max_ns": "time on a core, longest",
     "cores_held": "cores held",
     "pcie_metadata_share": "metadata",
     "pcie_limit_per_s": "limit of the link",
@@ -68,10 +82,26 @@ _UNITS = {
     "percent": (1.0, "%"),
     "bytes": (1.0, "bytes"),
 }
-_SPECIAL = {"rate_per_s": (1e-6, "Mrps"), "series_load_per_s": (1e-6, "Mrps"), "series_start_ns": (1e-6, "ms")}
-_SPECIAL |= {"grants_per_s": (1e-3, "thousand/s"), "scan_per_kthread_ns": (1.0, "ns")}
-_GROUPS = {"iokernel": "IOKernel's time", "core time": "time of the application cores", "stage": "time of a request"}
+_SPECIAL = {
+    "rate_per_s": (1e-6, "Mrps"),
+    "series_load_per_s": (1e-6, "Mrps"),
+    "series_start_ns": (1e-6, "ms"),
+    "wide_start_ns": (1e-6, "ms"),
+    "grants_per_s": (1e-3, "thousand/s"),
+    "scan_per_kthread_ns": (1.0, "ns"),
+    "heap_check_ns": (1.0, "ns"),
+}
+_GROUPS = {
+    "iokernel": "IOKernel's time",
+    "core time": "time of the application cores",
+    "stage": "time of a request",
+    "pcie up": "traffic to the host, per request",
+}
 """What the parts of a stack are parts of, by the words with which their columns begin."""
+
+
+GAP = float("nan")
+"""In a line over time: nothing is known there, and the line has a gap."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +138,32 @@ class Drawing:
     panels: list[Panel]
 
 
+_WHOLE = 100
+"""From here on, what is behind the point is left out at an axis."""
+_HIDES = 4
+"""A panel whose highest value is less than another's by this factor would be hidden on the other's axis."""
+
+
+def common_heights(panels: Sequence[Panel]) -> dict[str, tuple[float, float]]:
+    """By label of the y axis: the lowest and highest value of panels that should have the same axis.
+
+    Those are panels with titles, of the same quantity under different circumstances; not if that would hide one.
+    """
+    found = {}
+    for y_label in {panel.y_label for panel in panels if panel.title and panel.kind in ("line", "bar")}:
+        same = [panel for panel in panels if panel.y_label == y_label]
+        values = [
+            [bound for line in panel.lines for bound in (*line.y, *filter(None, line.low), *filter(None, line.high))]
+            for panel in same
+        ]
+        highest = [max(those) for those in values]
+        lowest = min(min(those) for those in values)
+        is_log = same[0].y_log
+        if len(same) > 1 and (lowest > 0 if is_log else max(highest) <= _HIDES * min(highest)):
+            found[y_label] = (lowest, max(highest))
+    return found
+
+
 def unit(column: str) -> tuple[float, str]:
     """The factor from a column's values to the shown ones, and their unit."""
     if column in _SPECIAL:
@@ -131,6 +187,11 @@ def label(column: str) -> str:
     """What an axis says."""
     name = unit(column)[1]
     return f"{words(column)} ({name})" if name else words(column)
+
+
+def tick(value: float) -> str:
+    """As it stands at an axis."""
+    return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:g}"
 
 
 def shown(column: str, value: float) -> float:
@@ -205,7 +266,9 @@ def _panels(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
                 for value in values_of(part, figure.lines)
             ]
             lines = [made for made in lines if made.y]
-            x_label = "" if kind == "bar" and figure.x == "case" else label(figure.x)
+            x_label = "" if kind == "bar" and figure.x in ("case", figure.lines) else label(figure.x)
+            if figure.x == figure.lines:  # side by side, told apart by their looks
+                lines = [replace(made, x=[""]) for made in lines]
             panels.append(Panel(kind, title, x_label, label(y), lines, figure.x_log, figure.y_log))
     return panels
 
@@ -217,7 +280,8 @@ def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
     for value in values:
         part = [row for row in rows if row.get(figure.lines) == value]
         common = _common([_stem(y) for y in figure.y])
-        lines = [line(part, figure.x, y, _stem(y)[len(common) :].removesuffix(" mean")) for y in figure.y]
+        names = [_stem(y)[len(common) :].removesuffix(" mean").removesuffix(" per request") for y in figure.y]
+        lines = [line(part, figure.x, y, name) for y, name in zip(figure.y, names, strict=True)]
         name = unit(figure.y[0])[1]
         whole = _GROUPS.get(common.strip(), common.strip())
         text = f"{whole} ({name})" if name else whole
@@ -229,7 +293,7 @@ def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
 
 
 def _category(x: Place) -> str:
-    return x if isinstance(x, str) else f"{x:g}"
+    return x if isinstance(x, str) else tick(x)
 
 
 def _common(names: Sequence[str]) -> str:
@@ -244,17 +308,18 @@ def _common(names: Sequence[str]) -> str:
 
 def _series(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
     """Lists over time, of the first seed."""
-    rows = [row for row in rows if row["seed"] == 1 and row.get(figure.x) is not None]
+    rows = [row for row in rows if row["seed"] == 1 and len(row.get(figure.x) or ()) > 1]
     panels = []
     for title, part in _facets(figure, rows):
         for y in figure.y:
             lines = []
             for row in part:
                 pairs = [
-                    (shown(figure.x, x), shown(y, value))
+                    (shown(figure.x, x), GAP if value is None else shown(y, value))
                     for x, value in zip(row[figure.x], row[y], strict=True)
-                    if value is not None
                 ]
+                while pairs and pairs[-1][1] is GAP:
+                    pairs.pop()
                 nothing: list[float | None] = [None] * len(pairs)
                 lines.append(
                     Line(
@@ -265,6 +330,8 @@ def _series(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
                         nothing,
                     )
                 )
+            if len(lines) > 1 and all((made.x, made.y) == (lines[0].x, lines[0].y) for made in lines):
+                lines = [replace(lines[0], label="all the same")]
             panels.append(Panel("line", title, label(figure.x), label(y), lines, figure.x_log, figure.y_log))
     return panels
 
@@ -297,6 +364,8 @@ def _tornados(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
     return panels
 
 
+_MOST = 10
+"""Cases that a panel of changes shows; the table has all."""
 DEFAULT_CASE = "default"
 """The case that others are compared with."""
 
@@ -310,12 +379,16 @@ def changes(rows: Sequence[Row], y: str) -> dict[str, float]:
 
 
 def _changes(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
-    """For each system: how far each case moves the first column, widest first; cases that move nothing are left out."""
+    """For each sweep and system: the cases that move the first column most, widest first."""
     panels = []
-    for system in values_of(rows, "system"):
-        change = changes([row for row in rows if row["system"] == system], figure.y[0])
-        names = sorted((case for case in change if change[case]), key=lambda case: -abs(change[case]))
-        nothing: list[float | None] = [None] * len(names)
-        lines = [Line("change", list(names), [change[name] for name in names], nothing, nothing)]
-        panels.append(Panel("tornado", system, f"{words(figure.y[0])}, change in %", "", lines))
+    sweeps = values_of(rows, "sweep")
+    for sweep in sweeps:
+        for system in values_of(rows, "system"):
+            part = [row for row in rows if (row["sweep"], row["system"]) == (sweep, system)]
+            change = changes(part, figure.y[0])
+            names = sorted((case for case in change if change[case]), key=lambda case: -abs(change[case]))[:_MOST]
+            nothing: list[float | None] = [None] * len(names)
+            lines = [Line("change", list(names), [change[name] for name in names], nothing, nothing)]
+            title = f"{sweep}: {system}" if len(sweeps) > 1 else system
+            panels.append(Panel("tornado", title, f"{words(figure.y[0])}, change in %", "", lines))
     return panels

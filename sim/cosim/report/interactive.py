@@ -1,28 +1,16 @@
 """The same figures for the page: plotly, drawn by the browser."""
 
+from collections.abc import Mapping, Sequence
+from math import ceil, floor, log10
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from cosim.report.drawing import Drawing, Line, Panel
-from cosim.report.printed import COLOURS
+from cosim.report.drawing import Drawing, Line, Panel, common_heights
+from cosim.report.style import Style, styles
 
-_SYMBOLS = (
-    "circle",
-    "square",
-    "triangle-up",
-    "diamond",
-    "triangle-down",
-    "cross",
-    "x",
-    "triangle-left",
-    "star",
-    "hexagon",
-)
-_DASHES = ("solid", "dash", "dashdot", "dot", "longdash", "longdashdot", "solid", "dash", "dashdot", "dot")
-_PATTERNS = ("", "/", ".", "x", "\\", "+", "-", "|", "", "/")
-_HEIGHT_PX, _PER_BAR_PX = 340, 18
+_HEIGHT_PX, _PER_BAR_PX, _ROOM, _DECADES = 340, 18, 0.06, 3
 
 
 def divs(drawing: Drawing, name: str) -> list[str]:
@@ -30,14 +18,22 @@ def divs(drawing: Drawing, name: str) -> list[str]:
 
     The element of panel i has the id ``name``-i.
     """
-    return [_div(panel, f"{name}-{number}") for number, panel in enumerate(drawing.panels)]
+    looks, heights = styles(drawing.panels), common_heights(drawing.panels)
+    return [
+        _div(panel, f"{name}-{number}", looks, heights.get(panel.y_label))
+        for number, panel in enumerate(drawing.panels)
+    ]
 
 
-def _div(panel: Panel, name: str) -> str:
+def _div(panel: Panel, name: str, looks: Mapping[str, Style], height: tuple[float, float] | None) -> str:
     figure = go.Figure()
-    for index, line in enumerate(panel.lines):
-        figure.add_traces(_traces(panel, line, index))
+    for line in panel.lines:
+        figure.add_traces(_traces(panel, line, looks[line.label]))
     _axes(figure, panel)
+    if height is not None:
+        low, high = height
+        bounds = [log10(low) - _ROOM, log10(high) + _ROOM] if panel.y_log else [0, high * (1 + _ROOM)]
+        figure.update_yaxes(range=bounds)
     bars = max((len(line.x) for line in panel.lines), default=0) if panel.kind == "tornado" else 0
     figure.update_layout(
         template="simple_white",
@@ -55,8 +51,7 @@ def _div(panel: Panel, name: str) -> str:
     return html
 
 
-def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
-    colour = COLOURS[index % len(COLOURS)]
+def _traces(panel: Panel, line: Line, look: Style) -> list[Any]:
     if panel.kind == "tornado":
         return [
             go.Bar(
@@ -64,7 +59,7 @@ def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
                 y=line.x,
                 orientation="h",
                 name=line.label,
-                marker={"color": colour, "pattern": {"shape": _PATTERNS[index]}},
+                marker={"color": look.colour, "pattern": {"shape": look.web_pattern}},
             )
         ]
     if panel.kind in ("bar", "stack"):
@@ -73,7 +68,7 @@ def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
                 x=line.x,
                 y=line.y,
                 name=line.label,
-                marker={"color": colour, "pattern": {"shape": _PATTERNS[index % len(_PATTERNS)]}},
+                marker={"color": look.colour, "pattern": {"shape": look.web_pattern}},
                 error_y=_errors(line) if panel.kind == "bar" else None,
             )
         ]
@@ -84,8 +79,8 @@ def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
             y=line.y,
             name=line.label,
             mode="lines" if is_dense else "lines+markers",
-            line={"color": colour, "dash": "solid" if is_dense else _DASHES[index % len(_DASHES)], "width": 1.5},
-            marker={"symbol": _SYMBOLS[index % len(_SYMBOLS)], "size": 7},
+            line={"color": look.colour, "dash": look.web_dash, "width": 1.5},
+            marker={"symbol": look.web_symbol, "size": 7},
         )
     ]
     known = [place for place, low in enumerate(line.low) if low is not None]
@@ -97,7 +92,7 @@ def _traces(panel: Panel, line: Line, index: int) -> list[Any]:
                 x=around,
                 y=edge,
                 fill="toself",
-                fillcolor=colour,
+                fillcolor=look.colour,
                 opacity=0.18,
                 line={"width": 0},
                 hoverinfo="skip",
@@ -116,12 +111,27 @@ def _errors(line: Line) -> dict[str, Any] | None:
 def _axes(figure: go.Figure, panel: Panel) -> None:
     figure.update_xaxes(title_text=panel.x_label, type="log" if panel.x_log else None, automargin=True)
     figure.update_yaxes(title_text=panel.y_label, type="log" if panel.y_log else None, automargin=True)
+    for is_log, values, update in (
+        (panel.x_log, [x for line in panel.lines for x in line.x], figure.update_xaxes),
+        (panel.y_log, [y for line in panel.lines for y in line.y], figure.update_yaxes),
+    ):
+        if is_log:
+            ticks = _ticks([value for value in values if not isinstance(value, str)])
+            update(tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
     if panel.kind == "tornado":
         figure.update_yaxes(autorange="reversed", tickfont={"size": 10})
-    elif panel.kind == "line" and not panel.y_log:
-        figure.update_yaxes(rangemode="tozero")
+    elif not panel.y_log:
+        figure.update_yaxes(rangemode="tozero" if panel.kind == "line" else "nonnegative")
     if panel.kind == "stack" or (panel.kind == "bar" and panel.lines and not isinstance(panel.lines[0].x[0], str)):
         figure.update_xaxes(type="category")
+
+
+def _ticks(values: Sequence[float]) -> list[float]:
+    """1, 2 and 5 of each decade about these values; of many decades 1 alone."""
+    positive = [value for value in values if value > 0] or [1.0]
+    first, last = floor(log10(min(positive))), ceil(log10(max(positive)))
+    steps = (1, 2, 5) if last - first <= _DECADES else (1,)
+    return [step * 10.0**decade for decade in range(first, last + 1) for step in steps]
 
 
 def library() -> str:

@@ -1,6 +1,5 @@
 """One page about all experiments of which there are tables: build/report/index.html, which needs nothing but itself."""
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,11 +7,11 @@ from typing import Any
 
 from cosim.experiments.definition import Experiment, Figure
 from cosim.experiments.table import read
-from cosim.report.drawing import DEFAULT_CASE, Row, changes, drawing, label, selected, shown, values_of, words
+from cosim.report.drawing import Row, drawing, selected, values_of
 from cosim.report.interactive import divs, library
 from cosim.report.printed import COLUMNS, save
-from cosim.report.sentences import number, sentences
-from cosim.report.statistics import estimate
+from cosim.report.sentences import sentences
+from cosim.report.tables import table, text
 
 PAGE = "index.html"
 FIGURES, TRACES = "figures", "traces"
@@ -20,14 +19,17 @@ FIGURES, TRACES = "figures", "traces"
 _STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1180px; padding: 0 16px 64px; color: #1d1d1f; }
 h1 { font-size: 1.7rem; margin-bottom: 0; } h2 { margin-top: 3rem; border-top: 1px solid #ddd; padding-top: 1.2rem; }
-nav a { margin-right: .9rem; white-space: nowrap; } .question { font-size: 1.1rem; }
+nav ul { columns: 22rem; padding-left: 1.2rem; } nav li { break-inside: avoid; } .question { font-size: 1.1rem; }
 .note, .origin { color: #666; font-size: .85rem; overflow-wrap: anywhere; } .failed { color: #a12; }
 .panels { display: grid; gap: 8px; grid-template-columns: repeat(var(--columns), 1fr); }
 @media (max-width: 800px) { .panels { grid-template-columns: 100%; } }
 .panels > div { min-width: 0; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; }
-td, th { padding: 2px 10px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
-th { text-align: right; vertical-align: bottom; } td:first-child, th:first-child { text-align: left; }
+td, th { padding: 2px 8px; text-align: right; border-bottom: 1px solid #eee; white-space: nowrap; }
+th { text-align: right; vertical-align: bottom; white-space: normal; max-width: 7rem; }
+td:first-child, th:first-child, td.name { text-align: left; }
+td.same { text-align: left; color: #666; white-space: normal; } td[rowspan] { vertical-align: top; }
+th.group { text-align: center; border-left: 1px solid #ddd; max-width: none; }
 pre { background: #f5f5f7; padding: 8px 12px; overflow-x: auto; font-size: .85rem; }
 """
 
@@ -40,8 +42,10 @@ def tables(folder: Path) -> dict[str, tuple[list[dict[str, Any]], dict[str, str]
 
 def write_report(folder: Path) -> Path:
     """Draw all figures and write the page, from the tables in ``folder``; gives the page."""
-    parts = {name: _section(folder, rows, about) for name, (rows, about) in tables(folder).items()}
-    links = "".join(f'<a href="#{name}">{name}</a>' for name in parts)
+    found = tables(folder)
+    parts = [_section(folder, rows, about) for rows, about in found.values()]
+    titles = {name: json.loads(about["definition"])["title"] for name, (_, about) in found.items()}
+    links = "".join(f'<li><a href="#{name}">{text(name)}</a> {text(title)}</li>' for name, title in titles.items())
     content = (
         "<!doctype html><html lang=en><head><meta charset=utf-8>"
         '<meta name=viewport content="width=device-width, initial-scale=1"><title>Hermes: experiments</title>'
@@ -49,7 +53,7 @@ def write_report(folder: Path) -> Path:
         "<h1>Hermes: experiments</h1>"
         "<p>Results are predictions of a model. Packet sizes, the PCIe round trip, and the numbers of cores, "
         "guaranteed cores and connections are parameters; each row of a table has its whole configuration.</p>"
-        f"<nav>{links}</nav>{''.join(parts.values())}</body></html>\n"
+        f"<nav><ul>{links}</ul></nav>{''.join(parts)}</body></html>\n"
     )
     page = folder / PAGE
     page.write_text(content, encoding="utf-8")
@@ -61,15 +65,15 @@ def _section(folder: Path, rows: Sequence[Row], about: Mapping[str, str]) -> str
     scale = getattr(experiment, about["scale"])
     note = "; ".join(filter(None, (scale.note, about["settings"] and f"changed by hand: {about['settings']}")))
     parts = [
-        f'<section id="{experiment.id}"><h2>{_text(f"{experiment.id}: {experiment.title}")}</h2>',
-        f"<p class=question>{_text(experiment.question)}</p>",
-        f"<p>{_text(experiment.setting)} {_text(note and f'Here: {note}.')}</p>",
+        f'<section id="{experiment.id}"><h2>{text(f"{experiment.id}: {experiment.title}")}</h2>',
+        f"<p class=question>{text(experiment.question)}</p>",
+        f"<p>{text(experiment.setting)} {text(note and f'Here: {note}.')}</p>",
     ]
     if about["failed"]:
-        parts.append(f"<p class=failed>Missing, because they failed: {_text(about['failed'])}</p>")
+        parts.append(f"<p class=failed>Missing, because they failed: {text(about['failed'])}</p>")
     caveat = _caveat(rows)
     if caveat:
-        parts.append(f"<p class=note>{_text(caveat)}</p>")
+        parts.append(f"<p class=note>{text(caveat)}</p>")
     parts += [_figure(folder, experiment, figure, rows, note) for figure in experiment.figure]
     parts.append(_again(folder, experiment, rows, about))
     return "".join(parts) + "</section>"
@@ -85,10 +89,10 @@ def _figure(folder: Path, experiment: Experiment, figure: Figure, rows: Sequence
     said = " ".join(sentences(figure, rows))
     files = " ".join(f'<a href="{FIGURES}/{name}.{kind}">{kind.upper()}</a>' for kind in ("pdf", "png"))
     return (
-        f'<figure style="margin:1.5rem 0"><h3>{_text(figure.title)}</h3><p class=says>{_text(said)}</p>'
+        f'<figure style="margin:1.5rem 0"><h3>{text(figure.title)}</h3><p class=says>{text(said)}</p>'
         f'<div class=panels style="--columns:{min(COLUMNS, len(drawn.panels))}">{panels}</div>'
-        f"<figcaption class=note>{files}. {_text(_seeds(selected(rows, figure)))}"
-        f"</figcaption></figure>{_table(figure, rows)}"
+        f"<figcaption class=note>{files}. {text(_seeds(selected(rows, figure)))}"
+        f"</figcaption></figure>{table(experiment, figure, rows)}"
     )
 
 
@@ -97,72 +101,6 @@ def _seeds(rows: Sequence[Row]) -> str:
     band = "bands are 95 % confidence intervals over seeds" if seeds >= 3 else "too few for confidence intervals"
     nics = ", ".join(sorted({row["nic"] for row in rows}))
     return f"Seeds: {seeds}; {band}. NIC: {nics}."
-
-
-def _table(figure: Figure, rows: Sequence[Row]) -> str:
-    """The numbers of a figure: a row for each point, means over seeds."""
-    if figure.kind == "series":
-        return ""
-    if figure.kind == "changes":
-        return _table_of_changes(figure, rows)
-    chosen = selected(rows, figure)
-    names = [name for name in dict.fromkeys((figure.lines, figure.panels, figure.x)) if name]
-    columns = [y for y in figure.y if any(row.get(y) is not None for row in chosen)]
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in chosen:
-        groups.setdefault(tuple(row.get(name) for name in names), []).append(row)
-    head = "".join(f"<th>{_text(label(name))}</th>" for name in [*names, *columns])
-    body = ""
-    for group, members in groups.items():
-        cells = [
-            value if isinstance(value, str) else number(shown(name, value)) if value is not None else ""
-            for name, value in zip(names, group, strict=True)
-        ]
-        for column in columns:
-            values = [shown(column, row[column]) for row in members if row.get(column) is not None]
-            cells.append(_cell(values))
-        body += "<tr>" + "".join(f"<td>{_text(str(cell))}</td>" for cell in cells) + "</tr>"
-    return f"<details><summary>Table</summary><div class=scroll><table><tr>{head}</tr>{body}</table></div></details>"
-
-
-def _table_of_changes(figure: Figure, rows: Sequence[Row]) -> str:
-    """How far each case moves each column, in percent, in each system; ``same`` where every event of the run is."""
-    chosen = selected(rows, figure)
-    systems = values_of(chosen, "system")
-    columns = [y for y in figure.y if any(row.get(y) is not None for row in chosen)]
-    parts = {system: [row for row in chosen if row["system"] == system] for system in systems}
-    found = {(system, y): changes(parts[system], y) for system in systems for y in columns}
-    head = "<th></th>" + "".join(f"<th colspan={len(columns)}>{_text(system)}</th>" for system in systems)
-    heads = "<th>change in %</th>" + "".join(f"<th>{_text(words(y))}</th>" for _ in systems for y in columns)
-    body = ""
-    for case in values_of(chosen, "case"):
-        cells = ""
-        for system in systems:
-            if case != DEFAULT_CASE and _events(parts[system], case) == _events(parts[system], DEFAULT_CASE):
-                cells += f"<td colspan={len(columns)}>same</td>"
-                continue
-            values = [found[system, y].get(case) for y in columns]
-            cells += "".join(f"<td>{'' if value is None else f'{value:+.1f}'}</td>" for value in values)
-        if case != DEFAULT_CASE:
-            body += f"<tr><td>{_text(case)}</td>{cells}</tr>"
-    return (
-        f"<details open><summary>Table</summary><div class=scroll><table><tr>{head}</tr><tr>{heads}</tr>{body}</table>"
-        "</div></details>"
-    )
-
-
-def _events(rows: Sequence[Row], case: str) -> list[str]:
-    """The hashes of all events of this case's runs, by seed."""
-    return [row["event_hash"] for row in sorted(rows, key=lambda row: int(row["seed"])) if row["case"] == case]
-
-
-def _cell(values: Sequence[float]) -> str:
-    if not values:
-        return "n/a"
-    found = estimate(values)
-    if found.low is None or found.high is None:
-        return number(found.mean)
-    return f"{number(found.mean)} ± {number((found.high - found.low) / 2)}"
 
 
 def _caveat(rows: Sequence[Row]) -> str:
@@ -197,8 +135,4 @@ def _again(folder: Path, experiment: Experiment, rows: Sequence[Row], about: Map
             f' <a href="{TRACES}/{experiment.id}.perfetto">Trace of a short run</a>, for https://ui.perfetto.dev: '
             "open it there as a file."
         )
-    return f"<p>Again:</p><pre>{_text(command)}</pre><p class=origin>{_text(origin)}{trace}</p>"
-
-
-def _text(text: str) -> str:
-    return html.escape(text)
+    return f"<p>Again:</p><pre>{text(command)}</pre><p class=origin>{text(origin)}{trace}</p>"

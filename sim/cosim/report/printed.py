@@ -1,6 +1,7 @@
 """Figures for paper: PDF and PNG, readable in grey, lines labelled where they end."""
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from cosim.report.drawing import Drawing, Line, Panel
+from cosim.report.drawing import Drawing, Line, Panel, common_heights, tick
+from cosim.report.style import Style, styles
 
-COLOURS = ("#0b3c68", "#c8541b", "#4f9d7a", "#8a6bb1", "#b8952f", "#6f6f6f", "#d08ca7", "#2a9bb5", "#8c4a2f", "#9bb13c")
-"""From dark to light, so that grey tells them apart."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
-DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (5, 5)), "-", "--")
-HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo", "--", "**", "||")
 COLUMNS = 3
 _GREY = "#555555"
-_DIRECT, _DENSE = 4, 40
+_DIRECT, _DENSE, _MARKED = 4, 40, 12
+"""At most so many lines are labelled at their ends; a line of more points is dense, and has so many markers."""
 _LABEL_PX, _WRAP = 12, 30
-_TITLE_INCH = 0.085
+_TITLE_INCH = 0.092
 _TICKS = 9
 _DECADES = 100
 _UPRIGHT = 5
 _LETTERS_PER_INCH = 19
+Looks = Mapping[str, Style]
+"""By label."""
 _STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.spines.top": False,
@@ -62,11 +62,18 @@ def _figure(drawing: Drawing) -> Canvas:
     width = max(3.5 * columns, 5.0, _TITLE_INCH * len(drawing.title))
     figure = Canvas(figsize=(width, height * rows + 0.6), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
+    looks = styles(drawing.panels)
     for place, panel in zip(axes.flat, drawing.panels, strict=False):
-        _PAINTERS[panel.kind](place, panel)
+        _PAINTERS[panel.kind](place, panel, looks)
         place.set_title(panel.title, fontsize=9)
         place.set_xlabel(panel.x_label)
         place.set_ylabel(textwrap.fill(panel.y_label, _WRAP))
+    _share_heights(list(axes.flat)[:count], drawing)
+    for place, panel in zip(axes.flat, drawing.panels, strict=False):
+        if panel.y_log:
+            _plain_numbers(place)
+        if panel.kind == "line" and _has_labels(panel) and len(panel.lines) > 1:
+            _label_ends(place, panel, looks)
     for place in list(axes.flat)[count:]:
         place.set_visible(False)
     has_legend = _legend(figure, drawing)
@@ -76,18 +83,29 @@ def _figure(drawing: Drawing) -> Canvas:
     return figure
 
 
+def _share_heights(axes: list[Axes], drawing: Drawing) -> None:
+    """Panels of the same quantity have the same y axis."""
+    common = common_heights(drawing.panels)
+    for y_label in common:
+        same = [place for place, panel in zip(axes, drawing.panels, strict=True) if panel.y_label == y_label]
+        low, high = (list(ends) for ends in zip(*(place.get_ylim() for place in same), strict=True))
+        for place in same:
+            place.set_ylim(min(low), max(high))
+
+
 def _legend(figure: Canvas, drawing: Drawing) -> bool:
     """One for all panels with the note above it, where lines cannot be labelled at their ends; tells whether it is."""
     if all(panel.kind == "line" and _has_labels(panel) for panel in drawing.panels):
         return False
-    widest = max(drawing.panels, key=lambda panel: len(panel.lines))
-    axes = figure.axes[drawing.panels.index(widest)]
-    handles, labels = axes.get_legend_handles_labels()
+    found = {
+        label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    labels = list(found)
     if len(labels) <= 1:
         return False
     fit = max(2, int(figure.get_figwidth() / (0.45 + 0.075 * max(map(len, labels)))))
     legend = figure.legend(
-        handles,
+        list(found.values()),
         labels,
         loc="outside lower center",
         ncols=min(len(labels), fit),
@@ -109,7 +127,7 @@ def _has_labels(panel: Panel) -> bool:
     return len(panel.lines) <= _DIRECT and all(len(line.x) <= _DENSE for line in panel.lines)
 
 
-def _label_ends(axes: Axes, panel: Panel) -> None:
+def _label_ends(axes: Axes, panel: Panel, looks: Looks) -> None:
     """Names beside the last points, as near to them as they do not cover each other."""
     ends = sorted(
         (float(axes.transData.transform((float(line.x[-1]), line.y[-1]))[1]), number)
@@ -126,52 +144,51 @@ def _label_ends(axes: Axes, panel: Panel) -> None:
             panel.lines[number].label,
             (1.02, (place - excess - bottom) / (top - bottom)),
             xycoords="axes fraction",
-            color=COLOURS[number % len(COLOURS)],
+            color=looks[panel.lines[number].label].colour,
             fontsize=7.5,
             va="center",
             annotation_clip=False,
         )
 
 
-def _draw_lines(axes: Axes, panel: Panel) -> None:
+def _draw_lines(axes: Axes, panel: Panel, looks: Looks) -> None:
     for number, line in enumerate(panel.lines):
-        colour = COLOURS[number % len(COLOURS)]
-        is_dense = len(line.x) > _DENSE
+        look, is_dense = looks[line.label], len(line.x) > _DENSE
+        apart = max(1, len(line.x) // _MARKED)
         axes.plot(
             line.x,
             line.y,
             label=line.label,
-            color=colour,
-            linestyle="-" if is_dense else DASHES[number % len(DASHES)],
-            marker="" if is_dense else MARKERS[number % len(MARKERS)],
+            color=look.colour,
+            linestyle=look.dash,
+            marker=look.marker,
+            markevery=(number * apart // len(panel.lines), apart) if is_dense else None,
             markersize=3.5,
             linewidth=0.9 if is_dense else 1.3,
         )
-        _band(axes, line, colour)
+        _band(axes, line, look.colour)
     axes.set_xscale("log" if panel.x_log else "linear")
     axes.set_yscale("log" if panel.y_log else "linear")
-    if panel.y_log:
-        _plain_numbers(axes)
-    else:
+    if not panel.y_log:
         axes.set_ylim(bottom=0)
+    places = sorted({float(x) for line in panel.lines for x in line.x})
     if panel.x_log:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
-        places = sorted({float(x) for line in panel.lines for x in line.x})
         if len(places) <= _TICKS:
-            axes.set_xticks(places)
             axes.tick_params(axis="x", labelrotation=35 if len(places) > _UPRIGHT else 0)
-    if _has_labels(panel) and len(panel.lines) > 1:
-        _label_ends(axes, panel)
+    counts = all(place.is_integer() for place in places)
+    if len(places) <= _TICKS and (panel.x_log or (counts and len(places) > 1)):
+        axes.set_xticks(places)
 
 
 def _plain_numbers(axes: Axes) -> None:
     """Of a logarithmic axis: no powers of ten, and numbers between them if it spans less than a decade or two."""
     low, high = axes.get_ylim()
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
     if high < _DECADES * low:
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: tick(value)))
     else:
         axes.yaxis.set_minor_formatter(NullFormatter())
 
@@ -189,7 +206,7 @@ def _band(axes: Axes, line: Line, colour: str) -> None:
         )
 
 
-def _draw_bars(axes: Axes, panel: Panel) -> None:
+def _draw_bars(axes: Axes, panel: Panel, looks: Looks) -> None:
     places = list(dict.fromkeys(x for line in panel.lines for x in line.x))
     width = 0.8 / max(1, len(panel.lines))
     for number, line in enumerate(panel.lines):
@@ -205,8 +222,8 @@ def _draw_bars(axes: Axes, panel: Panel) -> None:
             line.y,
             width,
             label=line.label,
-            color=COLOURS[number % len(COLOURS)],
-            hatch=HATCHES[number % len(HATCHES)],
+            color=looks[line.label].colour,
+            hatch=looks[line.label].hatch,
             edgecolor="white",
             linewidth=0.4,
             yerr=errors,
@@ -215,15 +232,14 @@ def _draw_bars(axes: Axes, panel: Panel) -> None:
     _categories(axes, places)
     if panel.y_log:
         axes.set_yscale("log")
-        _plain_numbers(axes)
     else:
         axes.set_ylim(bottom=0)
 
 
-def _draw_stack(axes: Axes, panel: Panel) -> None:
+def _draw_stack(axes: Axes, panel: Panel, looks: Looks) -> None:
     places = list(dict.fromkeys(x for line in panel.lines for x in line.x))
     bottoms = np.zeros(len(places))
-    for number, line in enumerate(panel.lines):
+    for line in panel.lines:
         heights = np.array([line.y[line.x.index(place)] if place in line.x else 0 for place in places])
         axes.bar(
             range(len(places)),
@@ -231,8 +247,8 @@ def _draw_stack(axes: Axes, panel: Panel) -> None:
             0.72,
             bottom=bottoms,
             label=line.label,
-            color=COLOURS[number % len(COLOURS)],
-            hatch=HATCHES[number % len(HATCHES)],
+            color=looks[line.label].colour,
+            hatch=looks[line.label].hatch,
             edgecolor="white",
             linewidth=0.4,
         )
@@ -240,7 +256,7 @@ def _draw_stack(axes: Axes, panel: Panel) -> None:
     _categories(axes, places)
 
 
-def _draw_tornado(axes: Axes, panel: Panel) -> None:
+def _draw_tornado(axes: Axes, panel: Panel, looks: Looks) -> None:
     names = list(dict.fromkeys(str(x) for line in panel.lines for x in line.x))
     thickness = 0.76 / len(panel.lines)
     for number, line in enumerate(panel.lines):
@@ -250,8 +266,8 @@ def _draw_tornado(axes: Axes, panel: Panel) -> None:
             line.y,
             thickness,
             label=line.label,
-            color=COLOURS[number],
-            hatch=HATCHES[number],
+            color=looks[line.label].colour,
+            hatch=looks[line.label].hatch,
             edgecolor="white",
             linewidth=0.4,
         )
@@ -261,7 +277,7 @@ def _draw_tornado(axes: Axes, panel: Panel) -> None:
 
 
 def _categories(axes: Axes, places: list[float | str]) -> None:
-    names = [place if isinstance(place, str) else f"{place:g}" for place in places]
+    names = [place if isinstance(place, str) else tick(place) for place in places]
     is_long = max(map(len, names), default=0) * len(names) > 36
     axes.set_xticks(
         range(len(names)), names, rotation=35 if is_long else 0, ha="right" if is_long else "center", fontsize=7.5

@@ -4,13 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cosim.experiments.definition import Figure
-from cosim.report.drawing import DEFAULT_CASE, Drawing, Panel, drawing, selected, values_of, words
+from cosim.report.drawing import DEFAULT_CASE, GAP, Drawing, Panel, drawing, selected, values_of, words
 from cosim.report.drawing import line as line_of
 
 Row = Mapping[str, Any]
 
 _KNEE = 3.0
 """A line has left its flat part where it is above so many times its first value."""
+_TIMES = 3.0
+"""From this ratio on a change is told as a factor."""
+_EACH = 3
+"""Of more tornados than these only one is told of."""
 _ALIKE = 0.02
 """Values that differ by less than this share are told as alike."""
 
@@ -84,14 +88,22 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     said = []
     for panel in drawn.panels:
         parts = [
-            f"{(line.y[-1] / line.y[0] - 1) * 100:+.2g} % with {line.label}"
+            f"{_changed(line.y[0], line.y[-1])} with {line.label}"
             for line in panel.lines
             if len(line.y) > 1 and line.y[0]
         ]
-        if parts:
-            first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
+        first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
+        if parts and all(line.y[0] == line.y[-1] for line in panel.lines):
+            said.append(f"With {first} and {last}, {_quantity(panel)[0]} is the same in all of them.")
+        elif parts:
             said.append(f"From {first} to {last}, {_quantity(panel)[0]} differs by {_listed(parts)}.")
     return said
+
+
+def _changed(before: float, after: float) -> str:
+    """In percent, or as a factor where that is easier to see."""
+    ratio = after / before
+    return f"a factor of {number(ratio)}" if ratio >= _TIMES else f"{(ratio - 1) * 100:+.3g} %"
 
 
 def _compare(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
@@ -104,10 +116,11 @@ def _compare(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     values = {line.label: line.y[line.x.index(at)] for line in panel.lines}
     least, most = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
     what, of = _quantity(panel)
+    where = f"At {_at(panel, at)}, " if at != "" else ""
     if values[most] - values[least] <= _ALIKE * abs(values[most]):
-        return [f"At {_at(panel, at)}, {what}{_in(panel)} differs by less than {_ALIKE:.0%}."]
+        return [_sentence(f"{where}{what}{_in(panel)} differs by less than {_ALIKE:.0%}.")]
     low, high = _with_unit(values[least], of), _with_unit(values[most], of)
-    return [f"At {_at(panel, at)}, {what}{_in(panel)} is least with {least} ({low}) and most with {most} ({high})."]
+    return [_sentence(f"{where}{what}{_in(panel)} is least with {least} ({low}) and most with {most} ({high}).")]
 
 
 def _knee(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
@@ -127,24 +140,40 @@ def _knee(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
 
 def _largest(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of each panel: what is the largest part of its last stack, or what moves a tornado most."""
-    said = []
+    tornados = [_mover(panel) for panel in drawn.panels if panel.kind == "tornado"]
+    if len(tornados) > _EACH:  # only the greatest of all
+        tornados = [max(tornados)]
+    said = [told for _, told in tornados]
     for panel in drawn.panels:
-        who = f"With {panel.title}" if panel.title else ""
         if panel.kind == "tornado":
-            bars = [
-                (abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)
-            ]
-            _size, x, end, change = max(bars)
-            name = f"{x} at its {end} end" if len(panel.lines) > 1 else x
-            what = panel.x_label.partition(",")[0]
-            said.append(_sentence(f"{who}, what moves {what} most is {name}: {change:+.3g} %."))
             continue
+        who = f"With {panel.title}" if panel.title else ""
         last = max(panel.lines, key=lambda line: len(line.x)).x[-1]
         most = max((line for line in panel.lines if last in line.x), key=lambda line: line.y[line.x.index(last)])
         what, of = _quantity(panel)
         value = _with_unit(most.y[most.x.index(last)], of)
         said.append(_sentence(f"{who}, the largest part of {what} at {_at(panel, last)} is {most.label}: {value}."))
     return said
+
+
+def _maxima(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
+    """Of each stack: the most that each part comes to."""
+    said = []
+    for panel in drawn.panels:
+        of = _quantity(panel)[1]
+        parts = [f"{_with_unit(max(line.y), of)} for {line.label}" for line in panel.lines]
+        who = f"With {panel.title}, the" if panel.title else "The"
+        said.append(f"{who} most over all of {_x_words(panel)[0]} is {_listed(parts)}.")
+    return said
+
+
+def _mover(panel: Panel) -> tuple[float, str]:
+    """What moves a tornado's quantity most: how far, and the sentence that says so."""
+    bars = [(abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)]
+    size, x, end, change = max(bars)
+    name = f"{x} at its {end} end" if len(panel.lines) > 1 else x
+    who, what = (f"With {panel.title}" if panel.title else ""), panel.x_label.partition(",")[0]
+    return size, _sentence(f"{who}, what moves {what} most is {name}: {_changed(100, 100 + change)}.")
 
 
 def _sentence(text: str) -> str:
@@ -178,7 +207,7 @@ def _peak(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     parts = []
     for line in panel.lines:
         if line.y:
-            top = max(range(len(line.y)), key=line.y.__getitem__)
+            top = max((place for place, y in enumerate(line.y) if y is not GAP), key=line.y.__getitem__)
             who = f" with {line.label}," if len(panel.lines) > 1 else ""
             parts.append(f"{_with_unit(line.y[top], of)}{who} at {_at(panel, line.x[top])}")
     return [f"The highest {what}{_in(panel)} is {_listed(parts)}."] if parts else []
@@ -194,6 +223,7 @@ _MAKERS: Final[Mapping[str, Callable[[Figure, Drawing, Sequence[Row]], list[str]
     "compare": _compare,
     "knee": _knee,
     "largest": _largest,
+    "maxima": _maxima,
     "peak": _peak,
     "ranking": _ranking,
 }

@@ -57,6 +57,10 @@ class Costs:
         text = "".join(f"{field.name}={getattr(self, field.name)}\n" for field in fields(self))
         return hashlib.sha256(text.encode()).hexdigest()
 
+    def __reduce__(self) -> tuple[type["Costs"], tuple[int, ...]]:
+        """Pickled by its values: who reads it may have it compiled."""
+        return Costs, tuple(getattr(self, field.name) for field in fields(self))
+
 
 def load(profile: Path = DEFAULT, bound: Bound = "default") -> Costs:
     """Read a profile: of each constant its default, or the low or high end of its range.

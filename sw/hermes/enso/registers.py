@@ -94,6 +94,10 @@ class RingSizes:
     pipe_flits: int = 32768
     notification_slots: int = 16384
 
+    def __reduce__(self) -> tuple[type["RingSizes"], tuple[int, int]]:
+        """Pickled by its values: who reads it may have it compiled."""
+        return RingSizes, (self.pipe_flits, self.notification_slots)
+
 
 UPSTREAM: Final = RingSizes()
 """What upstream's NIC has after reset, and ours in its full size."""

@@ -12,10 +12,14 @@ class Detector(ABC):
     ----------
     cost, grant_cost
         Picoseconds of a look in each iteration, and that a grant takes beside issuing it.
+    checks, checks_ps
+        How often it was time so far, and picoseconds that all of that took.
     """
 
     cost: int
     grant_cost: int
+    checks: int
+    checks_ps: i64
 
     @abstractmethod
     def next_time(self) -> i64:

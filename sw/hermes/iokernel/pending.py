@@ -53,6 +53,8 @@ class Pending(Detector):
         self.cost = world.costs.heap_peek
         self._fix: i64 = 2 * world.costs.heap_fix
         self.grant_cost = 2 * world.costs.heap_fix
+        self.checks = 0
+        self.checks_ps = 0
         self._clock: Clock = world.clock
         self._limit: i64 = switches.congestion_ps
         self._most: i64 = switches.grants_per_iteration
@@ -124,6 +126,8 @@ class Pending(Detector):
 
     def begin(self) -> i64:
         """The top has waited too long: picoseconds that it takes to see to that."""
+        self.checks += 1
+        self.checks_ps += self.cost + self._fix * self._most
         return self._fix * self._most
 
     def finish(self) -> None:

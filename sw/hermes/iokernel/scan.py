@@ -28,6 +28,8 @@ class Scan(Detector):
     ) -> None:
         self.cost = world.costs.poll_clean
         self.grant_cost = 0
+        self.checks = 0
+        self.checks_ps = 0
         self.started: i64 = 0
         self.intervals = [0, 0, 0]
         self._clock: Clock = world.clock
@@ -61,6 +63,8 @@ class Scan(Detector):
             if stale or runtime.with_work:
                 cost += self._look(record)
             record.woken.clear()
+        self.checks += 1
+        self.checks_ps += self.cost + cost
         return cost
 
     def finish(self) -> None:

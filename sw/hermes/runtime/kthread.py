@@ -59,6 +59,11 @@ class Kthread(Software):
         Its core; while it has none, the last one.
     is_searching
         It found nothing and polls.
+    searched
+        Picoseconds: when its last search began.
+    checks, unchecked_ps, longest_unchecked_ps
+        How often it looked at its softIRQ queue, the laps of a search left out; and the sum and the longest of the
+        times since the look before, or since the last lap.
     teller
         What tells of its switches.
     """
@@ -94,7 +99,10 @@ class Kthread(Software):
         self._item: i64 = 0  # of them, the one that is being handled
         self._stealing = 0  # uthreads
         self._looked: i64 = 0  # when it last looked at its softIRQ queue
-        self._searched: i64 = 0  # when the search began
+        self.searched: i64 = 0
+        self.checks: i64 = 0
+        self.unchecked_ps: i64 = 0
+        self.longest_unchecked_ps: i64 = 0
         count = runtime.count
         own, other = 2 * world.costs.poll_clean, world.costs.steal_probe + 2 * world.costs.poll_clean
         self._walk = Walk(
@@ -169,7 +177,7 @@ class Kthread(Software):
         if self._runtime.timers.next_time(self.index) <= now:
             self._end_search()
             return self._fire_timers(0)
-        if self._runtime.parks and now - self._searched >= self._park_ps and self.core.laps >= self._park_rounds:
+        if self._runtime.parks and now - self.searched >= self._park_ps and self.core.laps >= self._park_rounds:
             self._end_search()
             self.core.spend(SWITCH, self._costs.park)
             self._state = _PARK
@@ -266,14 +274,15 @@ class Kthread(Software):
             self.core.spend(SCHEDULER, entry)
         self._state = _SEARCH
         self._searches(True)
-        self._searched = self._clock.now + entry
+        self.searched = self._clock.now + entry
+        self._check(self._clock.now)
         self.core.walk(self._walk)
         self.set_alarm()
         return False
 
     def set_alarm(self) -> None:
         """In a search: look at the own queues again when it is time to park, or for a timer."""
-        park = self._searched + self._park_ps if self._runtime.parks else NEVER
+        park = self.searched + self._park_ps if self._runtime.parks else NEVER
         timer = self._runtime.timers.next_time(self.index)
         if timer < NEVER:
             self.core.alarm(self.index, min(timer, park))
@@ -300,7 +309,7 @@ class Kthread(Software):
         is_late = now - self._looked >= self._watchdog_ps
         if self.runqueue and not (is_late and self.softirqs):
             if is_late:
-                self._looked = now
+                self._check(now)
             spent += costs.lock + self._lines.write_cost(core.index, self.line) + self.teller.cost
             core.spend(SCHEDULER, spent)
             core.spend(SWITCH, costs.uthread_switch)
@@ -309,9 +318,18 @@ class Kthread(Software):
             return True
         if self._left is not None:
             return self._tell_leaving(spent)
-        self._looked = now
+        self._check(now)
         core.spend(SCHEDULER, spent)
         return self._handle(self, spent)
+
+    def _check(self, now: i64) -> None:
+        """It looks at its softIRQ queue."""
+        past = now - self._looked
+        self.checks += 1
+        self.unchecked_ps += past
+        if past > self.longest_unchecked_ps:
+            self.longest_unchecked_ps = past
+        self._looked = now
 
     def _popped(self) -> bool:
         """The oldest uthread of the own runqueue is next."""

@@ -59,6 +59,8 @@ class Runtime(End):
         Picoseconds for which each kthread that left a core had had it, the way there included.
     runqueue_insertions, steals, parkings, preemptions
         Uthreads made runnable, uthreads that moved to another kthread, cores given up, and taken away, so far.
+    parking_ps
+        Picoseconds, all together, from when a search began to when its kthread gave the core up.
     creations
         Messages about new uthreads so far.
     """
@@ -91,6 +93,7 @@ class Runtime(End):
         self.timers = Timers(kthreads)
         self.deadline: i64 = NEVER
         self.steals = self.parkings = self.preemptions = self.creations = 0
+        self.parking_ps = 0
         self.runqueue_insertions: i64 = 0
         self.create_cost = 0 if creations is None else world.costs.message_send + world.costs.line_dirty
         self.run_lengths = array("q")
@@ -128,6 +131,7 @@ class Runtime(End):
             self.preemptions += 1
         else:
             self.parkings += 1
+            self.parking_ps += self._clock.now - kthread.searched
         if self.timers.next_time(kthread.index) == NEVER:
             return
         for heir in self._on_core.values():

@@ -10,6 +10,7 @@ from hermes.enso.control import insert_flow
 from hermes.enso.device import Device
 from hermes.enso.notification_buffer import NotificationBuffer
 from hermes.enso.pipe import RxTxPipe
+from hermes.enso.registers import SLOT_BYTES
 from hermes.enso.tx_pipe import TxPipe
 from hermes.iokernel.clients import Record, Shared
 from hermes.iokernel.cores import Cores
@@ -287,9 +288,24 @@ class Hermes:
 
     def extra(self) -> Mapping[str, object]:
         """See hermes.systems.system.System."""
-        mailbox, detector = self.iokernel.mailbox, self._detector
+        iokernel, mailbox, detector = self.iokernel, self.iokernel.mailbox, self._detector
+        kthreads = [kthread for runtime in self.runtimes[: self._workload.applications] for kthread in runtime.kthreads]
+        checks = int(sum(kthread.checks for kthread in kthreads))
+        unchecked_ps = int(sum(kthread.unchecked_ps for kthread in kthreads))
         extra: dict[str, object] = {
             "true_detections": self.iokernel.cores.true_detections,
+            "notifications_taken": iokernel.notifications,
+            "completions_taken": iokernel.completions,
+            "softirqs": sum(kthread.softirqs.pushed for kthread in kthreads),
+            "iokernel_touched_bytes": self._touched_bytes(),
+            "softirq_check_interval_ns": {
+                "mean": unchecked_ps / checks / 1000 if checks else None,
+                "max": max(kthread.longest_unchecked_ps for kthread in kthreads) / 1000,
+            },
+            "park_time_ns": {"mean": self._mean_park_ns()},
+            "detection_check_ns": {
+                "mean": int(detector.checks_ps) / detector.checks / 1000 if detector.checks else None
+            },
             "parks": sum(runtime.parkings for runtime in self.runtimes),
             "preemptions": sum(runtime.preemptions for runtime in self.runtimes),
             "run_lengths_ps": {
@@ -305,9 +321,26 @@ class Hermes:
         if isinstance(detector, Scan):
             total, longest, count = detector.intervals
             mean = total / count / 1000 if count else None
-            extra["scans"] = count + 1
             extra["scan_interval_ns"] = {"mean": mean, "max": longest / 1000}
         return extra
+
+    def _mean_park_ns(self) -> float | None:
+        """From when a search began to when its kthread gave the core up."""
+        runtimes = self.runtimes[: self._workload.applications]
+        parkings = sum(runtime.parkings for runtime in runtimes)
+        return sum(runtime.parking_ps for runtime in runtimes) / parkings / 1000 if parkings else None
+
+    def _touched_bytes(self) -> int:
+        """Of the lines with content that the IOKernel read or wrote; those that it only polls are left out.
+
+        A line each: notification, completion, message, softIRQ; two for a request, which it copies; and one for each
+        notification and completion where it writes the rings of uthreads.
+        """
+        iokernel = self.iokernel
+        told = iokernel.notifications + iokernel.completions
+        lines = told + 2 * iokernel.completions + sum(iokernel.mailbox.counts.values())
+        lines += sum(kthread.softirqs.pushed for runtime in self.runtimes for kthread in runtime.kthreads)
+        return SLOT_BYTES * (lines if self._tracks_itself else lines + told)
 
     def waiting(self) -> Sequence[str]:
         """See hermes.systems.system.System."""
