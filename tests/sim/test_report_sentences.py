@@ -94,3 +94,15 @@ def test_of_a_stack_the_most_of_each_part_over_all_loads_is_told() -> None:
         f"With {system}, the most over all of load is 70 % for rx and 50 % for poll."
         for system in ("indirect", "priority")
     ]
+
+
+def test_a_line_that_ends_early_is_not_said_to_go_further() -> None:
+    figure = FIGURE.model_copy(update={"says": ["ends", "change"]})
+    found = [row for row in rows(LATENCIES) if (row["system"], row["rate_per_s"]) != ("priority", 300_000)]
+    assert sentences(figure, found) == [
+        (
+            "Between load 0.1 Mrps and load 0.3 Mrps, p99 latency goes from 10 µs to 50 µs with indirect "
+            "and from 11 µs to 40 µs with priority (known up to load 0.2 Mrps only)."
+        ),
+        "From load 0.1 Mrps to load 0.3 Mrps, p99 latency differs by a factor of 5 with indirect.",
+    ]

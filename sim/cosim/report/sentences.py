@@ -71,12 +71,15 @@ def _ends(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of the first panel: from where to where each line goes."""
     panel = drawn.panels[0]
     what, of = _quantity(panel)
-    parts = [
-        f"from {_with_unit(line.y[0], of)} to {_with_unit(line.y[-1], of)} with {line.label}"
-        for line in panel.lines
-        if len(line.y) > 1
-    ]
     longest = max(panel.lines, key=lambda line: len(line.x))
+    parts = []
+    for line in panel.lines:
+        first, last = line.x[0], line.x[-1]
+        if len(line.y) > 1:
+            own = [f"from {_at(panel, first)}"] * (first != longest.x[0])
+            own += [f"up to {_at(panel, last)}"] * (last != longest.x[-1])
+            only = f" (known {' '.join(own)} only)" if own else ""
+            parts.append(f"from {_with_unit(line.y[0], of)} to {_with_unit(line.y[-1], of)} with {line.label}{only}")
     if not parts:
         return []
     between = f"Between {_at(panel, longest.x[0])} and {_at(panel, longest.x[-1])}"
@@ -90,7 +93,7 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
         parts = [
             f"{_changed(line.y[0], line.y[-1])} with {line.label}"
             for line in panel.lines
-            if len(line.y) > 1 and line.y[0]
+            if len(line.y) > 1 and line.y[0] and (line.x[0], line.x[-1]) == (panel.lines[0].x[0], panel.lines[0].x[-1])
         ]
         first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
         if parts and all(line.y[0] == line.y[-1] for line in panel.lines):
