@@ -148,7 +148,7 @@ class Door {
     bool is_first_ = true, in_reset_ = false, has_room_ = false, is_admissible_ = false;
     uint64_t arrival_ = 0;
     static constexpr uint8_t kNoFlit[kLineBytes] = {};
-    IpHeader header_{kNoFlit, 0, false, {}};
+    IpHeader header_{kNoFlit, 0, false, false, {}};
     Fallback fallback_;
     uint32_t turn_ = 0;
     std::array<Cycle, 3> ends_{-9, -9, -9};  // of the latest admitted frames
