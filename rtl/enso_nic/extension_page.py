@@ -93,6 +93,7 @@ class ExtensionPage(wiring.Component):
             m.d.sync += [
                 settings.notify_per_packet.eq((written.data & Mode.NOTIFICATION_PER_PACKET).any()),
                 settings.accept_ipv6.eq((written.data & Mode.ACCEPT_IPV6).any()),
+                settings.full_tuple.eq((written.data & Mode.FULL_TUPLE).any()),
             ]
         with m.If(writes("guard")):
             m.d.sync += settings.guard.eq(written.data[0])
@@ -114,7 +115,8 @@ class ExtensionPage(wiring.Component):
             "pipe_ring_flits": (1 << settings.pipe_ring)[: exact_log2(LARGEST_PIPE_RING) + 1],
             "notification_ring_slots": (1 << settings.notification_ring)[: exact_log2(LARGEST_NOTIFICATION_RING) + 1],
             "modes": Mux(settings.notify_per_packet, Mode.NOTIFICATION_PER_PACKET, 0)
-            | Mux(settings.accept_ipv6, Mode.ACCEPT_IPV6, 0),
+            | Mux(settings.accept_ipv6, Mode.ACCEPT_IPV6, 0)
+            | Mux(settings.full_tuple, Mode.FULL_TUPLE, 0),
             "reset": Const(0),
             "guard": settings.guard,
             "refused_page": refused_page,
@@ -139,6 +141,7 @@ class ExtensionPage(wiring.Component):
             "notification_ring": exact_log2(self._config.notification_slots),
             "notify_per_packet": 0,
             "accept_ipv6": 0,
+            "full_tuple": 0,
             "guard": 0,
         }
 

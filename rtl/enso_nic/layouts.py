@@ -87,6 +87,7 @@ class NicSettings(data.Struct):
     notification_ring: 4  # 2 ** this many slots, RX and TX
     notify_per_packet: 1  # a packet does not arm its pipe
     accept_ipv6: 1  # pipes without header mode take IPv6 too
+    full_tuple: 1  # keys have all the fields that a frame has
     guard: 1  # the DMA guard checks
 
 
@@ -493,6 +494,7 @@ class AdmissionTap(data.Struct):
     cause: DropCause
     refusal: DropCause  # of an admitted frame, see AdmittedFrame
     timestamp: TimestampSetting  # that its first beat met
+    full_tuple: 1  # whether that was so for its key
 
 
 class NotificationOutcome(enum.Enum, shape=2):

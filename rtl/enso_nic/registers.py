@@ -59,6 +59,7 @@ class Capability(IntFlag):
     DROPS_PER_PIPE = 1 << 6
     RESET = 1 << 7
     DMA_GUARD = 1 << 8
+    FULL_TUPLE = 1 << 9
 
 
 class Mode(IntFlag):
@@ -66,6 +67,7 @@ class Mode(IntFlag):
 
     NOTIFICATION_PER_PACKET = 1 << 0
     ACCEPT_IPV6 = 1 << 1
+    FULL_TUPLE = 1 << 2
 
 
 HEADER_MODE = 1

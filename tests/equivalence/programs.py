@@ -167,7 +167,7 @@ class Program:
         elif chance < 0.975:
             self.write(r.pipe_mode_register(pipe), draw.randrange(2), 8)
         elif chance < 0.98:
-            self.write(r.extension_register("modes"), draw.randrange(4), 8)
+            self.write(r.extension_register("modes"), draw.randrange(8), 8)
         elif chance < 0.99:
             self._enable_pipe(pipe)
         elif chance < 0.998:

@@ -102,9 +102,7 @@ def tx_requests() -> Specification:
     spec.promise(
         "a forbidden slot asks for nothing, and completes with a code of its own",
         when=takes & dut.forbidden & ~dut.slot.payload.error & (dut.slot.payload.kind != ReadKind.CLOSE),
-        then=~dut.config.valid
-        & (request.kind == ReadKind.NOTHING)
-        & (request.code == TxCompletionCode.FORBIDDEN),
+        then=~dut.config.valid & (request.kind == ReadKind.NOTHING) & (request.code == TxCompletionCode.FORBIDDEN),
     )
     spec.promise(
         "a completion is one line",

@@ -252,4 +252,10 @@ TRANSMIT = (
     ),
     Clause("C-179", "What the DMA guard refuses is counted, and the last of it is told.", "design 4"),
     Clause("C-180", "Without the DMA guard its tables mean nothing.", "design 4"),
+    # keys
+    Clause(
+        "C-181",
+        "In the mode full tuple, keys have the source's address too, and its port where they have the destination's.",
+        "design 4",
+    ),
 )

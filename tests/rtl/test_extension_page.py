@@ -29,7 +29,7 @@ REFUSALS: tuple[Any, ...] = (DropCause.NONE, DropCause.NOT_IP, DropCause.BAD_IP_
 IDENTITY = {
     "magic": int.from_bytes(b"HermNIC\0", "little"),
     "version": 2,
-    "capabilities": 0x1FF,
+    "capabilities": 0x3FF,
     "pipes": TINY.pipes,
     "notification_buffers": TINY.notification_buffers,
     "maximum_frame": 1514,
@@ -170,7 +170,7 @@ def test_after_reset_rings_have_the_sizes_of_the_configuration_and_modes_are_off
         expected = {"pipe_ring": pipe_ring, "notification_ring": notification_ring}
 
         async def testbench(context: Any, block: ExtensionPage = block, expected: dict[str, int] = expected) -> None:
-            off = dict.fromkeys(("notify_per_packet", "accept_ipv6", "guard"), 0)
+            off = dict.fromkeys(("notify_per_packet", "accept_ipv6", "full_tuple", "guard"), 0)
             assert fields(context.get(block.settings)) == expected | off
             assert not context.get(block.wants_reset)
 
@@ -208,11 +208,12 @@ def test_modes_are_a_bit_each_and_other_bits_are_ignored() -> None:
     block, word = ExtensionPage(TINY), EXTENSION_WORDS["modes"]
 
     async def testbench(context: Any) -> None:
-        for value in (1, 2, 3, 0, 4, 6, (1 << 64) - 3, (1 << 64) - 1, 1 << 32):
+        for value in (1, 2, 4, 3, 0, 8, 6, (1 << 64) - 3, (1 << 64) - 1, 1 << 32):
             await write(context, block, word.number, value)
             settings = context.get(block.settings)
-            assert (settings.notify_per_packet, settings.accept_ipv6) == (value & 1, value >> 1 & 1)
-            assert page(context, block) == AFTER_RESET | {"modes": value & 3}
+            modes = (settings.notify_per_packet, settings.accept_ipv6, settings.full_tuple)
+            assert modes == (value & 1, value >> 1 & 1, value >> 2 & 1)
+            assert page(context, block) == AFTER_RESET | {"modes": value & 7}
 
     simulate(testbench, block)
 

@@ -204,7 +204,7 @@ class GoldenNic:
             "packet_buffer_flits": config.packet_buffer_flits,
             "pipe_ring_flits": settings.pipe_ring,
             "notification_ring_slots": settings.notification_ring,
-            "modes": settings.notify_per_packet | settings.accept_ipv6 << 1,
+            "modes": settings.notify_per_packet | settings.accept_ipv6 << 1 | settings.full_tuple << 2,
             "reset": 0,
             "guard": int(settings.guard),
         }[name]

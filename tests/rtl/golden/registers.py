@@ -63,6 +63,7 @@ class Settings(NamedTuple):
     notification_ring: int
     notify_per_packet: bool = False
     accept_ipv6: bool = False
+    full_tuple: bool = False
     guard: bool = False
 
     def with_word(self, name: str, value: int) -> "Settings":
@@ -76,7 +77,8 @@ class Settings(NamedTuple):
         if name == "guard":
             return self._replace(guard=bool(value & 1))
         if name == "modes":
-            return self._replace(notify_per_packet=bool(value & 1), accept_ipv6=bool(value & 2))
+            modes = {"notify_per_packet": 1, "accept_ipv6": 2, "full_tuple": 4}
+            return self._replace(**{mode: bool(value & bit) for mode, bit in modes.items()})
         return self
 
 

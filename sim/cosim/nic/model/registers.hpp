@@ -73,7 +73,7 @@ enum Counter : int {
 class ExtensionPage {
   public:
     int pipe_ring = 0, notification_ring = 0;  // 2 ** this many lines
-    bool notify_per_packet = false, accept_ipv6 = false, guard = false, wants_reset = false;
+    bool notify_per_packet = false, accept_ipv6 = false, full_tuple = false, guard = false, wants_reset = false;
 
     void configure(const NicParameters &parameters) {
         parameters_ = parameters;
@@ -106,7 +106,7 @@ class ExtensionPage {
             case 6: return static_cast<uint64_t>(parameters_.packet_buffer_flits);
             case 16: return uint64_t{1} << pipe_ring;
             case 17: return uint64_t{1} << notification_ring;
-            case 18: return uint64_t{notify_per_packet} | uint64_t{accept_ipv6} << 1;
+            case 18: return uint64_t{notify_per_packet} | uint64_t{accept_ipv6} << 1 | uint64_t{full_tuple} << 2;
             case 20: return guard;
             case 24: return (now < refused_.from ? refused_before_ : refused_).page;
             case 25: return (now < refused_.from ? refused_before_ : refused_).address;
@@ -119,7 +119,7 @@ class ExtensionPage {
         switch (access.extension_word) {
             case 16: set_ring(pipe_ring, value, 20); break;
             case 17: set_ring(notification_ring, value, 15); break;
-            case 18: notify_per_packet = value & 1, accept_ipv6 = value >> 1 & 1; break;
+            case 18: notify_per_packet = value & 1, accept_ipv6 = value >> 1 & 1, full_tuple = value >> 2 & 1; break;
             case 19: wants_reset |= value == 1; break;
             case 20: guard = value & 1; break;
             default: break;
@@ -127,7 +127,7 @@ class ExtensionPage {
     }
 
   private:
-    static constexpr uint64_t kMagic = 0x0043494e6d726548, kVersion = 2, kCapabilities = 0x1ff;
+    static constexpr uint64_t kMagic = 0x0043494e6d726548, kVersion = 2, kCapabilities = 0x3ff;
     static constexpr int kFirstCounter = 32, kSmallestRing = 3;
     static constexpr size_t kMostPending = 256;
     static constexpr Cycle kLatest = 4;  // no event counts later than that
