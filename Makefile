@@ -25,7 +25,7 @@ test-long: $(READY) ## the tests that take long
 prove: $(READY) ## what is promised of the NIC's blocks, proven for every cycle
 	$(BIN)/python -m tests.formal.prove
 
-synth: $(READY) ## what the NIC's blocks cost in FPGAs, how deep and how fast they are; a bitstream with a whole NIC
+synth: $(READY) ## what the NIC's blocks cost in an ECP5 and an UltraScale+, how deep and fast they are; a bitstream
 	$(BIN)/python -m tests.synthesis.synthesise --route
 	$(BIN)/python -m tests.synthesis.board
 

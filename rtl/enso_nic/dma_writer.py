@@ -108,7 +108,5 @@ class DmaWriter(wiring.Component):
             m.d.sync += self.o.valid.eq(emit)
         with m.If(emit):
             m.d.sync += [self.o.payload.eq(beat), begun.eq(has_more), rest.eq(shown), rest.flits.eq(lines - 1)]
-        m.d.comb += self.idle.eq(
-            Cat(self.i.valid, queue.r_rdy, reads.r_rdy, self.o.valid, begun, ~planner.idle) == 0
-        )
+        m.d.comb += self.idle.eq(Cat(self.i.valid, queue.r_rdy, reads.r_rdy, self.o.valid, begun, ~planner.idle) == 0)
         return m

@@ -31,6 +31,8 @@ PULSES = (
     "flow_inserts_failed",
     "lost_completions",
     "tx_error",
+    "refused_rings",
+    "refused_requests",
 )
 
 
@@ -55,6 +57,10 @@ class ExtensionPage(wiring.Component):
     merged_head_checks: In(1)
     flow_inserts_failed: In(1)
     lost_completions: In(1)
+    refused_rings: In(1)
+    refused_requests: In(1)
+    refused_page: In(14)  # of whom one of the two pulses tells
+    refused_address: In(64)
     write: In(stream.Signature(ExtensionWrite, always_ready=True))
     word: In(9)
     data: Out(64)
@@ -87,9 +93,16 @@ class ExtensionPage(wiring.Component):
             m.d.sync += [
                 settings.notify_per_packet.eq((written.data & Mode.NOTIFICATION_PER_PACKET).any()),
                 settings.accept_ipv6.eq((written.data & Mode.ACCEPT_IPV6).any()),
+                settings.full_tuple.eq((written.data & Mode.FULL_TUPLE).any()),
             ]
+        with m.If(writes("guard")):
+            m.d.sync += settings.guard.eq(written.data[0])
         with m.If(writes("reset") & (written.data == RESET_KEY)):
             m.d.sync += self.wants_reset.eq(1)
+
+        refused_page, refused_address = Signal(14), Signal(64)
+        with m.If(self.refused_rings | self.refused_requests):
+            m.d.sync += [refused_page.eq(self.refused_page), refused_address.eq(self.refused_address)]
 
         words: dict[str, Value] = {
             "magic": Const(EXTENSION_MAGIC, 64),
@@ -102,8 +115,12 @@ class ExtensionPage(wiring.Component):
             "pipe_ring_flits": (1 << settings.pipe_ring)[: exact_log2(LARGEST_PIPE_RING) + 1],
             "notification_ring_slots": (1 << settings.notification_ring)[: exact_log2(LARGEST_NOTIFICATION_RING) + 1],
             "modes": Mux(settings.notify_per_packet, Mode.NOTIFICATION_PER_PACKET, 0)
-            | Mux(settings.accept_ipv6, Mode.ACCEPT_IPV6, 0),
+            | Mux(settings.accept_ipv6, Mode.ACCEPT_IPV6, 0)
+            | Mux(settings.full_tuple, Mode.FULL_TUPLE, 0),
             "reset": Const(0),
+            "guard": settings.guard,
+            "refused_page": refused_page,
+            "refused_address": refused_address,
         }
         events = self._events()
         for name in COUNTERS:
@@ -124,6 +141,8 @@ class ExtensionPage(wiring.Component):
             "notification_ring": exact_log2(self._config.notification_slots),
             "notify_per_packet": 0,
             "accept_ipv6": 0,
+            "full_tuple": 0,
+            "guard": 0,
         }
 
     def _events(self) -> dict[str, Value]:

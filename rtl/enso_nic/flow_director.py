@@ -142,9 +142,7 @@ class FlowDirector(wiring.Component):
         with m.If(found.is_frame & ~has_rule & self.fallback.enable & self.fallback.round_robin):
             m.d.sync += turn.eq(turn + 1)
 
-        m.d.comb += self.insert_failed.eq(
-            self.flow.valid & self.flow.ready & (self.flow_code == ConfigCode.TABLE_FULL)
-        )
+        m.d.comb += self.insert_failed.eq(self.flow.valid & self.flow.ready & (self.flow_code == ConfigCode.TABLE_FULL))
         is_busy = Cat(self.steered.valid, *(stage.is_frame | stage.is_search for stage in stages)).any()
         m.d.comb += self.idle.eq(self.ready & updater.idle & ~is_busy)
         return m

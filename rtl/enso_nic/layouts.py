@@ -87,6 +87,16 @@ class NicSettings(data.Struct):
     notification_ring: 4  # 2 ** this many slots, RX and TX
     notify_per_packet: 1  # a packet does not arm its pipe
     accept_ipv6: 1  # pipes without header mode take IPv6 too
+    full_tuple: 1  # keys have all the fields that a frame has
+    guard: 1  # the DMA guard checks
+
+
+class GuardWindow(data.Struct):
+    """What a notification buffer may have the NIC do: touch the lines from ``first`` to before ``end``, and more."""
+
+    first: 58  # in lines of 64 bytes
+    may_configure: 1  # send config requests
+    end: 58
 
 
 class ExtensionWrite(data.Struct):
@@ -484,6 +494,7 @@ class AdmissionTap(data.Struct):
     cause: DropCause
     refusal: DropCause  # of an admitted frame, see AdmittedFrame
     timestamp: TimestampSetting  # that its first beat met
+    full_tuple: 1  # whether that was so for its key
 
 
 class NotificationOutcome(enum.Enum, shape=2):
@@ -588,6 +599,7 @@ class TxCompletionCode(enum.Enum, shape=8):
     MALFORMED = 1
     READ_ERROR = 2
     UNFINISHED = 6  # the frame that it left unfinished was dropped before it was whole
+    FORBIDDEN = 7  # the DMA guard does not let it, see DmaGuard
 
 
 class TxCompletionLine(data.Struct):

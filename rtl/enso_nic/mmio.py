@@ -18,10 +18,9 @@ from enso_nic.registers import (
     FIRST_NOTIFICATION_BUFFER_PAGE,
     FIRST_PIPE_DROPS_PAGE,
     FIRST_PIPE_MODE_PAGE,
+    PIPE_TABLE_PAGES,
     PIPES,
 )
-
-PIPE_TABLE_PAGES = 16
 
 
 class MmioDecoder(wiring.Component):

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import Out
 
 from enso_nic.config import NicConfig
 from enso_nic.configurator import Configurator
+from enso_nic.dma_guard import DmaGuard
 from enso_nic.extension_page import ExtensionPage
 from enso_nic.host_write_arbiter import HostWriteArbiter
 from enso_nic.layouts import AdmissionTap, CommitTap, EthernetTx, HostWrite, NotificationTap, ReadRequest, RetryTap
@@ -46,6 +47,7 @@ class NicCore(wiring.Component):
         m.submodules.receive = receive = ReceivePath(config)
         m.submodules.transmit = transmit = TransmitPath(config)
         m.submodules.configurator = configurator = Configurator()
+        m.submodules.guard = guard = DmaGuard(config)
         m.submodules.mmio = mmio = MmioDecoder()
         m.submodules.page = page = ExtensionPage(config)
         m.submodules.arbiter = arbiter = HostWriteArbiter()
@@ -64,7 +66,10 @@ class NicCore(wiring.Component):
             wiring.connect(m, gate.o, wiring.flipped(outer))
             m.d.comb += gate.close.eq(page.wants_reset)
         wiring.connect(m, wiring.flipped(host.read_completion), transmit.read_completion)
-        wiring.connect(m, wiring.flipped(host.mmio_request), mmio.i)
+        wiring.connect(m, wiring.flipped(host.mmio_request), guard.i)
+        wiring.connect(m, guard.o, mmio.i)
+        wiring.connect(m, transmit.slot, guard.slot_i)
+        wiring.connect(m, guard.slot_o, transmit.guarded_slot)
         wiring.connect(m, mmio.operation, receive.operation)
         wiring.connect(m, mmio.write, receive.write)
         wiring.connect(m, mmio.freed, receive.freed)
@@ -75,13 +80,15 @@ class NicCore(wiring.Component):
         wiring.connect(m, receive.verdict, page.verdict)
         wiring.connect(m, mmio.extension_write, page.write)
         m.d.comb += [
-            self.ready.eq(receive.ready & transmit.ready),
+            self.ready.eq(receive.ready & transmit.ready & guard.ready),
             receive.is_open.eq(self.ready),
             # accesses behind one that asks for a reset wait until it is over
             mmio.is_open.eq(self.ready & ~page.wants_reset),
             self.restarts.eq(page.wants_reset & Cat(gate.closed for gate, _, _ in gates.values()).all()),
             receive.settings.eq(page.settings),
             transmit.settings.eq(page.settings),
+            guard.settings.eq(page.settings),
+            transmit.forbidden.eq(guard.forbidden),
             transmit.config_code.eq(configurator.config_code),
             configurator.flow_code.eq(receive.flow_code),
             receive.fallback.eq(configurator.fallback),
@@ -107,9 +114,13 @@ class NicCore(wiring.Component):
             page.read_timeouts.eq(transmit.read_timeouts),
             page.lost_completions.eq(transmit.lost_completions),
             page.tx_error.eq(transmit.tx_error),
+            page.refused_rings.eq(guard.refused_ring),
+            page.refused_requests.eq(guard.refused_request),
+            page.refused_page.eq(guard.refused_page),
+            page.refused_address.eq(guard.refused_address),
             page.tx_frames.eq(transmit.tx_frames),
             self.quiescent.eq(
-                self.ready & receive.idle & transmit.idle & mmio.idle & page.idle & ~host.to_host.valid
+                self.ready & receive.idle & transmit.idle & guard.idle & mmio.idle & page.idle & ~host.to_host.valid
             ),
             self.wake_at.eq(transmit.deadline),
         ]

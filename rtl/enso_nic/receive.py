@@ -144,6 +144,7 @@ class ReceivePath(wiring.Component):
             parser.has_room.eq(packet_buffer.has_room),
             parser.is_open.eq(self.is_open),
             parser.accept_ipv6.eq(self.settings.accept_ipv6),
+            parser.full_tuple.eq(self.settings.full_tuple),
             parser.timestamp.eq(self.timestamp),
             parser.tick.eq(self.tick),
             flow_director.fallback.eq(self.fallback),

@@ -33,6 +33,15 @@ TABLES = """
 |---|---|---|
 | `{modes:#011_x} + 8 * p` | mode of pipe p: bit 0 is header mode | read, write |
 | `{drops:#011_x} + 8 * p` | frames that were for pipe p and dropped, since reset; 32 bits, then from 0 again | read |
+| `{owner:#011_x} + 8 * p` | bits 9 to 0: the notification buffer that owns pipe p, for the DMA guard | write |
+| `{window:#011_x} + 16 * n` | first byte of the window of notification buffer n, a multiple of 64; bit 0: it may send \
+config requests | write |
+| `{window_end:#011_x} + 16 * n` | byte behind its window, a multiple of 64 | write |
+
+While `guard` is 1: a write that would enable a ring outside of the window of its notification buffer, or a pipe with
+another buffer than its owner, sets the ring's address to 0. A TX request for data outside of the window, or a config
+request without leave, ends with code 7. All windows are empty after reset. Rings that are enabled already are not
+checked: close those of a buffer before you change its window.
 """
 STRUCTS: dict[str, tuple[Any, str]] = {
     "RX notification": (layouts.NotificationLine, "The NIC writes it to an RX ring: `signal` is 1."),
@@ -72,6 +81,7 @@ CODES: dict[Any, str] = {
     ConfigCode.TABLE_FULL: "no place was found for the flow rule",
     ConfigCode.NOT_FOUND: "there is no such flow rule",
     TxCompletionCode.UNFINISHED: "the frame that the request began, or went on with, was dropped before it was whole",
+    TxCompletionCode.FORBIDDEN: "the DMA guard does not let it: nothing was done",
 }
 
 
@@ -110,6 +120,16 @@ def _access(word: r.ExtensionWord) -> str:
     return "read, write" if word.writable else "read"
 
 
+def _tables() -> str:
+    return TABLES.format(
+        modes=r.pipe_mode_register(0),
+        drops=r.pipe_drops_register(0),
+        owner=r.pipe_owner_register(0),
+        window=r.window_register(0),
+        window_end=r.window_register(0) + 8,
+    )
+
+
 def manual() -> str:
     """The whole text."""
     parts = [INTRODUCTION, "\n## Pages of pipes and notification buffers\n", PIPE_PAGES]
@@ -129,11 +149,9 @@ def manual() -> str:
             ),
         )
     )
-    parts.append(TABLES.format(modes=r.pipe_mode_register(0), drops=r.pipe_drops_register(0)))
+    parts.append(_tables())
     parts.append("\nBits of `capabilities`:\n")
-    parts.append(
-        table(("bit", "feature"), ((f"{each.bit_length() - 1}", f"`{each.name}`") for each in r.Capability))
-    )
+    parts.append(table(("bit", "feature"), ((f"{each.bit_length() - 1}", f"`{each.name}`") for each in r.Capability)))
     parts.append("\n## Host memory\n")
     for title, (struct, text) in STRUCTS.items():
         start = 16 if title.startswith("Config") else 0

@@ -58,6 +58,8 @@ class Capability(IntFlag):
     RING_SIZES = 1 << 5
     DROPS_PER_PIPE = 1 << 6
     RESET = 1 << 7
+    DMA_GUARD = 1 << 8
+    FULL_TUPLE = 1 << 9
 
 
 class Mode(IntFlag):
@@ -65,6 +67,7 @@ class Mode(IntFlag):
 
     NOTIFICATION_PER_PACKET = 1 << 0
     ACCEPT_IPV6 = 1 << 1
+    FULL_TUPLE = 1 << 2
 
 
 HEADER_MODE = 1
@@ -110,6 +113,11 @@ _SETTINGS = {
     "power of two from 8 to 2^15; other values are ignored",
     "modes": "bit 0: each packet notifies; bit 1: pipes without header mode take IPv6 too",
     "reset": "writing 1 resets the NIC once no write, read request or frame is half way out; reads 0",
+    "guard": "bit 0: the DMA guard checks rings that are enabled, and requests that are fetched, from now on",
+}
+_REFUSED = {
+    "refused_page": "page of whom the DMA guard refused something last",
+    "refused_address": "what it named: the address, or the id of a config request",
 }
 _COUNTERS = {
     "rx_frames": "frames that ended at the wire, whatever became of them",
@@ -125,13 +133,16 @@ _COUNTERS = {
     "read_timeouts": "host reads that were given up",
     **{cause: "frames dropped for this cause" for cause in DROP_CAUSES if cause != "tx_error"},
     "tx_error": "events that dropped a TX frame and the rest of its request",
+    "refused_rings": "rings that the DMA guard did not let be enabled",
+    "refused_requests": "requests in TX rings that the DMA guard did not let",
 }
-_FIRST_SETTING, _FIRST_COUNTER = 16, 32
+_FIRST_SETTING, _FIRST_REFUSED, _FIRST_COUNTER = 16, 24, 32
 EXTENSION_WORDS = {
     name: ExtensionWord(first + offset, text, writable)
     for first, texts, writable in (
         (0, _IDENTITY, False),
         (_FIRST_SETTING, _SETTINGS, True),
+        (_FIRST_REFUSED, _REFUSED, False),
         (_FIRST_COUNTER, _COUNTERS, False),
     )
     for offset, (name, text) in enumerate(texts.items())
@@ -142,6 +153,12 @@ COUNTERS = tuple(_COUNTERS)
 FIRST_PIPE_MODE_PAGE = FIRST_EXTENSION_PAGE + 16
 FIRST_PIPE_DROPS_PAGE = FIRST_EXTENSION_PAGE + 32
 """Tables of 8 bytes per pipe: bit 0 of its mode is header mode; the frames for it that were dropped, since reset."""
+FIRST_PIPE_OWNER_PAGE = FIRST_EXTENSION_PAGE + 48
+FIRST_WINDOW_PAGE = FIRST_EXTENSION_PAGE + 64
+"""Tables of the DMA guard: 8 bytes per pipe, its notification buffer; 16 per notification buffer, its window."""
+PIPE_TABLE_PAGES, WINDOW_PAGES = 16, 4
+MAY_CONFIGURE = 1
+"""The bit of a window's first word that lets its notification buffer send config requests."""
 
 
 def pipe_register(pipe: int, register: int) -> int:
@@ -167,3 +184,13 @@ def pipe_mode_register(pipe: int) -> int:
 def pipe_drops_register(pipe: int) -> int:
     """Byte address of the drop counter of pipe 0..8191."""
     return FIRST_PIPE_DROPS_PAGE * PAGE_BYTES + 8 * pipe
+
+
+def pipe_owner_register(pipe: int) -> int:
+    """Byte address of the owner of pipe 0..8191: bits 9 to 0 are a notification buffer."""
+    return FIRST_PIPE_OWNER_PAGE * PAGE_BYTES + 8 * pipe
+
+
+def window_register(buffer: int) -> int:
+    """Byte address of the window of notification buffer 0..1023: its first byte, with MAY_CONFIGURE; then its end."""
+    return FIRST_WINDOW_PAGE * PAGE_BYTES + 16 * buffer

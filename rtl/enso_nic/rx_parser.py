@@ -40,6 +40,7 @@ class IpHeader(data.Struct):
     in_reset: 1
     arrival: 64
     timestamp: TimestampSetting
+    full_tuple: 1
 
 
 class RxParser(wiring.Component):
@@ -58,6 +59,7 @@ class RxParser(wiring.Component):
     has_room: In(1)  # the packet buffer can take a maximum frame
     is_open: In(1)  # the tables are clear
     accept_ipv6: In(1)  # pipes without header mode take IPv6
+    full_tuple: In(1)  # keys have the source, too
     timestamp: In(TimestampSetting)
     tick: In(64)  # 5 ns
     flit: Out(stream.Signature(BufferedFlit, always_ready=True))
@@ -152,6 +154,7 @@ class RxParser(wiring.Component):
                 self.verdict.payload.cause.eq(cause),
                 self.verdict.payload.refusal.eq(refusal),
                 self.verdict.payload.timestamp.eq(header.timestamp),
+                self.verdict.payload.full_tuple.eq(header.full_tuple),
             ]
         m.d.comb += self.idle.eq(~valid & ~self.flit.valid)
         return m
@@ -180,9 +183,7 @@ class RxParser(wiring.Component):
             ),
         ]
         first, last = FRAGMENT_BYTES
-        hides_fragments = (
-            timestamp.enable & (timestamp.offset > first - STAMP_BYTES) & (timestamp.offset <= last)
-        )
+        hides_fragments = timestamp.enable & (timestamp.offset > first - STAMP_BYTES) & (timestamp.offset <= last)
         is_whole = (fragment_offset == 0) | hides_fragments
         has_ports = (header_words <= LONGEST_WITH_PORTS) & (layer4 + 4 <= total_length)
         is_udp = (protocol == PROTOCOL_UDP) & is_whole & has_ports
@@ -208,9 +209,12 @@ class RxParser(wiring.Component):
             header.is_sound.eq(header.is_ipv6 | ((header_words >= 5) & (total_length >= layer4))),
             header.has_room.eq(self.has_room),
             header.in_reset.eq(~self.is_open),
+            header.full_tuple.eq(self.full_tuple),
         ]
         with m.If(is_udp | is_tcp):
             m.d.comb += header.key.destination_port.eq(ports[:16])
-        with m.If(is_connected):
-            m.d.comb += [header.key.source_port.eq(ports[16:]), header.key.source_address.eq(field(26, 4))]
+        with m.If(is_connected | ((is_udp | is_tcp) & self.full_tuple)):
+            m.d.comb += header.key.source_port.eq(ports[16:])
+        with m.If(is_connected | self.full_tuple):
+            m.d.comb += header.key.source_address.eq(field(26, 4))
         return header

@@ -13,6 +13,7 @@ from enso_nic.layouts import (
     NicSettings,
     RateLimitSetting,
     ReadCompletion,
+    ReadLine,
     ReadRequest,
     TimestampSetting,
     TxRegisterAccess,
@@ -41,6 +42,9 @@ class TransmitPath(wiring.Component):
 
     access: In(stream.Signature(TxRegisterAccess))
     answer: Out(stream.Signature(64))  # one per access that is a read
+    slot: Out(stream.Signature(ReadLine))  # to the DMA guard
+    guarded_slot: In(stream.Signature(ReadLine))  # and back
+    forbidden: In(1)  # the guarded slot is
     config: Out(stream.Signature(ConfigRequest))  # accepted once it took effect
     config_code: In(ConfigCode)  # how it ended, in the cycle in which it is accepted
     completion: Out(stream.Signature(HostWrite))
@@ -80,7 +84,8 @@ class TransmitPath(wiring.Component):
         connect(m, outer.access, fetch.access)
         connect(m, fetch.answer, outer.answer)
         connect(m, fetch.slots, slot_reader.job)
-        connect(m, slot_reader.line, requests.slot)
+        connect(m, slot_reader.line, outer.slot)
+        connect(m, outer.guarded_slot, requests.slot)
         connect(m, requests.config, outer.config)
         connect(m, requests.job, data_reader.job)
         connect(m, data_reader.line, packetiser.line)
@@ -131,6 +136,7 @@ class TransmitPath(wiring.Component):
         reads_deadline = Signal(64)
         m.d.comb += [
             requests.config_code.eq(self.config_code),
+            requests.forbidden.eq(self.forbidden),
             fetch.settings.eq(self.settings),
             fetch.asked_buffer.eq(requests.completing),
             requests.generation.eq(fetch.generation),

@@ -31,8 +31,8 @@ class TxRequests(wiring.Component):
 
     A slot with signal 2 is a config request: it leaves on ``config``, whose far side accepts it once it took effect,
     and says on ``config_code`` in that cycle how it ended; later slots wait until then. Any other is a data request.
-    Addresses off 64 bytes, length 0 and slots that could not be read are errors and ask for nothing. Of the length its
-    low 20 bits count.
+    Addresses off 64 bytes, length 0, slots that could not be read and ``forbidden`` ones are errors and ask for
+    nothing. Of the length its low 20 bits count.
 
     Each slot, and each mark of a closed buffer, leaves on ``job``, those that ask for no data as a job without lines;
     its result comes back on ``done``. A ``rewind`` has the jobs whose results did not come issued again, behind the
@@ -49,6 +49,7 @@ class TxRequests(wiring.Component):
     """
 
     slot: In(stream.Signature(ReadLine))
+    forbidden: In(1)  # the slot that is shown may not have what it asks for
     job: Out(stream.Signature(ReadJob))
     config: Out(stream.Signature(ConfigRequest))
     config_code: In(ConfigCode)  # valid when ``config`` is accepted
@@ -81,7 +82,9 @@ class TxRequests(wiring.Component):
         has_room, is_config, is_wrong = Signal(), Signal(), Signal()
         m.d.comb += [
             has_room.eq((added ^ completed) != self._outstanding),
-            is_config.eq((slot.kind == ReadKind.REQUEST) & ~slot.error & (line.signal == CONFIG_SIGNAL)),
+            is_config.eq(
+                (slot.kind == ReadKind.REQUEST) & ~slot.error & ~self.forbidden & (line.signal == CONFIG_SIGNAL)
+            ),
             is_wrong.eq((line.address[:FLIT_SHIFT] != 0) | (line.length == 0)),
             self.slot.ready.eq(has_room & (~is_config | self.config.ready)),
             self.config.valid.eq(self.slot.valid & has_room & is_config),
@@ -102,6 +105,8 @@ class TxRequests(wiring.Component):
             m.d.comb += request.kind.eq(ReadKind.CLOSE)
         with m.Elif(slot.error):
             m.d.comb += [request.code.eq(TxCompletionCode.READ_ERROR), request.address.eq(0), request.length.eq(0)]
+        with m.Elif(self.forbidden):
+            m.d.comb += request.code.eq(TxCompletionCode.FORBIDDEN)
         with m.Elif(is_config):
             m.d.comb += request.code.eq(self.config_code)
         with m.Elif(is_wrong):

@@ -36,6 +36,8 @@ def test_what_every_request_went_through_adds_up_in_every_system(tmp_path: Path,
     result, series = (json.loads((out / name).read_text()) for name in FILES[:2])
     rows = {name: np.array(values) for name, values in parquet.read_table(out / FILES[2]).to_pydict().items()}
     assert len(rows["request"]) == result["offered"] == sum(series["offered"]) == 2000
+    assert series["wide"]["bin_ns"] == 100 * series["bin_ns"]
+    assert series["wide"]["offered"] == [2000]
     assert (rows["fate"] == "completed").all()
     times = np.stack([rows[f"{name}_ps"] for name in TIMES])
     assert (np.diff(times, axis=0) >= 0).all()

@@ -103,6 +103,11 @@ class Program:
     def enable(self) -> None:
         self.write(r.extension_register("pipe_ring_flits"), PIPE_FLITS, 8)
         self.write(r.extension_register("notification_ring_slots"), SLOTS, 8)
+        for buffer in range(BUFFERS):
+            self._set_window(buffer, self._bridge.memory.base, MEMORY_BYTES)
+        for pipe in range(PIPES):
+            self.write(r.pipe_owner_register(pipe), self._draw.randrange(BUFFERS), 8)
+        self.write(r.extension_register("guard"), self._draw.randrange(2), 8)
         for pipe in range(PIPES):
             self._enable_pipe(pipe)
         for buffer in range(BUFFERS):
@@ -114,6 +119,24 @@ class Program:
     def _enable_rings(self, buffer: int) -> None:
         self.write(r.notification_buffer_register(buffer, r.RX_MEM_LOW), self._rx[buffer], 8)
         self.write(r.notification_buffer_register(buffer, r.TX_MEM_LOW), self._tx[buffer], 8)
+
+    def _set_window(self, buffer: int, first: int, size: int) -> None:
+        self.write(r.window_register(buffer), first | self._draw.randrange(2), 8)
+        self.write(r.window_register(buffer) + 8, first + size, 8)
+
+    def _change_guard(self, pipe: int, buffer: int) -> None:
+        """Switch the DMA guard, or change one of its tables; then ask what it refused last."""
+        draw, base = self._draw, self._bridge.memory.base
+        kind = draw.randrange(4)
+        if kind < 2:
+            self.write(r.extension_register("guard"), kind, 8)
+        elif kind == 2:
+            self.write(r.pipe_owner_register(pipe), draw.randrange(BUFFERS + 2), draw.choice([4, 8]))
+        else:
+            size = draw.choice([0, MEMORY_BYTES // 16, MEMORY_BYTES])
+            self._set_window(buffer, base + 64 * draw.randrange(2000), size)
+        for name in ("refused_page", "refused_address", "refused_rings", "refused_requests"):
+            self._bridge.mmio_read(self.now, r.extension_register(name), 1)
 
     def act(self) -> None:
         """One thing, of which those that software does most are the most likely."""
@@ -134,15 +157,17 @@ class Program:
             self.write(r.pipe_register(pipe, r.RX_TAIL), draw.randrange(1 << 37), draw.choice([4, 8]))
         elif chance < 0.94:
             self.write(r.notification_buffer_register(buffer, r.RX_TAIL), draw.randrange(1 << 37), draw.choice([4, 8]))
-        elif chance < 0.955:
+        elif chance < 0.95:
+            self._change_guard(pipe, buffer)
+        elif chance < 0.96:
             self.write(r.pipe_register(pipe, draw.choice([r.RX_MEM_LOW, r.RX_MEM_HIGH])), 0, 4)
-        elif chance < 0.965:
+        elif chance < 0.967:
             registers = [r.RX_MEM_LOW, r.RX_MEM_HIGH, r.TX_MEM_LOW, r.TX_MEM_HIGH]
             self.write(r.notification_buffer_register(buffer, draw.choice(registers)), 0, 4)
         elif chance < 0.975:
             self.write(r.pipe_mode_register(pipe), draw.randrange(2), 8)
         elif chance < 0.98:
-            self.write(r.extension_register("modes"), draw.randrange(4), 8)
+            self.write(r.extension_register("modes"), draw.randrange(8), 8)
         elif chance < 0.99:
             self._enable_pipe(pipe)
         elif chance < 0.998:

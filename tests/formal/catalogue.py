@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from tests.formal.spec_dma_guard import dma_guard
 from tests.formal.spec_dma_writer import dma_writer
 from tests.formal.spec_extension_page import extension_page
 from tests.formal.spec_host_write_arbiter import host_write_arbiter
@@ -37,6 +38,7 @@ SPECIFICATIONS: dict[str, Callable[[], Specification]] = {
     "output_gate": output_gate,
     "mmio": mmio,
     "extension_page": extension_page,
+    "dma_guard": dma_guard,
     "tx_request_fetch": tx_request_fetch,
     "ordered_reader": ordered_reader,
     "tx_requests": tx_requests,

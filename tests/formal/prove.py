@@ -67,7 +67,9 @@ def prove(name: str, folder: Path, seconds: int = SECONDS) -> Proof:
     circuit = Circuit(spec, folder)
     rows = []
     for number, promise in enumerate(spec.promises):
-        finding, reached = circuit.prove(number, seconds), None
+        finding, reached = Finding(Verdict.UNKNOWN, 0, 0, "none"), None
+        if not promise.is_bounded:
+            finding = circuit.prove(number, seconds)
         if finding.verdict is Verdict.UNKNOWN:
             bounded = circuit.search(number, BOUND, seconds)
             finding = dataclasses.replace(bounded, seconds=bounded.seconds + finding.seconds)
@@ -116,7 +118,7 @@ def proof_table(proofs: Sequence[Proof]) -> Table:
         elif finding.verdict is Verdict.REFUTED:
             result = f"[red]broken in cycle {finding.depth}"
         elif finding.verdict is Verdict.PROVEN:
-            result = "[red]never happens"
+            result = "[red]not seen to happen"
         else:
             result = f"[yellow]none up to cycle {finding.depth}"
         engine = finding.engine + (f", {finding.depth}" if finding.engine == "induction" else "")
@@ -158,7 +160,10 @@ def main(names: Sequence[str]) -> int:
     properties = [row for proof in proofs for row in proof.rows if not row.is_lemma]
     proven = sum(row.is_proven for row in properties)
     lemmas = sum(row.is_lemma for proof in proofs for row in proof.rows)
-    console.print(f"{proven} of {len(properties)} properties proven without bound, with {lemmas} lemmas, "
+    rest = [row for row in properties if row.finding.verdict is Verdict.UNKNOWN]
+    depth = min((row.finding.depth for row in rest), default=0)
+    others = f"; {len(rest)} searched, to cycle {depth} at least" if rest else ""
+    console.print(f"{proven} of {len(properties)} properties proven without bound, with {lemmas} lemmas{others}; "
                   f"in {time.monotonic() - began:.0f} s", highlight=False)  # fmt: skip
     if not names:
         _report({"properties": {"proven": proven, "total": len(properties)}})
@@ -166,9 +171,11 @@ def main(names: Sequence[str]) -> int:
 
 
 def _good(proofs: Sequence[Proof], noticed: Sequence[Noticed]) -> bool:
-    """Nothing is broken and no bug escapes; what is only searched to a depth says so in the table."""
-    broken = any(row.finding.verdict is Verdict.REFUTED for proof in proofs for row in proof.rows)
-    return not broken and all(each.promise for each in noticed)
+    """Nothing is broken or empty, and no bug escapes; what is only searched to a depth says so in the table."""
+    rows = [row for proof in proofs for row in proof.rows]
+    broken = any(row.finding.verdict is Verdict.REFUTED for row in rows)
+    empty = any(row.finding.verdict is Verdict.PROVEN and not row.is_proven for row in rows)
+    return not broken and not empty and all(each.promise for each in noticed)
 
 
 def _report(numbers: dict[str, object]) -> None:

@@ -152,6 +152,28 @@ BUGS: tuple[tuple[str, Mutant], ...] = (
         ),
     ),
     (
+        "dma_guard",
+        Mutant(
+            "dma_guard",
+            "a ring may end behind its window",
+            "(first + lines <= window.end)",
+            "(first <= window.end)",
+        ),
+    ),
+    (
+        "dma_guard",
+        Mutant("dma_guard", "a pipe may name any buffer", "is_owned = ~is_pipe |", "is_owned = 1 |"),
+    ),
+    (
+        "tx_requests",
+        Mutant(
+            "tx_requests",
+            "a config request takes effect that is forbidden",
+            "~slot.error & ~self.forbidden &",
+            "~slot.error &",
+        ),
+    ),
+    (
         "extension_page",
         Mutant(
             "extension_page",

@@ -38,6 +38,7 @@ def operation_queue() -> Specification:
         "a check that came, or a notification that is owed, keeps the queue busy until its pipe is checked",
         when=dut.idle,
         then=~due,
+        is_bounded=True,
     )
     others = Signal(4)  # tail writes and reads that are in the queue
     is_other = dut.i.valid & dut.i.ready & (dut.i.payload.kind != PipeOperationKind.HEAD_CHECK)
@@ -54,9 +55,8 @@ def operation_queue() -> Specification:
         "whatever the queue holds, a head check is taken if nothing is owed and the set can take it",
         when=dut.i.valid
         & concerns(dut.i.payload, PipeOperationKind.HEAD_CHECK)
-        & ~dut.retry.valid
         & spec.inner("merged").i.ready
-        & ~spec.inner("offering"),
+        & ~spec.inner("offers_retry"),
         then=dut.i.ready,
     )
     return spec

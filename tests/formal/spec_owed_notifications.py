@@ -35,11 +35,13 @@ def owed_notifications() -> Specification:
     with m.Elif(leaves & dut.retry.ready):
         m.d.sync += owed.eq(0)
     rests = (step == Step.CHOOSE) & ~queue.r_rdy
-    spec.promise("a pipe that is owed is in a list, until it leaves to be checked", when=rests & owed, then=member.any)
+    spec.promise("a pipe that is owed is in a list, until it leaves to be checked", when=rests & owed, then=member.any,
+                 is_bounded=True)  # fmt: skip
     spec.promise(
         "a list that has a member is not taken for empty",
         when=rests & member.any,
         then=spec.word("lists", member.buffer).any,
+        is_bounded=True,
     )
-    spec.promise("a pipe leaves only if it is in a list", when=leaves, then=member.any)
+    spec.promise("a pipe leaves only if it is in a list", when=leaves, then=member.any, is_bounded=True)
     return spec

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Signal
 from amaranth.lib import data
 
 from enso_nic.config import TINY
-from enso_nic.layouts import ReadKind, TxRequest, TxResult
+from enso_nic.layouts import ReadKind, TxCompletionCode, TxRequest, TxResult
 from enso_nic.tx_requests import TxRequests
 from tests.formal.specification import Specification
 from tests.formal.stream_rules import obey, promise_rules
@@ -35,6 +35,10 @@ def tx_requests() -> Specification:
     spec.assume(
         "no frame is left unfinished: no completion is held back (else: the benches)",
         ~dut.done.valid | ((done.released == 0) & ~done.held),
+    )
+    spec.assume(
+        "the judgement of a slot that waits stays (dma_guard)",
+        ~spec.before(dut.slot.valid & ~dut.slot.ready) | (dut.forbidden == spec.before(dut.forbidden)),
     )
     spec.lemma(
         "requests are added, issued, finished and completed in this order",
@@ -93,6 +97,12 @@ def tx_requests() -> Specification:
         "each slot completes, is lost with its ring, or was a mark: once",
         when=spec.inner("pop") & is_marked,
         then=(completion.valid & completion.ready) | dut.lost | (spec.inner("oldest").kind == ReadKind.CLOSE),
+    )
+    request = spec.inner("request")
+    spec.promise(
+        "a forbidden slot asks for nothing, and completes with a code of its own",
+        when=takes & dut.forbidden & ~dut.slot.payload.error & (dut.slot.payload.kind != ReadKind.CLOSE),
+        then=~dut.config.valid & (request.kind == ReadKind.NOTHING) & (request.code == TxCompletionCode.FORBIDDEN),
     )
     spec.promise(
         "a completion is one line",

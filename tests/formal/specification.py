@@ -35,6 +35,7 @@ class Promise:
     then: Value
     is_lemma: bool = False  # about registers inside: no property of its own
     helps: bool = False  # later ones may use it
+    is_bounded: bool = False  # no proof is known: it is only searched up to a depth
 
 
 def _without_contents(emitter: rtlil.ModuleEmitter, index: int, memory: _nir.Memory) -> None:
@@ -93,12 +94,16 @@ class Specification:
         self.assumptions.append(text)
         self._assumed.append(Value.cast(holds).bool())
 
-    def promise(self, text: str, *, then: ValueLike, when: ValueLike = 1, helps: bool = False) -> None:
-        """``then`` holds in each cycle with ``when``, which must be possible; the proofs of later ones may use it."""
-        when = Value.cast(when)
-        self.promises.append(
-            Promise(text, when if isinstance(when, Const) else when.bool(), Value.cast(then).bool(), helps=helps)
-        )
+    def promise(
+        self, text: str, *, then: ValueLike, when: ValueLike = 1, helps: bool = False, is_bounded: bool = False
+    ) -> None:
+        """``then`` holds in each cycle with ``when``, which must be possible; the proofs of later ones may use it.
+
+        With ``is_bounded`` no proof is tried: a counterexample is looked for up to a depth.
+        """
+        when, holds = Value.cast(when), Value.cast(then).bool()
+        when = when if isinstance(when, Const) else when.bool()
+        self.promises.append(Promise(text, when, holds, helps=helps, is_bounded=is_bounded))
 
     def lemma(self, text: str, holds: ValueLike) -> None:
         """A promise about registers inside, with a proof of its own, which the proofs of others may use."""

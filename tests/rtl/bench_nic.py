@@ -30,7 +30,7 @@ async def after_reset_all_registers_read_0_and_the_extension_page_tells_what_it_
     sizes = ("pipes", "notification_buffers", "maximum_frame", "packet_buffer_flits", "pipe_ring_flits")
     told = {name: await it.bench.read(registers.extension_register(name)) for name in sizes}
     assert told == {name: getattr(CONFIG, name.replace("_ring", "")) for name in sizes}
-    assert await it.bench.read(registers.extension_register("capabilities")) == 0xFF
+    assert await it.bench.read(registers.extension_register("capabilities")) == 0x3FF
 
 
 @cocotb.test()

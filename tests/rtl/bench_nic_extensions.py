@@ -138,6 +138,24 @@ async def pipes_take_ipv6_if_the_nic_is_set_to(dut: Any) -> None:
 
 
 @cocotb.test()
+@covers("C-181")
+async def in_full_tuples_connections_to_one_port_go_apart(dut: Any) -> None:
+    it = await nic(dut)
+    first, second = (udp(PORT + 3, source_port=source) for source in (5000, 5001))
+    it.software.set_modes(Mode.FULL_TUPLE)
+    assert await it.bench.read(registers.extension_register("modes")) == Mode.FULL_TUPLE
+    for pipe, frame in ((1, first), (2, second)):
+        await it.software.publish(0, flow_slot(steering_key(frame, full_tuple=True), pipe))
+    await it.bench.settle()
+    tails = [it.golden.receive.pipes[pipe].tail for pipe in (1, 2)]
+    await it.receive(first, second, second)
+    assert [it.golden.receive.pipes[pipe].tail - tail for pipe, tail in zip((1, 2), tails, strict=True)] == [1, 2]
+    it.software.set_modes(Mode(0))
+    await it.receive(first)
+    await it.counts(no_flow=1, rx_packets=3)
+
+
+@cocotb.test()
 @covers("C-090", "C-091", "C-163")
 async def each_packet_notifies_if_the_nic_is_set_to(dut: Any) -> None:
     """As upstream: the first packet of a pipe that was armed before does not yet."""

@@ -128,7 +128,7 @@ class Life:
         elif kind == 5:
             software.set_header_mode(pipe, on=draw.random() < 0.5)
         elif kind == 6:
-            software.set_modes(registers.Mode(draw.choice([0, 0, 1, 2, 3])))
+            software.set_modes(registers.Mode(draw.choice([0, 0, *range(8)])))
         elif kind == 7:
             await self._publish(buffer, timestamp_slot(enable=draw.random() < 0.5, offset=draw.choice([18, 46, 60])))
         elif kind == 8:

@@ -237,4 +237,25 @@ TRANSMIT = (
         "design 4",
     ),
     Clause("C-175", "A write of tx_tail leads to a read within 12 cycles.", "design 4"),
+    # the DMA guard
+    Clause(
+        "C-176",
+        "With the DMA guard a ring outside of the window of its notification buffer is disabled instead of enabled.",
+        "design 4, enso 10.6",
+    ),
+    Clause("C-177", "With the DMA guard a pipe is enabled only with the notification buffer that owns it.", "design 4"),
+    Clause(
+        "C-178",
+        "With the DMA guard a request outside of the window, or a config request without leave, completes with code 7, "
+        "and touches nothing.",
+        "design 4, enso 10.6",
+    ),
+    Clause("C-179", "What the DMA guard refuses is counted, and the last of it is told.", "design 4"),
+    Clause("C-180", "Without the DMA guard its tables mean nothing.", "design 4"),
+    # keys
+    Clause(
+        "C-181",
+        "In the mode full tuple, keys have the source's address too, and its port where they have the destination's.",
+        "design 4",
+    ),
 )

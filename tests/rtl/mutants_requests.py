@@ -128,8 +128,8 @@ REQUEST_MUTANTS = (
     Mutant(
         "tx_requests",
         "a config request is taken from a slot that could not be read",
-        "(slot.kind == ReadKind.REQUEST) & ~slot.error & (line.signal == CONFIG_SIGNAL)",
-        "(slot.kind == ReadKind.REQUEST) & (line.signal == CONFIG_SIGNAL)",
+        "(slot.kind == ReadKind.REQUEST) & ~slot.error & ~self.forbidden & (line.signal == CONFIG_SIGNAL)",
+        "(slot.kind == ReadKind.REQUEST) & ~self.forbidden & (line.signal == CONFIG_SIGNAL)",
     ),
     Mutant(
         "tx_requests",

@@ -81,6 +81,18 @@ STEERING_MUTANTS = (
     ),
     Mutant(
         "rx_parser",
+        "a full tuple has no source port",
+        "(is_connected | ((is_udp | is_tcp) & self.full_tuple))",
+        "(is_connected)",
+    ),
+    Mutant(
+        "rx_parser",
+        "a full tuple has no source address",
+        "with m.If(is_connected | self.full_tuple):",
+        "with m.If(is_connected):",
+    ),
+    Mutant(
+        "rx_parser",
         "IPv6 is always taken",
         " & (version == 6) & self.accept_ipv6",
         " & (version == 6)",

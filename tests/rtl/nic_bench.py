@@ -472,6 +472,7 @@ def _admission(tap: dict[str, int]) -> Admission:
         cause=DropCause(tap["cause"]).name.lower(),
         refusal=DropCause(tap["refusal"]).name.lower(),
         timestamp=Timestamp(bool(setting["enable"]), setting["offset"]),
+        full_tuple=bool(tap["full_tuple"]),
     )
 
 

@@ -10,7 +10,14 @@ from tests.rtl.nic_bench import IDEAL, Conditions, NicBench, start_clock
 from tests.rtl.nic_frames import DESTINATION
 from tests.rtl.nic_software import Software, flow_slot
 
-RULES = ("bench_nic", "bench_nic_transmit", "bench_nic_config", "bench_nic_contract", "bench_nic_extensions")
+RULES = (
+    "bench_nic",
+    "bench_nic_transmit",
+    "bench_nic_config",
+    "bench_nic_contract",
+    "bench_nic_extensions",
+    "bench_nic_guard",
+)
 """The benches of single rules."""
 CONFIG = dataclasses.replace(TINY, commit_taps=True)
 PORT = 1000

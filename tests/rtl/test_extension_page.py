@@ -29,7 +29,7 @@ REFUSALS: tuple[Any, ...] = (DropCause.NONE, DropCause.NOT_IP, DropCause.BAD_IP_
 IDENTITY = {
     "magic": int.from_bytes(b"HermNIC\0", "little"),
     "version": 2,
-    "capabilities": 0xFF,
+    "capabilities": 0x3FF,
     "pipes": TINY.pipes,
     "notification_buffers": TINY.notification_buffers,
     "maximum_frame": 1514,
@@ -40,8 +40,10 @@ SETTINGS = {
     "notification_ring_slots": TINY.notification_slots,
     "modes": 0,
     "reset": 0,
+    "guard": 0,
 }
-AFTER_RESET = IDENTITY | SETTINGS | dict.fromkeys(COUNTERS, 0)
+REFUSED = {"refused_page": 0, "refused_address": 0}
+AFTER_RESET = IDENTITY | SETTINGS | REFUSED | dict.fromkeys(COUNTERS, 0)
 PIPE_SIZES, NOTIFICATION_SIZES = ([1 << exponent for exponent in range(3, last + 1)] for last in (20, 15))
 
 
@@ -125,7 +127,7 @@ def test_words_that_are_none_read_as_0() -> None:
     last = max(word.number for word in EXTENSION_WORDS.values())
 
     async def testbench(context: Any) -> None:
-        context.set(block.tx_error, 1)  # counted by the last word
+        context.set(block.refused_requests, 1)  # counted by the last word
         await context.tick()
         for number in sorted(set(range(512)) - {word.number for word in EXTENSION_WORDS.values()}):
             context.set(block.word, number)
@@ -153,7 +155,8 @@ def test_each_word_has_its_place() -> None:
     """Software has these numbers: they stay."""
     numbers = {name: word.number for name, word in EXTENSION_WORDS.items()}
     assert [numbers[name] for name in IDENTITY] == list(range(7))
-    assert [numbers[name] for name in SETTINGS] == list(range(16, 20))
+    assert [numbers[name] for name in SETTINGS] == list(range(16, 21))
+    assert [numbers[name] for name in REFUSED] == [24, 25]
     assert [numbers[name] for name in COUNTERS] == list(range(32, 32 + len(COUNTERS)))
     assert [name for name, word in EXTENSION_WORDS.items() if word.writable] == list(SETTINGS)
 
@@ -167,7 +170,8 @@ def test_after_reset_rings_have_the_sizes_of_the_configuration_and_modes_are_off
         expected = {"pipe_ring": pipe_ring, "notification_ring": notification_ring}
 
         async def testbench(context: Any, block: ExtensionPage = block, expected: dict[str, int] = expected) -> None:
-            assert fields(context.get(block.settings)) == expected | {"notify_per_packet": 0, "accept_ipv6": 0}
+            off = dict.fromkeys(("notify_per_packet", "accept_ipv6", "full_tuple", "guard"), 0)
+            assert fields(context.get(block.settings)) == expected | off
             assert not context.get(block.wants_reset)
 
         simulate(testbench, block)
@@ -204,11 +208,44 @@ def test_modes_are_a_bit_each_and_other_bits_are_ignored() -> None:
     block, word = ExtensionPage(TINY), EXTENSION_WORDS["modes"]
 
     async def testbench(context: Any) -> None:
-        for value in (1, 2, 3, 0, 4, 6, (1 << 64) - 3, (1 << 64) - 1, 1 << 32):
+        for value in (1, 2, 4, 3, 0, 8, 6, (1 << 64) - 3, (1 << 64) - 1, 1 << 32):
             await write(context, block, word.number, value)
             settings = context.get(block.settings)
-            assert (settings.notify_per_packet, settings.accept_ipv6) == (value & 1, value >> 1 & 1)
-            assert page(context, block) == AFTER_RESET | {"modes": value & 3}
+            modes = (settings.notify_per_packet, settings.accept_ipv6, settings.full_tuple)
+            assert modes == (value & 1, value >> 1 & 1, value >> 2 & 1)
+            assert page(context, block) == AFTER_RESET | {"modes": value & 7}
+
+    simulate(testbench, block)
+
+
+def test_the_guard_is_switched_by_its_lowest_bit() -> None:
+    block, word = ExtensionPage(TINY), EXTENSION_WORDS["guard"]
+
+    async def testbench(context: Any) -> None:
+        for value in (1, 3, 0, 2, (1 << 64) - 1, 1 << 32):
+            await write(context, block, word.number, value)
+            assert context.get(block.settings.guard) == value & 1
+            assert page(context, block) == AFTER_RESET | {"guard": value & 1}
+
+    simulate(testbench, block)
+
+
+@covers("C-179")
+@pytest.mark.parametrize("counter", ["refused_rings", "refused_requests"])
+def test_the_last_refusal_is_told(counter: str) -> None:
+    block = ExtensionPage(TINY)
+
+    async def testbench(context: Any) -> None:
+        for count, (number, address) in enumerate(((8193, 1 << 63), (5, 64)), 1):
+            context.set(block.refused_page, number)
+            context.set(block.refused_address, address)
+            context.set(getattr(block, counter), 1)
+            await context.tick()
+            context.set(getattr(block, counter), 0)
+            context.set(block.refused_page, 77)
+            await context.tick()
+            told = {counter: count, "refused_page": number, "refused_address": address}
+            assert page(context, block) == AFTER_RESET | told
 
     simulate(testbench, block)
 

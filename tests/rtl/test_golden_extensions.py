@@ -157,7 +157,7 @@ def test_sizes_that_no_ring_can_have_change_nothing() -> None:
         assert settings.with_word("notification_ring_slots", size) == settings
     assert settings.with_word("notification_ring_slots", 1 << 16) == settings
     assert settings.with_word("modes", 2) == settings._replace(accept_ipv6=True)
-    assert settings.with_word("modes", 5) == settings._replace(notify_per_packet=True)
+    assert settings.with_word("modes", 13) == settings._replace(notify_per_packet=True, full_tuple=True)
     assert settings.with_word("magic", 8) == settings
 
 
@@ -271,7 +271,7 @@ def test_whether_ipv6_is_taken_is_what_the_frame_met_when_it_began() -> None:
                 it.nic.mmio_write(MODES, ACCEPT_IPV6, BOTH)
             it.nic.admission(admission)
     it = falling_back(header_mode=False)
-    with pytest.raises(AssertionError, match="is refused as none; accepted is one of"):
+    with pytest.raises(AssertionError, match="is refused as none, full tuple False; accepted is one of"):
         it.arrives(IPV6)
     it = falling_back(header_mode=False)
     it.nic.frame_begins(IPV6, bad=False, is_open=True)
@@ -282,7 +282,7 @@ def test_whether_ipv6_is_taken_is_what_the_frame_met_when_it_began() -> None:
     it.arrives(IPV6 + bytes(100))
     it.stores(flits(IPV6), notify=True, per_packet=True)
     it.notification(0)
-    with pytest.raises(AssertionError, match="is refused as not_ip; accepted is one of"):
+    with pytest.raises(AssertionError, match="is refused as not_ip, full tuple False; accepted is one of"):
         it.arrives(IPV6, NOT_IP)
 
 

@@ -57,7 +57,7 @@ def stamp_at(offset: int) -> dict[str, int]:
 
 
 class Door:
-    """A parser, and what it makes of frames. ``tick`` and ``timestamp`` are kept, cycle by cycle."""
+    """A parser, and what it makes of frames. ``tick``, ``timestamp`` and ``full_tuple`` are kept, cycle by cycle."""
 
     def __init__(self, *, rate: float = 1.0, seed: int = 1) -> None:
         self.block = RxParser(TINY)
@@ -66,19 +66,21 @@ class Door:
         self.flits, self.frames, self.verdicts = (
             Sink(port) for port in (self.block.flit, self.block.frame, self.block.verdict)
         )
-        self.has_room, self.is_open, self.accept_ipv6, self.was_reset = 1, 1, 0, 0
+        self.has_room, self.is_open, self.accept_ipv6, self.full_tuple, self.was_reset = 1, 1, 0, 0, 0
         self.timestamp = NO_TIMESTAMP
         self.tick = 0
         self.ticks: list[int] = []
         self.timestamps: list[dict[str, int]] = []
+        self.full_tuples: list[int] = []
         ports: list[Port] = [self.beats, self.flits, self.frames, self.verdicts]
         self.bench = Bench(ResetInserter(self.reset)(self.block), ports, seed, self.each_cycle)
 
     def each_cycle(self, context: Any, cycle: int) -> None:
-        for name in ("has_room", "is_open", "accept_ipv6", "timestamp", "tick"):
+        for name in ("has_room", "is_open", "accept_ipv6", "full_tuple", "timestamp", "tick"):
             context.set(getattr(self.block, name), getattr(self, name))
         self.ticks.append(self.tick)
         self.timestamps.append(self.timestamp)
+        self.full_tuples.append(self.full_tuple)
         self.was_reset |= context.get(self.reset)
         if context.get(self.block.idle) and not self.was_reset:
             assert len(self.flits.got) == len(self.beats.taken_at), "idle with a beat inside"
@@ -237,6 +239,7 @@ def test_what_the_mac_has_on_its_wires_beyond_the_end_of_a_frame_is_not_looked_a
 
 
 ADDRESS_ONLY = Key(destination_address=DESTINATION)
+BOTH_ADDRESSES = Key(destination_address=DESTINATION, source_address=SOURCE)
 WITH_PORT = Key(0x5678, 0, DESTINATION, 0)
 FOUR_TUPLE = Key(0x5678, 0x1234, DESTINATION, SOURCE)
 FIRST_FRAGMENT, LATER_FRAGMENT, DO_NOT_FRAGMENT = 0x2000, 0x2001, 0x4000
@@ -313,6 +316,28 @@ def test_room_and_reset_are_decided_at_the_first_beat() -> None:
 
     door.bench.simulate(story)
     assert door.causes == ["packet_buffer_full", "none", "in_reset", "none"]
+
+
+@pytest.mark.parametrize(("frame", "key"), KEYS.values(), ids=KEYS)
+@covers("C-181")
+def test_a_full_tuple_has_the_source_too(frame: bytes, key: Key) -> None:
+    door = Door()
+    door.full_tuple = 1
+    door.enter([frame])
+    assert door.keys == [BOTH_ADDRESSES if key == ADDRESS_ONLY else FOUR_TUPLE]
+    assert door.keys == [steering_key(frame, full_tuple=True)]
+    assert [verdict.full_tuple for verdict in door.verdicts.got] == [1]
+
+
+def test_in_full_tuples_what_is_no_sound_ipv4_has_no_key() -> None:
+    door = Door()
+    door.full_tuple = door.accept_ipv6 = 1
+    cases = REFUSALS | IPV6_REFUSALS
+    door.enter([frame for frame, _ in cases.values()])
+    for told in door.frames.got:
+        if told.refusal.name != "NONE":
+            assert Key(**fields(told.key)) == Key()
+    assert door.keys == [steering_key(frame, full_tuple=True) for frame, _ in cases.values()]
 
 
 def test_whether_pipes_take_ipv6_is_decided_at_the_first_beat() -> None:
@@ -525,6 +550,7 @@ def test_random_frames_as_the_golden_model_has_them(seed: int, rate: float, stam
         while door.beats.items:
             door.tick = draw.getrandbits(64)
             door.timestamp = {"offset": draw.randrange(61), "enable": draw.random() < stamps}
+            door.full_tuple = draw.getrandbits(1)
             await door.bench.cycles(1)
         await door.drained()
 
@@ -537,21 +563,23 @@ def test_random_frames_as_the_golden_model_has_them(seed: int, rate: float, stam
     assert door.causes == expected, f"seed {seed}"
     began = [door.beats.taken_at[first] for first in firsts]
     assert [fields(verdict.timestamp) for verdict in door.verdicts.got] == [door.timestamps[cycle] for cycle in began]
-    good: list[tuple[bytes, int | None]] = []
+    full_tuples = [bool(door.full_tuples[cycle + 1]) for cycle in began]
+    assert [bool(verdict.full_tuple) for verdict in door.verdicts.got] == full_tuples
+    good: list[tuple[bytes, int | None, bool]] = []
     arrivals: list[int] = []
-    for frame, cause, cycle in zip(frames, expected, began, strict=True):
+    for frame, cause, cycle, full_tuple in zip(frames, expected, began, full_tuples, strict=True):
         if cause == "none":
             tick, setting = door.ticks[cycle], door.timestamps[cycle]
             offset = setting["offset"] if setting["enable"] else None
-            good.append((frame if offset is None else stamped(frame, offset, tick), offset))
+            good.append((frame if offset is None else stamped(frame, offset, tick), offset, full_tuple))
             arrivals.append(tick)
-    assert door.admitted() == [frame for frame, _ in good], f"seed {seed}"
-    assert door.keys == [steering_key(frame, offset) for frame, offset in good]
-    assert door.refusals == [refusal(frame, accept_ipv6=bool(door.accept_ipv6)) for frame, _ in good]
+    assert door.admitted() == [frame for frame, *_ in good], f"seed {seed}"
+    assert door.keys == [steering_key(frame, offset, full_tuple=is_full) for frame, offset, is_full in good]
+    assert door.refusals == [refusal(frame, accept_ipv6=bool(door.accept_ipv6)) for frame, *_ in good]
     assert set(door.refusals) == {"none", "not_ip", "bad_ip_length"}
     assert [frame.arrival for frame in door.frames.got] == arrivals
     ends = [frame.end for frame in door.frames.got if frame.refusal.name == "NONE"]
-    assert ends == [ip_end(frame) for frame, _ in good if refusal(frame, accept_ipv6=bool(door.accept_ipv6)) == "none"]
+    assert ends == [ip_end(frame) for frame, *_ in good if refusal(frame, accept_ipv6=bool(door.accept_ipv6)) == "none"]
     assert len(ends) > 100
 
     # a flit 2 cycles behind its beat; the frame beside its commit, the verdict beside its end

@@ -5,9 +5,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
 from amaranth.utils import exact_log2
 
-from enso_nic.config import TINY
+from enso_nic.config import TINY, NicConfig
 from enso_nic.read_tags import NO_DEADLINE
 from enso_nic.transmit import TransmitPath
 from tests.rtl.contract import covers
@@ -26,14 +29,38 @@ CONFIG_CODES = (0, 3, 4, 5, 3, 0, 5)
 """How a config request ends, by its id: the far side of this bench says so."""
 
 
+class Unguarded(wiring.Component):
+    """TransmitPath without a DMA guard: slots come back as they leave."""
+
+    def __init__(self, config: NicConfig) -> None:
+        self._path = TransmitPath(config)
+        guards = ("slot", "guarded_slot", "forbidden")
+        self._ports = {name: port for name, port in self._path.signature.members.items() if name not in guards}
+        super().__init__(self._ports)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.path = path = self._path
+        wiring.connect(m, path.slot, path.guarded_slot)
+        for name, port in self._ports.items():
+            inner, outer = getattr(path, name), getattr(self, name)
+            if not port.is_port:
+                wiring.connect(m, inner, wiring.flipped(outer))
+            elif port.flow == In:
+                m.d.comb += inner.eq(outer)
+            else:
+                m.d.comb += outer.eq(inner)
+        return m
+
+
 class Host:
     """TransmitPath, the host memory it reads, and what must come of the slots that were published."""
 
     def __init__(
-        self, shadow: Shadow[TransmitPath] | None = None, seed: int = 1, rate: float = 1.0, max_read: int = 8
+        self, shadow: Shadow[Unguarded] | None = None, seed: int = 1, rate: float = 1.0, max_read: int = 8
     ) -> None:
         self.shadow = shadow
-        self.block = shadow.original if shadow else TransmitPath(TINY)
+        self.block = shadow.original if shadow else Unguarded(TINY)
         self.memory: dict[int, int | None] = {}
         self.reads = HostReads(
             self.block.read_request, self.block.read_completion, self.memory.get, max_read, rate, shuffled=rate < 1
@@ -412,7 +439,7 @@ def test_a_wait_for_the_host_is_idle() -> None:
 def test_standing_still_while_idle_changes_nothing() -> None:
     """A path whose clock stops whenever it is idle and no input comes cannot be told from one that runs."""
     draw, rests = random.Random(7), dict[int, bytes]()
-    shadow = Shadow(TransmitPath(TINY), TransmitPath(TINY))
+    shadow = Shadow(Unguarded(TINY), Unguarded(TINY))
     host = Host(shadow, seed=7, rate=0.4)
     for buffer in range(BUFFERS):
         host.enable(buffer)

@@ -1,7 +1,8 @@
 """What figures show: which panels have the same axis, and which lines are one."""
 
 from cosim.experiments.definition import Figure
-from cosim.report.drawing import Drawing, Panel, common_heights, drawing
+from cosim.report.drawing import GAP, Drawing, Panel, common_heights, drawing
+from cosim.report.sentences import sentences
 
 
 def rows(case: str, values: dict[str, float]) -> list[dict[str, object]]:
@@ -66,3 +67,15 @@ def test_a_series_of_one_bin_is_not_drawn() -> None:
     figure = Figure(id="f", sweep="s", title="F", kind="series", x="series_start_ns", y=["series_load_per_s"])
     row = {"sweep": "s", "seed": 1, "system": "indirect", "series_start_ns": [0.0], "series_load_per_s": [1e6]}
     assert drawing(figure, [row], "") is None
+
+
+def test_a_line_over_time_has_a_gap_where_nothing_is_known_and_ends_with_the_last_that_is() -> None:
+    figure = Figure(
+        id="f", sweep="s", title="F", kind="series", x="series_start_ns", y=["series_load_per_s"], says=["peak"]
+    )
+    times, loads = [0.0, 1e6, 2e6, 3e6], [1e6, None, 3e6, None]
+    row = {"sweep": "s", "seed": 1, "system": "indirect", "series_start_ns": times, "series_load_per_s": loads}
+    (line,) = drawn(figure, [row]).panels[0].lines
+    assert (line.x, line.y[0], line.y[2]) == ([0.0, 1.0, 2.0], 1.0, 3.0)
+    assert line.y[1] is GAP
+    assert sentences(figure, [row]) == ["The highest load is 3 Mrps at time 2 ms."]

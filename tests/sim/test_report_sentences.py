@@ -65,3 +65,44 @@ def test_a_change_is_told_in_percent_as_a_factor_or_as_none() -> None:
     assert told == [f"{between} +50 % with indirect and a factor of 9 with priority."]
     same = sentences(figure, rows({"indirect": (10_000.0, 0.0, 10_000.0)}))
     assert same == ["With load 0.1 Mrps and load 0.3 Mrps, p99 latency is the same in all of them."]
+
+
+def test_of_a_stack_the_most_of_each_part_over_all_loads_is_told() -> None:
+    figure = Figure(
+        id="f",
+        sweep="load",
+        title="F",
+        kind="stack",
+        x="rate_per_s",
+        y=["iokernel_rx_share", "iokernel_poll_share"],
+        says=["maxima"],
+    )
+    shares = ((100_000, 0.5, 0.5), (200_000, 0.7, 0.3), (300_000, 0.6, 0.4))
+    found = [
+        {
+            "sweep": "load",
+            "seed": 1,
+            "system": system,
+            "rate_per_s": x,
+            "iokernel_rx_share": rx,
+            "iokernel_poll_share": p,
+        }
+        for system in ("indirect", "priority")
+        for x, rx, p in shares
+    ]
+    assert sentences(figure, found) == [
+        f"With {system}, the most over all of load is 70 % for rx and 50 % for poll."
+        for system in ("indirect", "priority")
+    ]
+
+
+def test_a_line_that_ends_early_is_not_said_to_go_further() -> None:
+    figure = FIGURE.model_copy(update={"says": ["ends", "change"]})
+    found = [row for row in rows(LATENCIES) if (row["system"], row["rate_per_s"]) != ("priority", 300_000)]
+    assert sentences(figure, found) == [
+        (
+            "Between load 0.1 Mrps and load 0.3 Mrps, p99 latency goes from 10 µs to 50 µs with indirect "
+            "and from 11 µs to 40 µs with priority (known up to load 0.2 Mrps only)."
+        ),
+        "From load 0.1 Mrps to load 0.3 Mrps, p99 latency differs by a factor of 5 with indirect.",
+    ]

@@ -40,3 +40,5 @@ def test_what_is_no_system_looks_like_none_beside_it_and_the_same_in_all_panels(
     looks = styles([panel("indirect", "a"), panel("b", "a")])
     assert len(set(looks.values())) == 3
     assert styles([panel("a"), panel("b")]) == styles([panel("a", "b")])
+    assert not set(styles([panel("low", "high")]).values()) & set(styles([panel(*SYSTEMS)]).values())
+    assert len(set(styles([panel(*"abcdefghij")]).values())) == 10

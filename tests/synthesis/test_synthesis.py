@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from tests.synthesis.blocks import BLOCKS
+from tests.synthesis.board import differences
+from tests.synthesis.families import FAMILIES, XCUP
 from tests.synthesis.netlist import Netlist, Path, read_netlist
 from tests.synthesis.synthesise import BASELINE, GROWTH, MEASURED, SLACK, grown, main
 
@@ -67,6 +69,21 @@ def test_a_path_ends_where_a_memory_is_written_and_goes_on_where_it_is_read() ->
     assert read_netlist(module(memory, [7], {"i": 2})).path.levels == 3
 
 
+def test_primitives_of_an_ultrascale_count_as_luts_memories_and_levels() -> None:
+    cells = {
+        "q": cell("FDRE", {"D": [9]}, {"Q": [2]}),
+        "not": cell("INV", {"I": [2]}, {"O": [3]}),
+        "a": cell("LUT6", {"I0": [3]}, {"O": [4]}),
+        "first": cell("CARRY4", {"S": [4], "CI": ["0"]}, {"CO": [5]}),
+        "second": cell("CARRY4", {"S": [3], "CI": [5]}, {"O": [6]}),
+        "m": cell("RAM32M16", {"ADDRA": [6], "ADDRH": [8], "DIA": [7]}, {"DOA": [10]}),
+        "b": cell("LUT2", {"I0": [2]}, {"O": [7]}),
+        "c": cell("RAMB36E2", {"ADDR": [10]}, {"DOUT": [11]}),
+    }
+    netlist = read_netlist(module(cells, [11], {"q": 2, "address": 10}), XCUP)
+    assert netlist == Netlist(2 + 8, 1, 2, Path(3, "q", "address"))
+
+
 @pytest.mark.parametrize("what", MEASURED)
 def test_a_block_that_grows_by_more_than_its_share_is_named(what: str) -> None:
     baseline = {"block": dict.fromkeys(MEASURED, 1000)}
@@ -77,13 +94,20 @@ def test_a_block_that_grows_by_more_than_its_share_is_named(what: str) -> None:
     assert line.startswith(f"block: {allowed + 1} {what}, +5.9%")
 
 
+def test_a_whole_is_compared_with_the_sum_of_its_parts() -> None:
+    part, path = {"a": 40, "b": 60}, Path(0, "", "")
+    parts = {name: Netlist(size, 10 * size, 0, path) for name, size in part.items()}
+    assert differences(Netlist(110, 900, 0, path), parts) == pytest.approx({"luts": 0.1, "ffs": -0.1, "brams": -1})
+
+
 def test_a_block_without_a_baseline_is_named() -> None:
     (line,) = grown("new", Netlist(1, 1, 1, Path(0, "", "")), {})
     assert "--accept new" in line
 
 
-def test_each_block_has_a_baseline() -> None:
-    assert set(json.loads(BASELINE.read_text())) == set(BLOCKS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_block_has_a_baseline(family: str) -> None:
+    assert set(json.loads(BASELINE.read_text())[family]) == set(BLOCKS)
 
 
 @pytest.mark.long

@@ -158,8 +158,9 @@ class Figure(Frozen):
     where: dict[str, Setting | list[Setting]] = Field(default_factory=dict, description="a table of columns and values")
     x_log: bool = Field(default=False, description="true or false")
     y_log: bool = Field(default=False, description="true or false")
-    says: list[Literal["ends", "compare", "knee", "largest", "peak", "ranking", "change"]] = Field(
-        default=["ends", "compare"], description="a list of ends, compare, knee, largest, peak, ranking and change"
+    says: list[Literal["ends", "compare", "knee", "largest", "maxima", "peak", "ranking", "change"]] = Field(
+        default=["ends", "compare"],
+        description="a list of ends, compare, knee, largest, maxima, peak, ranking and change",
     )
 
     @property

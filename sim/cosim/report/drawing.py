@@ -100,6 +100,10 @@ _GROUPS = {
 """What the parts of a stack are parts of, by the words with which their columns begin."""
 
 
+GAP = float("nan")
+"""In a line over time: nothing is known there, and the line has a gap."""
+
+
 @dataclass(frozen=True)
 class Line:
     """Points of one line, or bars of one colour; ``low`` and ``high`` are None where there is no interval."""
@@ -134,6 +138,8 @@ class Drawing:
     panels: list[Panel]
 
 
+_WHOLE = 100
+"""From here on, what is behind the point is left out at an axis."""
 _HIDES = 4
 """A panel whose highest value is less than another's by this factor would be hidden on the other's axis."""
 
@@ -181,6 +187,11 @@ def label(column: str) -> str:
     """What an axis says."""
     name = unit(column)[1]
     return f"{words(column)} ({name})" if name else words(column)
+
+
+def tick(value: float) -> str:
+    """As it stands at an axis."""
+    return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:g}"
 
 
 def shown(column: str, value: float) -> float:
@@ -282,7 +293,7 @@ def _stacks(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
 
 
 def _category(x: Place) -> str:
-    return x if isinstance(x, str) else f"{x:g}"
+    return x if isinstance(x, str) else tick(x)
 
 
 def _common(names: Sequence[str]) -> str:
@@ -304,10 +315,11 @@ def _series(figure: Figure, rows: Sequence[Row]) -> list[Panel]:
             lines = []
             for row in part:
                 pairs = [
-                    (shown(figure.x, x), shown(y, value))
+                    (shown(figure.x, x), GAP if value is None else shown(y, value))
                     for x, value in zip(row[figure.x], row[y], strict=True)
-                    if value is not None
                 ]
+                while pairs and pairs[-1][1] is GAP:
+                    pairs.pop()
                 nothing: list[float | None] = [None] * len(pairs)
                 lines.append(
                     Line(

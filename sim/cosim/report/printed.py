@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from cosim.report.drawing import Drawing, Line, Panel, common_heights
+from cosim.report.drawing import Drawing, Line, Panel, common_heights, tick
 from cosim.report.style import Style, styles
 
 COLUMNS = 3
@@ -70,6 +70,8 @@ def _figure(drawing: Drawing) -> Canvas:
         place.set_ylabel(textwrap.fill(panel.y_label, _WRAP))
     _share_heights(list(axes.flat)[:count], drawing)
     for place, panel in zip(axes.flat, drawing.panels, strict=False):
+        if panel.y_log:
+            _plain_numbers(place)
         if panel.kind == "line" and _has_labels(panel) and len(panel.lines) > 1:
             _label_ends(place, panel, looks)
     for place in list(axes.flat)[count:]:
@@ -167,13 +169,11 @@ def _draw_lines(axes: Axes, panel: Panel, looks: Looks) -> None:
         _band(axes, line, look.colour)
     axes.set_xscale("log" if panel.x_log else "linear")
     axes.set_yscale("log" if panel.y_log else "linear")
-    if panel.y_log:
-        _plain_numbers(axes)
-    else:
+    if not panel.y_log:
         axes.set_ylim(bottom=0)
     places = sorted({float(x) for line in panel.lines for x in line.x})
     if panel.x_log:
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
         axes.xaxis.set_minor_formatter(NullFormatter())
         if len(places) <= _TICKS:
             axes.tick_params(axis="x", labelrotation=35 if len(places) > _UPRIGHT else 0)
@@ -185,10 +185,10 @@ def _draw_lines(axes: Axes, panel: Panel, looks: Looks) -> None:
 def _plain_numbers(axes: Axes) -> None:
     """Of a logarithmic axis: no powers of ten, and numbers between them if it spans less than a decade or two."""
     low, high = axes.get_ylim()
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
     if high < _DECADES * low:
         axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
-        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(FuncFormatter(lambda value, _: tick(value)))
     else:
         axes.yaxis.set_minor_formatter(NullFormatter())
 
@@ -232,7 +232,6 @@ def _draw_bars(axes: Axes, panel: Panel, looks: Looks) -> None:
     _categories(axes, places)
     if panel.y_log:
         axes.set_yscale("log")
-        _plain_numbers(axes)
     else:
         axes.set_ylim(bottom=0)
 
@@ -278,7 +277,7 @@ def _draw_tornado(axes: Axes, panel: Panel, looks: Looks) -> None:
 
 
 def _categories(axes: Axes, places: list[float | str]) -> None:
-    names = [place if isinstance(place, str) else f"{place:g}" for place in places]
+    names = [place if isinstance(place, str) else tick(place) for place in places]
     is_long = max(map(len, names), default=0) * len(names) > 36
     axes.set_xticks(
         range(len(names)), names, rotation=35 if is_long else 0, ha="right" if is_long else "center", fontsize=7.5

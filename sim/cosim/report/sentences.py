@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cosim.experiments.definition import Figure
-from cosim.report.drawing import DEFAULT_CASE, Drawing, Panel, drawing, selected, values_of, words
+from cosim.report.drawing import DEFAULT_CASE, GAP, Drawing, Panel, drawing, selected, values_of, words
 from cosim.report.drawing import line as line_of
 
 Row = Mapping[str, Any]
@@ -71,12 +71,15 @@ def _ends(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     """Of the first panel: from where to where each line goes."""
     panel = drawn.panels[0]
     what, of = _quantity(panel)
-    parts = [
-        f"from {_with_unit(line.y[0], of)} to {_with_unit(line.y[-1], of)} with {line.label}"
-        for line in panel.lines
-        if len(line.y) > 1
-    ]
     longest = max(panel.lines, key=lambda line: len(line.x))
+    parts = []
+    for line in panel.lines:
+        first, last = line.x[0], line.x[-1]
+        if len(line.y) > 1:
+            own = [f"from {_at(panel, first)}"] * (first != longest.x[0])
+            own += [f"up to {_at(panel, last)}"] * (last != longest.x[-1])
+            only = f" (known {' '.join(own)} only)" if own else ""
+            parts.append(f"from {_with_unit(line.y[0], of)} to {_with_unit(line.y[-1], of)} with {line.label}{only}")
     if not parts:
         return []
     between = f"Between {_at(panel, longest.x[0])} and {_at(panel, longest.x[-1])}"
@@ -90,7 +93,7 @@ def _change(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
         parts = [
             f"{_changed(line.y[0], line.y[-1])} with {line.label}"
             for line in panel.lines
-            if len(line.y) > 1 and line.y[0]
+            if len(line.y) > 1 and line.y[0] and (line.x[0], line.x[-1]) == (panel.lines[0].x[0], panel.lines[0].x[-1])
         ]
         first, last = _at(panel, panel.lines[0].x[0]), _at(panel, panel.lines[0].x[-1])
         if parts and all(line.y[0] == line.y[-1] for line in panel.lines):
@@ -156,6 +159,17 @@ def _largest(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     return said
 
 
+def _maxima(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
+    """Of each stack: the most that each part comes to."""
+    said = []
+    for panel in drawn.panels:
+        of = _quantity(panel)[1]
+        parts = [f"{_with_unit(max(line.y), of)} for {line.label}" for line in panel.lines]
+        who = f"With {panel.title}, the" if panel.title else "The"
+        said.append(f"{who} most over all of {_x_words(panel)[0]} is {_listed(parts)}.")
+    return said
+
+
 def _mover(panel: Panel) -> tuple[float, str]:
     """What moves a tornado's quantity most: how far, and the sentence that says so."""
     bars = [(abs(y), str(x), line.label, y) for line in panel.lines for x, y in zip(line.x, line.y, strict=True)]
@@ -196,7 +210,7 @@ def _peak(_: Figure, drawn: Drawing, __: Sequence[Row]) -> list[str]:
     parts = []
     for line in panel.lines:
         if line.y:
-            top = max(range(len(line.y)), key=line.y.__getitem__)
+            top = max((place for place, y in enumerate(line.y) if y is not GAP), key=line.y.__getitem__)
             who = f" with {line.label}," if len(panel.lines) > 1 else ""
             parts.append(f"{_with_unit(line.y[top], of)}{who} at {_at(panel, line.x[top])}")
     return [f"The highest {what}{_in(panel)} is {_listed(parts)}."] if parts else []
@@ -212,6 +226,7 @@ _MAKERS: Final[Mapping[str, Callable[[Figure, Drawing, Sequence[Row]], list[str]
     "compare": _compare,
     "knee": _knee,
     "largest": _largest,
+    "maxima": _maxima,
     "peak": _peak,
     "ranking": _ranking,
 }

@@ -36,12 +36,12 @@ _STYLES = (
     Style("#0b3c68", "-", "o", "", "solid", "circle", ""),
     Style("#c8541b", (0, (5, 2)), "s", "///", "dash", "square", "/"),
     Style("#63b795", (0, (1, 1)), "^", "...", "dot", "triangle-up", "."),
-    Style("#8a6bb1", (0, (6, 2, 1, 2)), "D", "xxx", "dashdot", "diamond", "x"),
+    Style("#8a6bb1", (0, (6, 2, 1, 2)), "D", "", "dashdot", "diamond", ""),
     Style("#d9b44a", (0, (8, 3)), "v", "\\\\\\", "longdash", "triangle-down", "\\"),
     Style("#5f5f5f", (0, (3, 1, 1, 1, 1, 1)), "P", "++", "longdashdot", "cross", "+"),
     Style("#e3a7bd", "-", "X", "oo", "solid", "x", "-"),
     Style("#2a9bb5", (0, (5, 2)), "<", "--", "dash", "triangle-left", "|"),
-    Style("#7a3b24", (0, (1, 1)), ">", "**", "dot", "star", ""),
+    Style("#7a3b24", (0, (1, 1)), ">", "xxx", "dot", "star", "x"),
     Style("#b9cf5c", (0, (6, 2, 1, 2)), "*", "||", "dashdot", "hexagon", "/"),
 )
 """The first ones, which most figures have, differ in how dark they are, too."""
@@ -50,9 +50,10 @@ _OF_SYSTEMS = {name: _STYLES[place % len(_STYLES)] for place, name in enumerate(
 
 
 def styles(panels: Iterable[Panel]) -> dict[str, Style]:
-    """The look of each label in these panels: a system's own, or else the next that no system among them has."""
+    """The look of each label in these panels: a system's own, or else the next one, those of systems last."""
     labels = list(dict.fromkeys(line.label for panel in panels for line in panel.lines))
     found = {label: _OF_SYSTEMS[label] for label in labels if label in _OF_SYSTEMS}
-    free = [style for style in _STYLES if style not in found.values()]
+    others_first = [*(style for style in _STYLES if style not in _OF_SYSTEMS.values()), *_OF_SYSTEMS.values()]
+    free = [style for style in others_first if style not in found.values()]
     others = [label for label in labels if label not in found]
     return found | {label: free[place % len(free)] for place, label in enumerate(others)}

@@ -16,14 +16,16 @@ from enso_nic.registers import (
     PAGE_BYTES,
     Capability,
 )
+from tests.rtl.golden.guard import Guard
 from tests.rtl.golden.receive import Admission, Commit, Pipe, Receive
-from tests.rtl.golden.registers import Operation, Settings
+from tests.rtl.golden.registers import Operation, Settings, merged
 from tests.rtl.golden.to_host import Answer, NotificationRing, Retried, RingRead, RingTailWrite, Settled, ToHost
 from tests.rtl.golden.transmit import Transmit, TransmitRing
 
 INDEX_WORD, MEMORY_WORD, TX_INDEX_WORD, TX_MEMORY_WORD = range(4)
 WORDS_PER_PAGE = PAGE_BYTES // 8
 TABLE_PAGES = 16
+REFUSED = ("refused_page", "refused_address")
 EXTENSION_NAMES = {word.number: name for name, word in EXTENSION_WORDS.items()}
 LOW, HIGH = 0x0F, 0xF0
 """Byte enables of the two registers of a word."""
@@ -43,7 +45,8 @@ class GoldenNic:
         self.counters: Counter[str] = Counter()
         self.to_host = ToHost(config, self.counters)
         self.receive = Receive(config, self.to_host, self.counters)
-        self.transmit = Transmit(config, self.receive, self.counters)
+        self.guard = Guard(config, self.counters)
+        self.transmit = Transmit(config, self.receive, self.guard, self.counters)
         self._operations: deque[Operation] = deque()
         # pipe -> checks out of turn that must come, each with the last MMIO access that asked for it, or 0
         self._retries: defaultdict[int, deque[int]] = defaultdict(deque)
@@ -93,10 +96,16 @@ class GoldenNic:
                 self._operations.append(Operation(self._accesses, "head_check", page, tag=tag))
         elif owner is not None and word == MEMORY_WORD:
             size = self._settings.pipe_ring if pipe is not None else self._settings.notification_ring
+            value = merged(owner.memory.latest.value, data, low=low, high=high)
+            if high and not self.guard.allows_ring(page, value, size):
+                data, low = 0, True
             owner.memory.write(self._accesses, owner.memory.latest.written(data, low=low, high=high, size=size))
         elif tx is not None and word == TX_INDEX_WORD:
             tx.write_indices(data, low=low, high=high)
         elif tx is not None and word == TX_MEMORY_WORD:
+            value = merged(tx.memory.latest.value, data, low=low, high=high)
+            if high and not self.guard.allows_ring(page, value, self._settings.notification_ring):
+                data, low = 0, True
             tx.write_memory(self._accesses, data, low=low, high=high, size=self._settings.notification_ring)
         elif page >= FIRST_EXTENSION_PAGE and low:
             self._write_extension(address, data if high else data & 0xFFFFFFFF)
@@ -106,9 +115,11 @@ class GoldenNic:
         return self.receive.settings.latest
 
     def _write_extension(self, address: int, value: int) -> None:
+        self.guard.write(address, value)
         page, word = address // PAGE_BYTES, address % PAGE_BYTES // 8
         if page == FIRST_EXTENSION_PAGE and word in EXTENSION_NAMES:
             self.receive.settings.write(self._accesses, self._settings.with_word(EXTENSION_NAMES[word], value))
+            self.guard.is_on = self._settings.guard
         pipe = self._table_entry(address, FIRST_PIPE_MODE_PAGE)
         if pipe is not None:
             pipe.header_mode.write(self._accesses, bool(value & 1))
@@ -132,7 +143,7 @@ class GoldenNic:
             tx_words = [tx.memory.latest.value]
         quiet = self._events if at_rest and not self.transmit.may_lose() else None
         setting = None
-        if page == FIRST_EXTENSION_PAGE and EXTENSION_NAMES.get(word, COUNTERS[0]) not in COUNTERS:
+        if page == FIRST_EXTENSION_PAGE and EXTENSION_NAMES.get(word, COUNTERS[0]) not in (*COUNTERS, *REFUSED):
             setting = self._setting(EXTENSION_NAMES[word])
         operation = Operation(
             self._accesses, "register_read", page, word, tag, quiet=quiet, tx_words=tuple(tx_words), setting=setting
@@ -173,6 +184,8 @@ class GoldenNic:
             return lambda value: value in operation.tx_words
         if operation.page == FIRST_EXTENSION_PAGE and operation.word in EXTENSION_NAMES:
             name = EXTENSION_NAMES[operation.word]
+            if name in REFUSED:
+                return lambda value: value in {told[REFUSED.index(name)] for told in self.guard.told}
             if name in COUNTERS:
                 return lambda value: self._explains_counter(name, operation.quiet, value)
             return lambda value: value == operation.setting
@@ -191,8 +204,9 @@ class GoldenNic:
             "packet_buffer_flits": config.packet_buffer_flits,
             "pipe_ring_flits": settings.pipe_ring,
             "notification_ring_slots": settings.notification_ring,
-            "modes": settings.notify_per_packet | settings.accept_ipv6 << 1,
+            "modes": settings.notify_per_packet | settings.accept_ipv6 << 1 | settings.full_tuple << 2,
             "reset": 0,
+            "guard": int(settings.guard),
         }[name]
 
     def _explains_counter(self, name: str, quiet: int | None, value: int) -> bool:

@@ -49,6 +49,7 @@ class Admission:
     cause: str
     refusal: str = "none"
     timestamp: Timestamp = NO_TIMESTAMP
+    full_tuple: bool = False
 
 
 class Pipe:
@@ -171,10 +172,13 @@ class Receive:
         if tap.timestamp.enabled:
             stamped_at = tap.timestamp.offset
             frame = stamped(frame, stamped_at, entered.tick)
-        refusals = [refusal(frame, accept_ipv6=settings.accept_ipv6) for settings in entered.settings]
-        what = f"a frame of {len(frame)} bytes is refused as {tap.refusal}"
-        assert tap.refusal in refusals, f"{what}; accepted is one of {refusals}"
-        return AdmittedFrame(frame, steering_key(frame, stamped_at), tap.refusal, entered.tick, entered.configs)
+        allowed = [
+            (refusal(frame, accept_ipv6=settings.accept_ipv6), settings.full_tuple) for settings in entered.settings
+        ]
+        what = f"a frame of {len(frame)} bytes is refused as {tap.refusal}, full tuple {tap.full_tuple}"
+        assert (tap.refusal, tap.full_tuple) in allowed, f"{what}; accepted is one of {allowed}"
+        key = steering_key(frame, stamped_at, full_tuple=tap.full_tuple)
+        return AdmittedFrame(frame, key, tap.refusal, entered.tick, entered.configs)
 
     # --- the pipes ----------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,8 @@ class Settings(NamedTuple):
     notification_ring: int
     notify_per_packet: bool = False
     accept_ipv6: bool = False
+    full_tuple: bool = False
+    guard: bool = False
 
     def with_word(self, name: str, value: int) -> "Settings":
         """After a write of a word of the extension page. Sizes that are none change nothing."""
@@ -72,8 +74,11 @@ class Settings(NamedTuple):
             return self._replace(pipe_ring=value)
         if name == "notification_ring_slots" and is_size:
             return self._replace(notification_ring=value)
+        if name == "guard":
+            return self._replace(guard=bool(value & 1))
         if name == "modes":
-            return self._replace(notify_per_packet=bool(value & 1), accept_ipv6=bool(value & 2))
+            modes = {"notify_per_packet": 1, "accept_ipv6": 2, "full_tuple": 4}
+            return self._replace(**{mode: bool(value & bit) for mode, bit in modes.items()})
         return self
 
 

@@ -63,27 +63,29 @@ def refusal(frame: bytes, *, accept_ipv6: bool = False) -> str:
     return "none"
 
 
-def steering_key(frame: bytes, stamped_at: int | None = None) -> Key:
+def steering_key(frame: bytes, stamped_at: int | None = None, *, full_tuple: bool = False) -> Key:
     """Key of an admitted frame. One without a sound IPv4 packet has none: zeros.
 
     UDP and TCP SYN go by destination address and port, other TCP by the 4-tuple, all else by destination address. So
     do later fragments, and headers of which the ports (TCP: and the flags) are not all within the packet and the first
     64 bytes of the frame. A time stamp from byte ``stamped_at`` on may hide the fragment offset: then that is 0.
+    With ``full_tuple`` the key has the source, too: its address, and its port where it has the destination's.
     """
     if refusal(frame) != "none":
         return Key()
     visible = frame[: min(ip_end(frame), FLIT_BYTES)]
     destination = int.from_bytes(frame[30:34], "big")
-    address_only = Key(destination_address=destination)
+    source = int.from_bytes(frame[26:30], "big")
+    address_only = Key(destination_address=destination, source_address=source if full_tuple else 0)
     hides_fragments = stamped_at is not None and stamped_at <= 21 and stamped_at + STAMP_BYTES > 20
     protocol, is_later_fragment = frame[23], int.from_bytes(frame[20:22], "big") & 0x1FFF != 0 and not hides_fragments
     transport = visible[ETHERNET_HEADER + 4 * (frame[14] & 0xF) :]
     if is_later_fragment or protocol not in (TCP, UDP) or len(transport) < (4 if protocol == UDP else 14):
         return address_only
     port = int.from_bytes(transport[2:4], "big")
-    if protocol == UDP or transport[13] & SYN:
+    if not full_tuple and (protocol == UDP or transport[13] & SYN):
         return Key(destination_port=port, destination_address=destination)
-    return Key(port, int.from_bytes(transport[0:2], "big"), destination, int.from_bytes(frame[26:30], "big"))
+    return Key(port, int.from_bytes(transport[0:2], "big"), destination, source)
 
 
 def flits(content: bytes) -> list[bytes]:

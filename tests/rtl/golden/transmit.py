@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enso_nic.config import FLIT_BYTES, MINIMUM_FRAME, NicConfig
 from tests.rtl.contract import hit
 from tests.rtl.golden.configuration import Configuration
+from tests.rtl.golden.guard import Guard
 from tests.rtl.golden.receive import Receive
 from tests.rtl.golden.registers import RingMemory, Window
 from tests.rtl.golden.steering import ETHERNET_HEADER, Timestamp, ip_end, is_ipv4, is_ipv6
@@ -15,7 +16,7 @@ SLOT_TAGS = range(128, 256)
 """Tags of reads of TX slots; the others read packet data."""
 SIGNAL_CONFIG = 2
 MINIMUM_IP_LENGTH = 20
-DONE, MALFORMED, READ_ERROR, UNFINISHED = 0, 1, 2, 6
+DONE, MALFORMED, READ_ERROR, UNFINISHED, FORBIDDEN = 0, 1, 2, 6, 7
 """Codes of a completion; those of a config request are its own."""
 MOST_HELD = 4
 """Completions that an unfinished frame may hold back."""
@@ -285,9 +286,10 @@ class Packetiser:
 class Transmit:
     """The TX half of the model."""
 
-    def __init__(self, config: NicConfig, receive: Receive, counters: Counter[str]) -> None:
+    def __init__(self, config: NicConfig, receive: Receive, guard: Guard, counters: Counter[str]) -> None:
         self._config = config
         self._receive = receive
+        self._guard = guard
         self.configuration = Configuration(receive, counters)
         self._counters = counters
         self.rings = [TransmitRing(number, self._close) for number in range(config.notification_buffers)]
@@ -395,7 +397,11 @@ class Transmit:
             return
         signal, address, length = (int.from_bytes(slot[i : i + 8], "little") for i in (0, 8, 16))
         request.address, request.length, request.framed = address, length & 0xFFFFF, bool(length >> 32 & 1)
-        if signal == SIGNAL_CONFIG:
+        is_config = signal == SIGNAL_CONFIG
+        if not self._guard.allows_request(request.buffer, address, request.length, is_config=is_config):
+            hit("C-178")
+            request.code = FORBIDDEN
+        elif is_config:
             request.is_config = True
             request.code = self.configuration.request(slot)
             self._timestamps.append(self.configuration.timestamp)

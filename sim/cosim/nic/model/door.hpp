@@ -59,7 +59,7 @@ class Door {
         std::memcpy(flit, pins, kLineBytes);
         const int count = __builtin_popcountll(two_words(pins + 16));
         const bool last = pins[18] & 1, bad = pins[18] >> 1 & 1;
-        if (is_first_) begin(flit, count, now, is_open, timestamp, page.accept_ipv6);
+        if (is_first_) begin(flit, count, now, is_open, timestamp, page);
         if (is_admissible_ && index_ < longest_flits_) flits.add(flit);
         const int length = static_cast<int>(index_) * kLineBytes + count;
         index_ += index_ < 255;
@@ -98,10 +98,11 @@ class Door {
   private:
     static constexpr Cycle kToCount = 3, kToDirector = 2, kToLookup = 6;  // from the last beat, to the read of the sub-tables
 
-    void begin(uint8_t *flit, int count, Cycle now, bool is_open, const TimestampSetting &timestamp, bool accept_ipv6) {
+    void begin(uint8_t *flit, int count, Cycle now, bool is_open, const TimestampSetting &timestamp,
+               const ExtensionPage &page) {
         arrival_ = static_cast<uint64_t>(now) * 4 / 5;
         if (timestamp.enable) stamp(flit, count, timestamp);
-        header_ = IpHeader(flit, count, accept_ipv6, timestamp);
+        header_ = IpHeader(flit, count, page.accept_ipv6, page.full_tuple, timestamp);
         in_reset_ = !is_open, has_room_ = flits.has_room();
         is_admissible_ = is_open && has_room_;
         index_ = 0;
@@ -147,7 +148,7 @@ class Door {
     bool is_first_ = true, in_reset_ = false, has_room_ = false, is_admissible_ = false;
     uint64_t arrival_ = 0;
     static constexpr uint8_t kNoFlit[kLineBytes] = {};
-    IpHeader header_{kNoFlit, 0, false, {}};
+    IpHeader header_{kNoFlit, 0, false, false, {}};
     Fallback fallback_;
     uint32_t turn_ = 0;
     std::array<Cycle, 3> ends_{-9, -9, -9};  // of the latest admitted frames

@@ -33,7 +33,7 @@ struct IpHeader {
     bool is_ipv6 = false, is_ip = false, is_sound = false;
 
     // `flit` is the first one, of which `count` bytes belong to the frame.
-    IpHeader(const uint8_t *flit, int count, bool accept_ipv6, const TimestampSetting &timestamp) {
+    IpHeader(const uint8_t *flit, int count, bool accept_ipv6, bool full_tuple, const TimestampSetting &timestamp) {
         constexpr int kLongestWithPorts = (64 - 4 - 14) / 4, kLongestWithFlags = (64 - 1 - 13 - 14) / 4;  // words
         const int words = flit[14] & 15, version = flit[14] >> 4, protocol = flit[23];
         const int total = static_cast<int>(network16(flit + 16)), layer4 = 4 * words;
@@ -48,10 +48,10 @@ struct IpHeader {
         is_sound = is_ipv6 || (words >= 5 && total >= layer4);
         key.destination_address = network32(flit + 30);
         if (is_udp || is_tcp) key.destination_port = static_cast<uint16_t>(network16(flit + 14 + layer4 + 2));
-        if (is_tcp && !(flit[14 + layer4 + 13] & 2)) {  // connected
+        const bool is_connected = is_tcp && !(flit[14 + layer4 + 13] & 2);
+        if (is_connected || (full_tuple && (is_udp || is_tcp)))
             key.source_port = static_cast<uint16_t>(network16(flit + 14 + layer4));
-            key.source_address = network32(flit + 26);
-        }
+        if (is_connected || full_tuple) key.source_address = network32(flit + 26);
     }
     // Why a pipe without header mode does not take a frame of this length.
     DropCause refusal(int length) const {

@@ -56,11 +56,13 @@ class ModelNic {
         const bool is_open = now >= open_;
         std::optional<Access> access;
         if (in.mmio && is_open && !wants_reset) access.emplace(in.mmio);
+        if (access && !nic.guard.passes(*access, now, nic.page)) access.reset();
         const bool wants_tx = access && access->is_tx() && !tx_asked_;
         const Transmit::Taken taken{out.read_request && in.read_request_ready, out.tx && in.tx_ready};
         const bool tx_taken = nic.transmit.step(now, taken, in.completion, wants_tx ? &*access : nullptr, max_read_,
-                                                nic.receive.door, nic.page);
+                                                nic.receive.door, nic.guard, nic.page);
         if (access) out.mmio_taken = decode(*access, now, tx_taken);
+        if (out.mmio_taken) nic.guard.taken(*access, now, nic.page);
         if (in.rx) nic.receive.door.beat(in.rx, now, is_open, timestamp, nic.page);
         nic.receive.end(now);
         const bool is_over = wants_reset && to_host_gate_.closed && request_gate_.closed && tx_gate_.closed;
@@ -87,6 +89,7 @@ class ModelNic {
     };
     struct State {
         ExtensionPage page;
+        Guard guard;
         Receive receive;
         Transmit transmit;
     };
@@ -98,6 +101,7 @@ class ModelNic {
         locked_ = tail_sent_ = waited_ = tx_asked_ = has_count_ = false;
         to_host_gate_ = request_gate_ = tx_gate_ = {};
         state_->page.configure(parameters_);
+        state_->guard.configure(parameters_);
         state_->receive.configure(parameters_);
         state_->transmit.configure(parameters_);
         if (!before) return;

@@ -6,6 +6,8 @@
 #include "pins.hpp"
 #include "tx_fetch.hpp"
 
+constexpr int kConfigSignal = 2;  // of a slot
+
 // One line of a job; of one without lines, a single one without data.
 struct ReadLine {
     uint8_t data[kLineBytes];

@@ -66,13 +66,14 @@ struct RingRegisters {
 // In the order of the words from kFirstCounter on; drops by cause are behind kReadTimeouts, by DropCause - 1.
 enum Counter : int {
     kRxFrames, kRxAdmitted, kRxPackets, kTxFrames, kNotifications, kOwedNotifications, kLostNotifications,
-    kMergedHeadChecks, kLostCompletions, kFlowInsertsFailed, kReadTimeouts, kFirstDrop, kCounters = kFirstDrop + 10
+    kMergedHeadChecks, kLostCompletions, kFlowInsertsFailed, kReadTimeouts, kFirstDrop,
+    kRefusedRings = kFirstDrop + 10, kRefusedRequests, kCounters
 };
 
 class ExtensionPage {
   public:
     int pipe_ring = 0, notification_ring = 0;  // 2 ** this many lines
-    bool notify_per_packet = false, accept_ipv6 = false, wants_reset = false;
+    bool notify_per_packet = false, accept_ipv6 = false, full_tuple = false, guard = false, wants_reset = false;
 
     void configure(const NicParameters &parameters) {
         parameters_ = parameters;
@@ -84,6 +85,12 @@ class ExtensionPage {
         pending_.push_back({from, counter});
     }
     void drop(int cause, Cycle from) { count(kFirstDrop + cause - 1, from); }
+    // The DMA guard refused this page something. Of two in a cycle the later one is told of, which is that of a ring.
+    void refuse(Counter what, int page, uint64_t address, Cycle now) {
+        count(what, now + 1);
+        if (refused_.from != now + 1) refused_before_ = refused_;
+        refused_ = {now + 1, static_cast<uint64_t>(page), address};
+    }
     uint64_t read(int word, Cycle now) {
         if (word >= kFirstCounter && word < kFirstCounter + kCounters) {
             settle(now);
@@ -99,7 +106,10 @@ class ExtensionPage {
             case 6: return static_cast<uint64_t>(parameters_.packet_buffer_flits);
             case 16: return uint64_t{1} << pipe_ring;
             case 17: return uint64_t{1} << notification_ring;
-            case 18: return uint64_t{notify_per_packet} | uint64_t{accept_ipv6} << 1;
+            case 18: return uint64_t{notify_per_packet} | uint64_t{accept_ipv6} << 1 | uint64_t{full_tuple} << 2;
+            case 20: return guard;
+            case 24: return (now < refused_.from ? refused_before_ : refused_).page;
+            case 25: return (now < refused_.from ? refused_before_ : refused_).address;
             default: return 0;
         }
     }
@@ -109,14 +119,15 @@ class ExtensionPage {
         switch (access.extension_word) {
             case 16: set_ring(pipe_ring, value, 20); break;
             case 17: set_ring(notification_ring, value, 15); break;
-            case 18: notify_per_packet = value & 1, accept_ipv6 = value >> 1 & 1; break;
+            case 18: notify_per_packet = value & 1, accept_ipv6 = value >> 1 & 1, full_tuple = value >> 2 & 1; break;
             case 19: wants_reset |= value == 1; break;
+            case 20: guard = value & 1; break;
             default: break;
         }
     }
 
   private:
-    static constexpr uint64_t kMagic = 0x0043494e6d726548, kVersion = 2, kCapabilities = 0xff;
+    static constexpr uint64_t kMagic = 0x0043494e6d726548, kVersion = 2, kCapabilities = 0x3ff;
     static constexpr int kFirstCounter = 32, kSmallestRing = 3;
     static constexpr size_t kMostPending = 256;
     static constexpr Cycle kLatest = 4;  // no event counts later than that
@@ -143,4 +154,8 @@ class ExtensionPage {
     NicParameters parameters_{};
     std::array<uint64_t, kCounters> counts_{};
     std::vector<Event> pending_;
+    struct Refusal {
+        Cycle from;
+        uint64_t page, address;
+    } refused_{}, refused_before_{};
 };

@@ -1,6 +1,7 @@
 // The TX path: from tail writes to the beats on the wire, and config requests (transmit.py, configurator.py).
 #pragma once
 #include "door.hpp"
+#include "guard.hpp"
 #include "packetiser.hpp"
 
 class Transmit {
@@ -30,7 +31,7 @@ class Transmit {
     };
     // `access`: a register access that waits, or null; whether it was accepted.
     bool step(Cycle now, const Taken &taken, const Word *completion, const Access *access, int64_t max_read, Door &door,
-              ExtensionPage &page) {
+              Guard &guard, ExtensionPage &page) {
         const bool frames_have_room = frames.ready(), slots_were_free = !fetch.offers_slots();
         const std::optional<UnfinishedFrame> rewind = packetiser_.rewind;
         const bool can_take = !request_valid || taken.request;
@@ -45,7 +46,7 @@ class Transmit {
         const bool line_taken = packetiser_.step(now, frames_have_room, line, frames, requests, page);
         data_.show(now, line_taken, page);
         if (data_.ask(now, takes_data, max_read) && requests.offers_job(now)) data_.take_job(requests.take_job());
-        const bool slot_taken = slots_.line_valid && take_slot(now, door, page);
+        const bool slot_taken = slots_.line_valid && take_slot(now, door, guard, page);
         slots_.show(now, slot_taken, page);
         if (slots_.ask(now, takes_slots, max_read) && !slots_were_free) {
             slots_.take_job(fetch.slots());
@@ -71,11 +72,13 @@ class Transmit {
     OrderedReader &reader_of(int tag) { return tag >= kFirstRequestTag ? slots_ : data_; }
 
     // Whether the slot that is shown leaves in this cycle.
-    bool take_slot(Cycle now, Door &door, ExtensionPage &page) {
-        if (!requests.has_room()) return false;
-        int code = kDone;
-        if (TxRequests::is_config(slots_.line) && !configure_nic(now, door, page, code)) return false;
+    bool take_slot(Cycle now, Door &door, Guard &guard, ExtensionPage &page) {
+        bool forbidden = false;
+        if (!guard.passes(slots_.line, now, page, forbidden) || !requests.has_room()) return false;
+        int code = forbidden ? kForbidden : kDone;
+        if (!forbidden && TxRequests::is_config(slots_.line) && !configure_nic(now, door, page, code)) return false;
         requests.add(slots_.line, code, now);
+        guard.taken(slots_.line, now, page);
         return true;
     }
     // Whether the config request has taken effect.

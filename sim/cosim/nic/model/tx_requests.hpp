@@ -6,8 +6,8 @@
 #include "dma_writer.hpp"
 #include "ordered_reader.hpp"
 
-constexpr int kMostFragments = 4, kConfigSignal = 2;
-enum CompletionCode : int { kDone = 0, kMalformed = 1, kReadError = 2, kUnknown = 3, kUnfinished = 6 };
+constexpr int kMostFragments = 4;
+enum CompletionCode : int { kDone = 0, kMalformed = 1, kReadError = 2, kUnknown = 3, kUnfinished = 6, kForbidden = 7 };
 
 // What the packetiser says of a request when it has passed: first what it held back, then itself.
 struct TxResult {
@@ -41,8 +41,8 @@ class TxRequests {
     static bool is_config(const ReadLine &slot) {
         return slot.kind == ReadKind::kRequest && !slot.error && word(slot, 0) == kConfigSignal;
     }
-    // `config_code`: of a config request that took effect.
-    void add(const ReadLine &slot, int config_code, Cycle now) {
+    // `code`: of a config request that took effect, or kForbidden.
+    void add(const ReadLine &slot, int code, Cycle now) {
         Request &request = requests_[added_++ % outstanding_];
         request = {};
         request.slot = slot.address, request.buffer = slot.buffer, request.generation = slot.generation;
@@ -58,7 +58,7 @@ class TxRequests {
         }
         request.address = word(slot, 1);
         request.length = static_cast<uint32_t>(word(slot, 2)) & 0xfffff, request.framed = word(slot, 2) >> 32 & 1;
-        if (is_config(slot)) request.code = config_code;
+        if (is_config(slot) || code == kForbidden) request.code = code;
         else if (request.address % kLineBytes || !request.length) request.code = kMalformed;
         else request.kind = ReadKind::kRequest;
     }
