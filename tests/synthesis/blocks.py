@@ -1,10 +1,10 @@
-"""The blocks of the full NIC that are synthesised, by name."""
+"""The blocks of the NIC that are synthesised, by name; BLOCKS are those of the full NIC."""
 
 from collections.abc import Callable
 
 from amaranth.lib import wiring
 
-from enso_nic.config import FULL
+from enso_nic.config import FULL, NicConfig
 from enso_nic.configurator import Configurator
 from enso_nic.dma_guard import DmaGuard
 from enso_nic.dma_writer import DmaWriter
@@ -27,27 +27,32 @@ from enso_nic.tx_frame_buffer import TxFrameBuffer
 from enso_nic.tx_request_fetch import TxRequestFetch
 from enso_nic.tx_requests import TxRequests
 
-_TIMEOUT = FULL.read_timeout_cycles
 
-BLOCKS: dict[str, Callable[[], wiring.Component]] = {
-    "rx_parser": lambda: RxParser(FULL),
-    "packet_buffer": lambda: PacketBuffer(FULL),
-    "flow_director": lambda: FlowDirector(FULL),
-    "operation_queue": lambda: OperationQueue(FULL),
-    "pipe_manager": lambda: PipeManager(FULL),
-    "notifier": lambda: Notifier(FULL),
-    "owed_notifications": lambda: OwedNotifications(FULL),
-    "dma_writer": DmaWriter,
-    "host_write_arbiter": HostWriteArbiter,
-    "output_gate": lambda: OutputGate(HostWrite),
-    "mmio": MmioDecoder,
-    "dma_guard": lambda: DmaGuard(FULL),
-    "extension_page": lambda: ExtensionPage(FULL),
-    "configurator": Configurator,
-    "tx_request_fetch": lambda: TxRequestFetch(FULL),
-    "slot_reader": lambda: OrderedReader(FULL.request_tags, FIRST_REQUEST_TAG, _TIMEOUT),
-    "data_reader": lambda: OrderedReader(FULL.data_tags, 0, _TIMEOUT),
-    "tx_requests": lambda: TxRequests(FULL),
-    "packetiser": lambda: Packetiser(FULL),
-    "tx_frame_buffer": lambda: TxFrameBuffer(FULL),
-}
+def blocks(config: NicConfig) -> dict[str, Callable[[], wiring.Component]]:
+    """All that a NIC of these sizes is made of."""
+    timeout = config.read_timeout_cycles
+    return {
+        "rx_parser": lambda: RxParser(config),
+        "packet_buffer": lambda: PacketBuffer(config),
+        "flow_director": lambda: FlowDirector(config),
+        "operation_queue": lambda: OperationQueue(config),
+        "pipe_manager": lambda: PipeManager(config),
+        "notifier": lambda: Notifier(config),
+        "owed_notifications": lambda: OwedNotifications(config),
+        "dma_writer": DmaWriter,
+        "host_write_arbiter": HostWriteArbiter,
+        "output_gate": lambda: OutputGate(HostWrite),
+        "mmio": MmioDecoder,
+        "dma_guard": lambda: DmaGuard(config),
+        "extension_page": lambda: ExtensionPage(config),
+        "configurator": Configurator,
+        "tx_request_fetch": lambda: TxRequestFetch(config),
+        "slot_reader": lambda: OrderedReader(config.request_tags, FIRST_REQUEST_TAG, timeout),
+        "data_reader": lambda: OrderedReader(config.data_tags, 0, timeout),
+        "tx_requests": lambda: TxRequests(config),
+        "packetiser": lambda: Packetiser(config),
+        "tx_frame_buffer": lambda: TxFrameBuffer(config),
+    }
+
+
+BLOCKS = blocks(FULL)

@@ -84,10 +84,7 @@ def _longest(module: Mapping[str, Any], family: Family) -> Path:
         carried = set(cell["connections"].get(family.carries[cell["type"]], ())) if is_carry else set()
         delay = family.levels[cell["type"]]
         known[bit] = max(
-            (
-                (known[s][0] + (0 if s in carried else max(delay, int(is_carry))), known[s][1])
-                for s in sources
-            ),
+            ((known[s][0] + (0 if s in carried else max(delay, int(is_carry))), known[s][1]) for s in sources),
             key=lambda each: each[0],
             default=(0, bit),
         )

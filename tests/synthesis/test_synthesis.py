@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.synthesis.blocks import BLOCKS
+from tests.synthesis.board import differences
 from tests.synthesis.families import FAMILIES, XCUP
 from tests.synthesis.netlist import Netlist, Path, read_netlist
 from tests.synthesis.synthesise import BASELINE, GROWTH, MEASURED, SLACK, grown, main
@@ -91,6 +92,12 @@ def test_a_block_that_grows_by_more_than_its_share_is_named(what: str) -> None:
     assert grown("block", Netlist(**{**sizes, what: allowed}, path=Path(0, "", "")), baseline) == []
     (line,) = grown("block", Netlist(**{**sizes, what: allowed + 1}, path=Path(0, "", "")), baseline)
     assert line.startswith(f"block: {allowed + 1} {what}, +5.9%")
+
+
+def test_a_whole_is_compared_with_the_sum_of_its_parts() -> None:
+    part, path = {"a": 40, "b": 60}, Path(0, "", "")
+    parts = {name: Netlist(size, 10 * size, 0, path) for name, size in part.items()}
+    assert differences(Netlist(110, 900, 0, path), parts) == pytest.approx({"luts": 0.1, "ffs": -0.1, "brams": -1})
 
 
 def test_a_block_without_a_baseline_is_named() -> None:
