@@ -26,6 +26,15 @@ def _word(page: int, word: int) -> int:
     return page << 9 | word
 
 
+def require_room(config: NicConfig) -> None:
+    """ValueError if the rings of this NIC do not fit into the memory of an EchoHost."""
+    if config.pipe_flits > _PAGE_LINES or config.notification_slots > _PAGE_LINES:
+        raise ValueError(
+            f"EchoHost with rings of {config.pipe_flits} flits and {config.notification_slots} slots; "
+            f"accepted are up to {_PAGE_LINES}"
+        )
+
+
 class EchoHost(wiring.Component):
     """Sends back all that comes into pipe 0, in its order, from where it lies.
 
@@ -47,11 +56,7 @@ class EchoHost(wiring.Component):
     failed: Out(1)  # the NIC wrote outside memory, or completed a request with an error; stays
 
     def __init__(self, config: NicConfig) -> None:
-        if config.pipe_flits > _PAGE_LINES or config.notification_slots > _PAGE_LINES:
-            raise ValueError(
-                f"EchoHost with rings of {config.pipe_flits} flits and {config.notification_slots} slots; "
-                f"accepted are up to {_PAGE_LINES}"
-            )
+        require_room(config)
         self._config = config
         super().__init__()
 

@@ -8,7 +8,7 @@ from amaranth.sim import Simulator
 
 from enso_nic.config import FULL, TINY
 from onchip import self_test
-from onchip.host import EchoHost
+from onchip.host import require_room
 from onchip.self_test import SelfTest
 
 CYCLES = 4000
@@ -50,8 +50,7 @@ def test_a_nic_that_sends_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) -> No
     assert run(frames=1) == (0, 1)
 
 
-@pytest.mark.filterwarnings("ignore:.*created but never used")
 @pytest.mark.parametrize("config", [FULL, replace(TINY, pipe_flits=128), replace(TINY, notification_slots=128)])
 def test_rings_must_fit_into_the_hosts_memory(config: Any) -> None:
     with pytest.raises(ValueError, match="accepted are up to 64"):
-        EchoHost(config)
+        require_room(config)
