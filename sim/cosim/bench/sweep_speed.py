@@ -18,8 +18,10 @@ _EXPERIMENT = Experiment(
 )
 
 
-def gain(requests: int = 20_000) -> float:
+def gain(requests: int = 60_000) -> float:
     """Wall time of a sweep of POINTS points with one worker over that with two, start-up of the workers included.
+
+    With a third of these requests for each point that start-up, some seconds, is what counts.
 
     Raises
     ------
