@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long prove synth sim verilog figures lint bench experiments experiments-full clean
+.PHONY: help run test test-long prove synth bitstream sim verilog figures lint bench experiments experiments-full clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,8 +25,10 @@ test-long: $(READY) ## the tests that take long
 prove: $(READY) ## what is promised of the NIC's blocks, proven for every cycle
 	$(BIN)/python -m tests.formal.prove
 
-synth: $(READY) ## what the NIC's blocks cost in an ECP5 and an UltraScale+, how deep and fast they are; a bitstream
+synth: $(READY) ## what the NIC's blocks cost in an ECP5 and an UltraScale+, how deep and fast they are
 	$(BIN)/python -m tests.synthesis.synthesise --route
+
+bitstream: $(READY) ## a small NIC as a whole, and the on-chip self-test as a bitstream; takes an hour or more
 	$(BIN)/python -m tests.synthesis.board
 
 sim: $(READY) ## the cycle-level benches of the NIC and its blocks, its line rate, latency and coverage

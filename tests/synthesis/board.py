@@ -1,4 +1,4 @@
-"""`make synth`, second part: ``tiny`` as a whole, and a bitstream with it for an ECP5.
+"""`make bitstream`: ``tiny`` as a whole, and a bitstream with it for an ECP5.
 
 By hand: ``python -m tests.synthesis.board``. Writes build/self_test.bit and build/synthesis-report.json. Fails if the
 whole NIC takes over SHARE more, or less, than the sum of its blocks out of context.
