@@ -39,7 +39,7 @@ class EchoHost(wiring.Component):
     """Sends back all that comes into pipe 0, in its order, from where it lies.
 
     It opens notification buffer 0 and pipe 0, makes the pipe the one of all frames, then goes round: notification,
-    request, completion, head. There is one request at a time, so its pace is a round trip of the NIC, some hundred
+    request, completion, head. There is one send at a time, so its pace is a round trip of the NIC, some hundred
     cycles, for what came meanwhile.
 
     Guarantees: reads are answered in their order, a line each two cycles, with no error.
@@ -53,7 +53,7 @@ class EchoHost(wiring.Component):
 
     nic: In(HostPort())
     is_open: Out(1)  # the pipe takes frames
-    failed: Out(1)  # the NIC wrote outside memory, or completed a request with an error; stays
+    failed: Out(1)  # the NIC wrote outside memory, or completed a send with an error; stays
 
     def __init__(self, config: NicConfig) -> None:
         require_room(config)

@@ -1,9 +1,9 @@
 """Runs a simulation in a process of its own, and listens to it.
 
-    run_child(command, "cosim.run:inside", task, folder=scratch, progress=show)
+    run_child(command, "cosim.simulator:inside", task, folder=scratch, progress=show)
 
-What the process does with it is in ``cosim.nic.inside``: it awaits ``cosim.run.inside(nic, task, say)``; each line that
-this says is given to ``show`` here.
+What the process does with it is in ``cosim.nic.inside``: it awaits ``cosim.simulator.inside(nic, task, say)``; each
+line that this says is given to ``show`` here.
 """
 
 import json
