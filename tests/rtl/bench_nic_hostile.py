@@ -15,7 +15,7 @@ import cocotb
 from enso_nic import registers
 from enso_nic.config import FLIT_BYTES
 from tests.rtl.golden.steering import Key
-from tests.rtl.nic_bench import BOTH, Conditions, start_clock
+from tests.rtl.nic_bench import BOTH, Conditions, NicBench, start_clock
 from tests.rtl.nic_frames import DESTINATION
 from tests.rtl.nic_software import flow_slot
 from tests.rtl.tenants import HOSTILE, VICTIM, Hostile, Watch
@@ -24,17 +24,8 @@ AT_ONCE = 8
 """Sequences between two times at which the NIC rests, and all is looked through."""
 
 
-async def opened(dut: Any, draw: random.Random, *, guard: bool) -> Watch:
+async def prepare(bench: NicBench, *, guard: bool) -> None:
     """What the privileged software does: flow rules, owners, windows; then the applications open their rings."""
-    conditions = Conditions(
-        wire_in=40,
-        read_delay=draw.choice([0, 30]),
-        shuffled=draw.random() < 0.5,
-        max_payload=draw.choice([2, 4, 8]),
-        max_read=draw.choice([2, 4, 8]),
-        seed=draw.getrandbits(32),
-    )
-    bench = Watch(dut, conditions)
     await bench.reset()
     await bench.settle()
     VICTIM.open(bench)
@@ -55,8 +46,6 @@ async def opened(dut: Any, draw: random.Random, *, guard: bool) -> Watch:
     VICTIM.open(bench)
     HOSTILE.open(bench)
     await bench.settle()
-    bench.foreign_bytes = 0  # the rules came from its own ring
-    return bench
 
 
 @cocotb.test()
@@ -65,7 +54,17 @@ async def whatever_a_hostile_application_does_the_other_one_goes_on(dut: Any) ->
     seed, wanted = cocotb.RANDOM_SEED, int(os.environ["BENCH_SEQUENCES"])
     guard = os.environ["BENCH_GUARD"] == "1"
     draw = random.Random(seed)
-    bench = await opened(dut, draw, guard=guard)
+    conditions = Conditions(
+        wire_in=40,
+        read_delay=draw.choice([0, 30]),
+        shuffled=draw.random() < 0.5,
+        max_payload=draw.choice([2, 4, 8]),
+        max_read=draw.choice([2, 4, 8]),
+        seed=draw.getrandbits(32),
+    )
+    bench = Watch(dut, conditions)
+    await prepare(bench, guard=guard)
+    bench.foreign_bytes = 0  # the rules came from its own ring
     victim, hostile, done = bench.victim, Hostile(bench, draw), 0
     while done < wanted and (guard or not bench.foreign_bytes):
         for _ in range(min(AT_ONCE, wanted - done)):

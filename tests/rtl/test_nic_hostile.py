@@ -57,3 +57,32 @@ def test_without_the_guard_it_does(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_ten_thousand_hostile_sequences(seed: int, tmp_path: Path) -> None:
     check(hostilities(tmp_path, SEQUENCES // len(SEEDS), seed), SEQUENCES // len(SEEDS))
+
+
+def shares(folder: Path, neighbour: str, cycles: int = 20_000) -> dict[str, int]:
+    """What an application received and sent beside this neighbour."""
+    totals = folder / f"{neighbour}.json"
+    environment = {"BENCH_NEIGHBOUR": neighbour, "BENCH_CYCLES": str(cycles), "BENCH_TOTALS": str(totals)}
+    run_cocotb(
+        verilated(replace(TINY, commit_taps=True)),
+        "tests.rtl.bench_nic_shares",
+        folder=folder / neighbour,
+        environment=environment,
+        seed=1,
+        seconds=600,
+    )
+    counted: dict[str, int] = json.loads(totals.read_text())
+    print(
+        f"beside {neighbour}: of {counted['offered']} packets {counted['received']} received, {counted['sent']} sent; "
+        f"{counted['read_lines']} lines read in {counted['cycles']} cycles"
+    )
+    return counted
+
+
+def test_beside_a_hostile_application_the_other_one_is_as_fast_but_for_the_others_share(tmp_path: Path) -> None:
+    alone, wild, greedy, long = (shares(tmp_path, each) for each in ("nobody", "wild", "greedy", "long"))
+    for each in (alone, wild, greedy, long):
+        assert each["received"] >= each["offered"] - 4, "a packet of the last moment is not yet notified"
+        assert each["read_lines"] > 0.97 * each["cycles"], "what one does not use the other one gets"
+    assert greedy["sent"] > 0.49 * alone["sent"], "equal requests, so half each"
+    assert wild["sent"] > 0.8 * alone["sent"]
