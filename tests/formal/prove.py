@@ -31,6 +31,8 @@ BOUND = 48
 """Cycles that are searched where there is no proof: more than twice what any block takes from input to output."""
 CHAIN_FACTOR = 3
 """So many times as long a search may take through several blocks; it ends where it has to get to."""
+BEYOND = 4
+"""At least so many cycles behind the first one in which what it speaks of happens."""
 AT_ONCE = 2
 """Specifications at a time."""
 WIDTH = 150
@@ -71,20 +73,21 @@ def prove(name: str, folder: Path, seconds: int = SECONDS) -> Proof:
     rows = []
     for number, promise in enumerate(spec.promises):
         finding, reached = Finding(Verdict.UNKNOWN, 0, 0, "none"), None
-        if not promise.is_bounded:
-            finding = circuit.prove(number, seconds)
-        if finding.verdict is Verdict.UNKNOWN:
-            depth, longest = (spec.search_to + 1, CHAIN_FACTOR * seconds) if spec.search_to else (BOUND, seconds)
-            bounded = circuit.search(number, depth, longest)
-            finding = dataclasses.replace(bounded, seconds=bounded.seconds + finding.seconds)
-            if bounded.verdict is not Verdict.REFUTED:
-                finding = dataclasses.replace(finding, verdict=Verdict.UNKNOWN)
         if isinstance(promise.when, Const):
             reached = 0
         elif not promise.is_lemma:
             cover = circuit.reach(number, COVER_DEPTH, seconds)
             reached = cover.depth if cover.verdict is Verdict.REFUTED else None
-        rows.append(Row(name, spec.block, promise.text, promise.is_lemma, finding, reached, spec.search_to))
+        search_to = max(spec.search_to, (reached or 0) + BEYOND) if spec.search_to else 0
+        if not promise.is_bounded:
+            finding = circuit.prove(number, seconds)
+        if finding.verdict is Verdict.UNKNOWN:
+            depth, longest = (search_to + 1, CHAIN_FACTOR * seconds) if search_to else (BOUND, seconds)
+            bounded = circuit.search(number, depth, longest)
+            finding = dataclasses.replace(bounded, seconds=bounded.seconds + finding.seconds)
+            if bounded.verdict is not Verdict.REFUTED:
+                finding = dataclasses.replace(finding, verdict=Verdict.UNKNOWN)
+        rows.append(Row(name, spec.block, promise.text, promise.is_lemma, finding, reached, search_to))
     helpers = [row for row, promise in zip(rows, spec.promises, strict=True) if promise.helps and not row.is_proven]
     if helpers:
         void = Finding(Verdict.UNKNOWN, 0, 0, f"needs: {helpers[0].text}")

@@ -136,7 +136,8 @@ def rx_chain() -> Specification:
         spec = Specification(
             "RX chain",
             dut,
-            "2 pipes, 2 buffers, rings of 8 lines, queues of 4, packets of at most 3 lines, writes of at most 2",
+            f"2 pipes, 2 buffers, rings of 8 lines, queues of {QUEUE_DEPTH}, {COMMANDS} commands of at most 3 lines, writes of 2, "
+            f"{HEADS} heads",
             search_to=SET_UP + 2 * PIPELINE,
         )
     obey(spec)

@@ -131,7 +131,7 @@ def tx_chain() -> Specification:
     spec = Specification(
         "TX chain",
         dut,
-        f"2 buffers, rings of 8 slots, {TAGS} reads of at most 2 slots, 4 requests outstanding, {TAILS} tail writes",
+        f"2 buffers, rings of 8 slots, {TAGS} reads of at most 2 slots, 4 requests outstanding, {TAILS} tails up to 3",
         search_to=SET_UP + 2 * PIPELINE,
     )
     obey(spec)
