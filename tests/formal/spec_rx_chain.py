@@ -136,8 +136,8 @@ def rx_chain() -> Specification:
         spec = Specification(
             "RX chain",
             dut,
-            f"2 pipes, 2 buffers, rings of 8 lines, queues of {QUEUE_DEPTH}, {COMMANDS} commands of at most 3 lines, writes of 2, "
-            f"{HEADS} heads",
+            f"2 pipes, 2 buffers, rings of 8 lines, queues of {QUEUE_DEPTH}, {COMMANDS} commands of at most 3 lines, "
+            f"{HEADS} heads, writes of at most 2 lines",
             search_to=SET_UP + 2 * PIPELINE,
         )
     obey(spec)
