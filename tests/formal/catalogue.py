@@ -14,9 +14,12 @@ from tests.formal.spec_ordered_reader import ordered_reader
 from tests.formal.spec_output_gate import output_gate
 from tests.formal.spec_owed_notifications import owed_notifications
 from tests.formal.spec_packet_buffer import packet_buffer
+from tests.formal.spec_packetiser import packetiser
 from tests.formal.spec_pipe_manager import pipe_manager, wake_up
+from tests.formal.spec_rx_chain import rx_chain
 from tests.formal.spec_rx_parser import rx_parser
 from tests.formal.spec_streams import OTHERS
+from tests.formal.spec_tx_chain import tx_chain
 from tests.formal.spec_tx_frame_buffer import tx_frame_buffer
 from tests.formal.spec_tx_request_fetch import tx_request_fetch
 from tests.formal.spec_tx_requests import tx_requests
@@ -42,6 +45,9 @@ SPECIFICATIONS: dict[str, Callable[[], Specification]] = {
     "tx_request_fetch": tx_request_fetch,
     "ordered_reader": ordered_reader,
     "tx_requests": tx_requests,
+    "packetiser": packetiser,
     "tx_frame_buffer": tx_frame_buffer,
+    "rx_chain": rx_chain,
+    "tx_chain": tx_chain,
     **OTHERS,
 }

@@ -36,6 +36,11 @@ aigmap
 opt_clean
 write_rtlil bits.il
 """
+_BLANK = """\
+delete -input w:rst
+setundef -undriven -zero
+opt_clean
+"""
 _ONE_OUTPUT = """\
 read_rtlil ../bits.il
 delete -output o:* o:{output} %d
@@ -89,7 +94,7 @@ class Circuit:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "spec.il").write_text(spec.rtlil())
-        self._block = spec.block
+        self._block, self._is_blank = spec.block, spec.search_to > 0
 
     @functools.cached_property
     def _smt(self) -> str:
@@ -151,7 +156,11 @@ class Circuit:
 
     def _search(self, output: str, commands: str, seconds: int) -> Finding:
         if not (self._folder / "bits.il").exists():
-            self._yosys("bits", _TO_BITS, "no circuit")
+            script = _TO_BITS
+            if self._is_blank:
+                *lines, last = _TO_BITS.replace("setundef -anyseq", "setundef -zero").splitlines()
+                script = "\n".join([*lines, _BLANK + last]) + "\n"
+            self._yosys("bits", script, "no circuit")
         # beside it and named from here: Yosys has a /tmp of its own
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
             folder = Path(scratch)

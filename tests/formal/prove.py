@@ -29,6 +29,10 @@ COVER_DEPTH = 64
 """Cycles within which what a promise speaks of must happen: more than a block takes to clear its tables."""
 BOUND = 48
 """Cycles that are searched where there is no proof: more than twice what any block takes from input to output."""
+CHAIN_FACTOR = 3
+"""So many times as long a search may take through several blocks; it ends where it has to get to."""
+BEYOND = 4
+"""At least so many cycles behind the first one in which what it speaks of happens."""
 AT_ONCE = 2
 """Specifications at a time."""
 WIDTH = 150
@@ -45,6 +49,7 @@ class Row:
     is_lemma: bool
     finding: Finding
     reached: int | None
+    search_to: int = 0  # the cycle that a search must get to
 
     @property
     def is_proven(self) -> bool:
@@ -68,19 +73,21 @@ def prove(name: str, folder: Path, seconds: int = SECONDS) -> Proof:
     rows = []
     for number, promise in enumerate(spec.promises):
         finding, reached = Finding(Verdict.UNKNOWN, 0, 0, "none"), None
-        if not promise.is_bounded:
-            finding = circuit.prove(number, seconds)
-        if finding.verdict is Verdict.UNKNOWN:
-            bounded = circuit.search(number, BOUND, seconds)
-            finding = dataclasses.replace(bounded, seconds=bounded.seconds + finding.seconds)
-            if bounded.verdict is not Verdict.REFUTED:
-                finding = dataclasses.replace(finding, verdict=Verdict.UNKNOWN)
         if isinstance(promise.when, Const):
             reached = 0
         elif not promise.is_lemma:
             cover = circuit.reach(number, COVER_DEPTH, seconds)
             reached = cover.depth if cover.verdict is Verdict.REFUTED else None
-        rows.append(Row(name, spec.block, promise.text, promise.is_lemma, finding, reached))
+        search_to = max(spec.search_to, (reached or 0) + BEYOND) if spec.search_to else 0
+        if not promise.is_bounded:
+            finding = circuit.prove(number, seconds)
+        if finding.verdict is Verdict.UNKNOWN:
+            depth, longest = (search_to + 1, CHAIN_FACTOR * seconds) if search_to else (BOUND, seconds)
+            bounded = circuit.search(number, depth, longest)
+            finding = dataclasses.replace(bounded, seconds=bounded.seconds + finding.seconds)
+            if bounded.verdict is not Verdict.REFUTED:
+                finding = dataclasses.replace(finding, verdict=Verdict.UNKNOWN)
+        rows.append(Row(name, spec.block, promise.text, promise.is_lemma, finding, reached, search_to))
     helpers = [row for row, promise in zip(rows, spec.promises, strict=True) if promise.helps and not row.is_proven]
     if helpers:
         void = Finding(Verdict.UNKNOWN, 0, 0, f"needs: {helpers[0].text}")
@@ -171,11 +178,12 @@ def main(names: Sequence[str]) -> int:
 
 
 def _good(proofs: Sequence[Proof], noticed: Sequence[Noticed]) -> bool:
-    """Nothing is broken or empty, and no bug escapes; what is only searched to a depth says so in the table."""
+    """Nothing is broken, empty or searched too little, and no bug escapes; the table says what is only searched."""
     rows = [row for proof in proofs for row in proof.rows]
     broken = any(row.finding.verdict is Verdict.REFUTED for row in rows)
     empty = any(row.finding.verdict is Verdict.PROVEN and not row.is_proven for row in rows)
-    return not broken and not empty and all(each.promise for each in noticed)
+    shallow = any(row.finding.verdict is Verdict.UNKNOWN and row.finding.depth < row.search_to for row in rows)
+    return not broken and not empty and not shallow and all(each.promise for each in noticed)
 
 
 def _report(numbers: dict[str, object]) -> None:

@@ -9,7 +9,6 @@ from enso_nic.config import TINY
 from enso_nic.configurator import Configurator
 from enso_nic.flow_director import FlowDirector
 from enso_nic.flow_updater import FlowUpdater
-from enso_nic.packetiser import Packetiser
 from tests.formal.specification import Specification
 from tests.formal.stream_rules import obey, promise_rules
 
@@ -39,5 +38,4 @@ OTHERS: dict[str, Callable[[], Specification]] = {
     "configurator": lambda: _rules("configurator", Configurator()),
     "flow_director": _flow_director,
     "flow_updater": lambda: _rules("flow_updater", FlowUpdater()),
-    "packetiser": lambda: _rules("packetiser", Packetiser(TINY)),
 }

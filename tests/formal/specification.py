@@ -10,6 +10,7 @@ is proven holds with resets at any time. Memories begin with any contents, regis
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -62,10 +63,13 @@ class Specification:
         The block; its inputs are free.
     sizes
         What is smaller than in the tiny NIC, for tables.
+    search_to
+        Of several blocks behind each other, where no proof is tried: the cycle that a search must get to. So that it
+        does, memories begin with zeros, and no reset comes behind the first cycle.
     """
 
-    def __init__(self, block: str, component: wiring.Component, sizes: str = "") -> None:
-        self.block, self.dut, self.sizes = block, component, sizes
+    def __init__(self, block: str, component: wiring.Component, sizes: str = "", *, search_to: int = 0) -> None:
+        self.block, self.dut, self.sizes, self.search_to = block, component, sizes, search_to
         self.m = Module()
         self.assumptions: list[str] = []
         self.promises: list[Promise] = []
@@ -214,7 +218,8 @@ class Specification:
                 m.d.comb += now.eq(before & holds[number])
             ports[BROKEN.format(number)] = (broken, PortDirection.Output)
             ports[REACHED.format(number)] = (reached, PortDirection.Output)
-        with patch.object(rtlil.ModuleEmitter, "emit_memory", _without_contents):
+        any_contents = patch.object(rtlil.ModuleEmitter, "emit_memory", _without_contents)
+        with nullcontext() if self.search_to else any_contents:
             text, _ = rtlil.convert_fragment(Fragment.get(m, None), ports, "spec", emit_src=False)
         return str(text)
 

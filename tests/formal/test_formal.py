@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from tests.formal.catalogue import SPECIFICATIONS
-from tests.formal.engine import Circuit, Verdict
-from tests.formal.prove import prove
+from tests.formal.engine import Circuit, Finding, Verdict
+from tests.formal.prove import Proof, Row, _good, prove
 from tests.formal.seeded import BUGS, first_broken, notice_all
 from tests.formal.specification import Specification
 from tests.formal.stream_rules import obey, promise_rules, waits_for_ready
@@ -58,7 +59,7 @@ def test_what_these_blocks_promise_holds_in_every_cycle(name: str, tmp_path: Pat
 @pytest.mark.long
 def test_a_seeded_bug_is_noticed(tmp_path: Path) -> None:
     (noticed,) = notice_all(tmp_path, ["output_gate"])
-    assert noticed.promise.startswith("closed")
+    assert noticed.promise == "o: what is valid stays until it is taken"
 
 
 @pytest.mark.long
@@ -99,29 +100,51 @@ def test_a_promise_about_what_never_happens_is_not_reached(tmp_path: Path) -> No
     assert circuit.reach(0, 20, SECONDS).verdict is not Verdict.REFUTED
 
 
-@pytest.mark.long
-def test_resets_and_memories_contents_are_free(tmp_path: Path) -> None:
-    """A memory that nothing clears may hold anything; a counter that counts resets is more than 0 at some time."""
+class SinceReset(wiring.Component):
+    """``o`` from the eighth cycle behind a reset on; ``word`` of a memory that nothing writes."""
 
-    class Block(wiring.Component):
-        o: Out(1)
+    o: Out(1)
+    word: Out(1)
 
-        def elaborate(self, platform: object) -> Module:
-            m = Module()
-            since = Signal(3)
-            m.d.sync += since.eq(since + (since != 7))
-            m.d.comb += self.o.eq(since == 7)
-            return m
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.kept = kept = Memory(shape=1, depth=2, init=[])
+        m.d.comb += self.word.eq(kept.read_port(domain="comb").data)
+        since = Signal(3)
+        m.d.sync += since.eq(since + (since != 7))
+        m.d.comb += self.o.eq(since == 7)
+        return m
 
-    block = Block()
-    spec = Specification("block", block)
+
+def since_reset(search_to: int = 0) -> Specification:
+    block = SinceReset()
+    spec = Specification("block", block, search_to=search_to)
     spec.promise("it stays", when=spec.before(block.o, init=0), then=block.o)
     was = Signal(reset_less=True)
     spec.m.d.sync += was.eq(block.o)
     spec.promise("it stays, also through a reset", when=was, then=block.o)
-    circuit = Circuit(spec, tmp_path)
-    assert circuit.prove(0, SECONDS).verdict is Verdict.PROVEN
-    assert circuit.prove(1, SECONDS).verdict is Verdict.REFUTED
+    spec.promise("the memory holds 0", then=~block.word)
+    return spec
+
+
+@pytest.mark.long
+def test_resets_and_memories_contents_are_free(tmp_path: Path) -> None:
+    circuit = Circuit(since_reset(), tmp_path)
+    verdicts = [circuit.prove(number, SECONDS).verdict for number in range(3)]
+    assert verdicts == [Verdict.PROVEN, Verdict.REFUTED, Verdict.REFUTED]
+
+
+@pytest.mark.long
+def test_a_search_through_several_blocks_has_one_reset_and_blank_memories(tmp_path: Path) -> None:
+    circuit = Circuit(since_reset(search_to=20), tmp_path)
+    assert [circuit.search(number, 21, SECONDS).verdict for number in range(3)].count(Verdict.REFUTED) == 0
+    assert circuit.reach(1, 21, SECONDS).verdict is Verdict.REFUTED
+
+
+@pytest.mark.parametrize(("depth", "is_good"), [(9, False), (10, True)])
+def test_a_search_must_get_to_where_its_specification_says(depth: int, *, is_good: bool) -> None:
+    row = Row("chain", "chain", "it holds", False, Finding(Verdict.UNKNOWN, depth, 0, "bmc"), 3, search_to=10)
+    assert _good([Proof(since_reset(search_to=10), [row])], []) is is_good
 
 
 def test_names_of_what_is_not_there_or_taken_are_errors() -> None:
