@@ -4,6 +4,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from enso_nic.config import FLIT_BYTES, FLIT_SHIFT
 
+NEVER_BOTH = {"no_rw_check": 1}
+"""Attribute of a memory of which no row is read in the cycle in which it is written, which must be proven: so synthesis
+spends nothing on what would then be read.
+"""
+
 
 def count_kept(m: Module, keep: Value) -> Value:
     """How many of 64 bits are ones, of which each 1 has only ones below it: 7 bits, by halving."""

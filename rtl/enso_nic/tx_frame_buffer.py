@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.bits import network_order, replaced
+from enso_nic.bits import NEVER_BOTH, network_order, replaced
 from enso_nic.config import FLIT_BYTES, NicConfig
 from enso_nic.layouts import EthernetTx, RateLimitSetting, TimestampSetting, TxFlit
 from enso_nic.rate_limiter import RateLimiter
@@ -50,7 +50,7 @@ class TxFrameBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.flits = flits = memory.Memory(shape=StoredFlit, depth=self._depth, init=[])
+        m.submodules.flits = flits = memory.Memory(shape=StoredFlit, depth=self._depth, init=[], attrs=NEVER_BOTH)
         write, read = flits.write_port(), flits.read_port()
         m.submodules.limiter = limiter = RateLimiter()
 
