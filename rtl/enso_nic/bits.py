@@ -14,12 +14,12 @@ def count_kept(m: Module, keep: Value) -> Value:
     """How many of 64 bits are ones, of which each 1 has only ones below it: 7 bits, by halving."""
     is_full, bits = keep[63], []
     rest = keep[:63]
-    while len(rest):
-        half = len(rest) // 2
+    while half := len(rest) // 2:
         bits.append(rest[half])
         halved = Signal(half, name=f"kept_in_{half}")
         m.d.comb += halved.eq(Mux(rest[half], rest[half + 1 :], rest[:half]))
         rest = halved
+    bits.append(rest[0])
     return Cat(*(bit & ~is_full for bit in reversed(bits)), is_full)
 
 
