@@ -1,18 +1,26 @@
 """Arithmetic on bits that more than one block needs, in forms that hardware and Verilator both do well."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from enso_nic.config import FLIT_BYTES, FLIT_SHIFT
 
+NEVER_BOTH = {"no_rw_check": 1}
+"""Attribute of a memory of which no row is read in the cycle in which it is written, which must be proven: so synthesis
+spends nothing on what would then be read.
+"""
 
-def count_ones(m: Module, bits: Value) -> Value:
-    """Number of ones in 64 bits, by adding neighbours."""
-    for width in (1, 2, 4, 8, 16, 32):
-        mask = sum(((1 << width) - 1) << position for position in range(0, 64, 2 * width))
-        sums = Signal(64, name=f"ones_in_{2 * width}")
-        m.d.comb += sums.eq((bits & mask) + ((bits >> width) & mask))
-        bits = sums
-    return bits[:7]
+
+def count_kept(m: Module, keep: Value) -> Value:
+    """How many of 64 bits are ones, of which each 1 has only ones below it: 7 bits, by halving."""
+    is_full, bits = keep[63], []
+    rest = keep[:63]
+    while half := len(rest) // 2:
+        bits.append(rest[half])
+        halved = Signal(half, name=f"kept_in_{half}")
+        m.d.comb += halved.eq(Mux(rest[half], rest[half + 1 :], rest[:half]))
+        rest = halved
+    bits.append(rest[0])
+    return Cat(*(bit & ~is_full for bit in reversed(bits)), is_full)
 
 
 def flits(size: Value) -> Value:
@@ -26,13 +34,27 @@ def byte_mask(count: Signal) -> Value:
     return ones >> Cat(Const(0, 3), (FLIT_BYTES - count)[:7])
 
 
+def adds_up(a: Value, b: Value, total: Value) -> Value:
+    """Whether ``a + b`` is ``total`` in its bits, without a chain of carries: they are what the total says."""
+    a, b = (a | Const(0, len(total)))[: len(total)], (b | Const(0, len(total)))[: len(total)]
+    carries = Cat(Const(0, 1), (a & b) | ((a ^ b) & ~total))[: len(total)]
+    return (a ^ b ^ carries) == total
+
+
 def network_order(word: Value) -> Value:
     """The bytes of ``word`` the other way round: a number as it stands on the wire, or the number that stands there."""
     return Cat(word.word_select(byte, 8) for byte in reversed(range(len(word) // 8)))
 
 
-def replaced(flit: Value, offset: Value, word: Value) -> Value:
-    """``flit`` with the bytes of ``word`` from byte ``offset`` on."""
-    place = Cat(Const(0, 3), offset)
-    mask = (Const((1 << len(word)) - 1, len(flit)) << place)[: len(flit)]
-    return (flit & ~mask) | (word << place)[: len(flit)]
+def replaced(m: Module, flit: Value, offset: Value, word: Value) -> Value:
+    """``flit`` with the 4 bytes of ``word`` from byte ``offset`` on."""
+    # turned as its bytes would lie if the flit were made of such words: so each byte has a choice of two
+    turned, is_there = Signal(32), Signal(FLIT_BYTES)
+    with m.Switch(offset[:2]):
+        for by in range(4):
+            with m.Case(by):
+                m.d.comb += turned.eq(word.rotate_left(8 * by))
+    m.d.comb += is_there.eq(Const(0b1111, 4) << offset)
+    return Cat(
+        Mux(is_there[byte], turned.word_select(byte % 4, 8), flit.word_select(byte, 8)) for byte in range(FLIT_BYTES)
+    )

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from enso_nic.bits import NEVER_BOTH
 from enso_nic.layouts import ReadCompletion, ReadJob, ReadKind, ReadLine, ReadRequest
 from enso_nic.read_tags import ReadTags
 
@@ -83,7 +84,9 @@ class OrderedReader(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.chunks = chunks = memory.Memory(shape=Chunk, depth=self._tags, init=[])
-        m.submodules.lines = lines = memory.Memory(shape=StoredLine, depth=self._tags * REQUEST_FLITS, init=[])
+        m.submodules.lines = lines = memory.Memory(
+            shape=StoredLine, depth=self._tags * REQUEST_FLITS, init=[], attrs=NEVER_BOTH
+        )
         m.submodules.ends = ends = memory.Memory(shape=3, depth=self._tags, init=[])  # each tag's last line
         chunk_write, chunk_read = chunks.write_port(), chunks.read_port(domain="comb")
         end_write, end_read = ends.write_port(), ends.read_port(domain="comb")

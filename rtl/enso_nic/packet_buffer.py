@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.bits import byte_mask, flits
+from enso_nic.bits import NEVER_BOTH, byte_mask, flits
 from enso_nic.config import FLIT_BYTES, FLIT_SHIFT, NicConfig
 from enso_nic.layouts import BufferedFlit, FrameDetails, FrameHeader, PacketRead
 
@@ -35,7 +35,7 @@ class PacketBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         depth = self._config.packet_buffer_flits
-        m.submodules.flits = memory_of_flits = memory.Memory(shape=512, depth=depth, init=[])
+        m.submodules.flits = memory_of_flits = memory.Memory(shape=512, depth=depth, init=[], attrs=NEVER_BOTH)
         write, read = memory_of_flits.write_port(), memory_of_flits.read_port()
 
         # one bit more than an address, so that full and empty differ

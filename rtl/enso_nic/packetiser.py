@@ -96,13 +96,15 @@ class Packetiser(wiring.Component):
         # measure
         line = self.line.payload
         rest, later_rest = Signal(20), Signal(20)  # bytes of the request from this line on
-        header = [Mux(rest > i, line.data.word_select(i, 8), 0) for i in range(20)]
+        byte = [line.data.word_select(i, 8) for i in range(20)]
+        there = [Mux(rest > i, byte[i], 0) for i in range(20)]  # what is not of the request counts as 0
         header_line = data.View(FrameHeader, line.data)
         ethertype, version = Signal(16), Signal(4)
         frame_bytes, is_empty = Signal(32), Signal()  # is_empty: the length that the data says cannot be
+        is_long, most = Signal(), self._maximum_frame
         m.d.comb += [
-            ethertype.eq(Cat(header[13], header[12])),
-            version.eq(header[14][4:]),
+            ethertype.eq(Cat(byte[13], byte[12])),
+            version.eq(there[14][4:]),  # so the bytes before it are there, too
             rest.eq(Mux(line.first, line.length, later_rest)),
             is_stale.eq(line.epoch != epoch),
             read.addr.eq(line.buffer),
@@ -112,13 +114,17 @@ class Packetiser(wiring.Component):
         ]
         with m.If(line.framed):
             m.d.comb += [frame_bytes.eq(header_line.length), is_empty.eq(header_line.length == 0)]
+            m.d.comb += is_long.eq(header_line.length > most)
         with m.Elif((ethertype == IPV4_ETHERTYPE) & (version == IPV4_VERSION)):
-            ip_length = Cat(header[17], header[16])
+            ip_length = Cat(there[17], there[16])
             m.d.comb += [frame_bytes.eq(ip_length + ETHERNET_HEADER), is_empty.eq(ip_length < MINIMUM_IP_LENGTH)]
+            m.d.comb += is_long.eq(ip_length > most - ETHERNET_HEADER)
         with m.Elif((ethertype == IPV6_ETHERTYPE) & (version == IPV6_VERSION)):
-            m.d.comb += frame_bytes.eq(Cat(header[19], header[18]) + ETHERNET_HEADER + IPV6_HEADER)
+            payload_length = Cat(there[19], there[18])
+            m.d.comb += frame_bytes.eq(payload_length + (ETHERNET_HEADER + IPV6_HEADER))
+            m.d.comb += is_long.eq(payload_length > most - (ETHERNET_HEADER + IPV6_HEADER))
         with m.Else():
-            m.d.comb += frame_bytes.eq(rest)
+            m.d.comb += [frame_bytes.eq(rest), is_long.eq(rest > most)]
         with m.If(take_measured):
             m.d.sync += measured_valid.eq(0)
         with m.If(read.en):
@@ -135,7 +141,7 @@ class Packetiser(wiring.Component):
                 measured.error.eq(line.error),
                 measured.framed.eq(line.framed),
                 measured.frame_bytes.eq(frame_bytes),
-                measured.unsendable.eq(is_empty | (frame_bytes > self._maximum_frame)),
+                measured.unsendable.eq(is_empty | is_long),
             ]
 
         # decide
@@ -175,15 +181,18 @@ class Packetiser(wiring.Component):
         # of a line with data
         held, is_header, frame_rest, used = Signal(3), Signal(), Signal(14), Signal(7)
         ends_frame, drop, keep, stays, is_over = Signal(), Signal(), Signal(), Signal(), Signal()
+        is_cut = Signal()  # the request has fewer bytes in this line than the frame
         begins_part, part, count, part_address, part_flits = Signal(), Signal(8), Signal(3), Signal(58), Signal(8)
         holds, drops_unfinished = Signal(), Signal()
         m.d.comb += [
             held.eq(Mux(is_mine, frame.held, row.held)),
             is_header.eq(measured.framed & ~inside),
             frame_rest.eq(Mux(inside, missing, measured.frame_bytes)),
-            ends_frame.eq(~is_header & (frame_rest <= FLIT_BYTES)),
+            # in this line, or with its last byte; a comparison would be a chain of carries
+            ends_frame.eq(~is_header & ((frame_rest[6:] == 0) | (frame_rest == FLIT_BYTES))),
+            is_cut.eq(Mux(ends_frame, frame_rest[:7] > measured.available, measured.available != FLIT_BYTES)),
             used.eq(Mux(ends_frame, frame_rest, FLIT_BYTES)),
-            drop.eq(~skip & (measured.error | (~inside & measured.unsendable) | (used > measured.available))),
+            drop.eq(~skip & (measured.error | (~inside & measured.unsendable) | is_cut)),
             keep.eq(~skip & ~drop),
             stays.eq(keep & ~ends_frame & measured.last),
             holds.eq(Mux(has_data, stays & is_request, is_mark_of_request & (held != 0)) & (held != MOST_FRAGMENTS)),

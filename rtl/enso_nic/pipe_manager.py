@@ -143,58 +143,67 @@ class PipeManager(wiring.Component):
         read_valid, decide_valid = Signal(), Signal()
         reading, deciding = Signal(Issued), Signal(Issued)
         stored_state, head, address = Signal(PipeState), Signal(32), Signal(RingAddress)
-        enable, exists, in_header_mode, ring_size = Signal(), Signal(), Signal(), Signal(5)
-        ring_mask, flits_kept, flits_stored = Signal(INDEX_BITS), Signal(8), Signal(8)
+        is_enabled, exists, in_header_mode, ring_size = Signal(), Signal(), Signal(), Signal(5)
+        ring_mask, ring_flits = Signal(INDEX_BITS), Signal(8)  # the lines that a frame takes
+        has_pipe, takes_headers, newest = Signal(), Signal(), Signal(PipeState)
 
         m.d.sync += [
             read_valid.eq(issue),
             reading.eq(issued),
             decide_valid.eq(read_valid),
             deciding.eq(reading),
-            stored_state.eq(state_read.data),
+            stored_state.eq(newest),
             head.eq(head_read.data),
             address.low.eq(low_read.data),
             address.high.eq(high_read.data),
-            enable.eq(ring_read.data.enabled),
+            is_enabled.eq(has_pipe & ring_read.data.enabled & ((low_read.data | high_read.data) != 0)),
             ring_size.eq(ring_read.data.size),
             ring_mask.eq((1 << ring_read.data.size) - 1),
-            in_header_mode.eq(mode_read.data & ~reading.frame.miss & (reading.operation.index < pipes)),
-            exists.eq(reading.operation.index < pipes),
-            flits_kept.eq(flits(reading.frame.end)),
-            flits_stored.eq(flits(reading.frame.length)),
+            in_header_mode.eq(takes_headers),
+            exists.eq(has_pipe),
+            ring_flits.eq(Mux(takes_headers, flits(reading.frame.length) + 1, flits(reading.frame.end))),
+        ]
+        m.d.comb += [
+            has_pipe.eq(reading.operation.index < pipes),
+            takes_headers.eq(mode_read.data & ~reading.frame.miss & has_pipe),
         ]
 
         # decide, from the newest state: that of an earlier decision if its write was too late for the read
         results = [Signal(PipeState, name=f"result{age}") for age in range(HISTORY + 1)]
         result_index = [Signal(14, name=f"result_index{age}") for age in range(HISTORY + 1)]
         result_valid = [Signal(name=f"result_valid{age}") for age in range(HISTORY + 1)]
-        is_recent = Signal(HISTORY)
-        m.d.sync += is_recent.eq(
-            Cat(result_valid[age] & (result_index[age] == reading.operation.index) for age in range(HISTORY))
-        )
-        state = Signal(PipeState)
-        m.d.comb += state.eq(stored_state)
-        for age in reversed(range(HISTORY)):
+        is_recent, repeats = Signal(HISTORY), Signal()
+        m.d.comb += [
+            is_recent.eq(
+                Cat(result_valid[age] & (result_index[age] == reading.operation.index) for age in range(HISTORY))
+            ),
+            newest.eq(state_read.data),
+        ]
+        for age in reversed(range(1, HISTORY)):
             with m.If(is_recent[age]):
-                m.d.comb += state.eq(results[age + 1])
+                m.d.comb += newest.eq(results[age])
+        # that of the cycle before is made only now
+        m.d.sync += repeats.eq(is_recent[0])
+        state = Signal(PipeState)
+        m.d.comb += state.eq(Mux(repeats, results[1].as_value(), stored_state.as_value()))
 
         tail, free = Signal(INDEX_BITS), Signal(INDEX_BITS)
-        is_enabled, holds_data = Signal(), Signal()
+        holds_data, fits, stores = Signal(), Signal(), Signal()
         m.d.comb += [
             tail.eq(state.tail & ring_mask),
-            free.eq((head - tail - 1) & ring_mask),
-            is_enabled.eq(enable & exists & (address.as_value() != 0)),
-            holds_data.eq(((head - tail) & ring_mask) != 0),
+            free.eq((head + ~state.tail) & ring_mask),  # head - tail - 1
+            holds_data.eq(((head ^ state.tail) & ring_mask) != 0),
         ]
         operation, kind = deciding.operation, deciding.operation.kind
         command, new_state = Signal(RxCommand), results[0]
         cause, push = Signal(DropCause), Signal()
-        frame, ring_flits = deciding.frame, Signal(8)
+        frame = deciding.frame
         next_tail = (tail + ring_flits) & ring_mask
         refuses = ~in_header_mode & (frame.refusal != DropCause.NONE)
-        m.d.comb += ring_flits.eq(Mux(in_header_mode, flits_stored + 1, flits_kept))
         m.d.comb += [
             result_index[0].eq(operation.index),
+            fits.eq(ring_flits <= free),
+            stores.eq(~refuses & ~frame.miss & is_enabled & fits),
             # a frame that matched no rule has no pipe
             result_valid[0].eq(decide_valid & exists & ~(deciding.is_packet & frame.miss)),
             new_state.eq(state),
@@ -223,17 +232,16 @@ class PipeManager(wiring.Component):
                 m.d.comb += cause.eq(DropCause.NO_FLOW)
             with m.Elif(~is_enabled):
                 m.d.comb += cause.eq(DropCause.PIPE_DISABLED)
-            with m.Elif(ring_flits > free):
+            with m.Elif(~fits):
                 m.d.comb += cause.eq(DropCause.PIPE_FULL)
-            with m.Else():
+            with m.If(stores):
                 m.d.comb += [
+                    command.kind.eq(RxCommandKind.PACKET),
                     command.notify.eq(~state.armed),
                     command.tail.eq(next_tail),
                     new_state.tail.eq(next_tail),
                     new_state.armed.eq(~self.settings.notify_per_packet),
                 ]
-            with m.If(cause == DropCause.NONE):
-                m.d.comb += command.kind.eq(RxCommandKind.PACKET)
             with m.Else():
                 m.d.comb += [
                     command.kind.eq(RxCommandKind.DROP),
@@ -278,7 +286,7 @@ class PipeManager(wiring.Component):
             pushed.eq(decide_valid & push),
             queued.eq(command),
             self.dropped.eq(Mux(decide_valid, cause, DropCause.NONE)),
-            self.stored.eq(decide_valid & deciding.is_packet & (cause == DropCause.NONE)),
+            self.stored.eq(decide_valid & deciding.is_packet & stores),
         ]
         m.d.comb += [
             state_write.addr.eq(Mux(self.ready, result_index[1], sweep)),

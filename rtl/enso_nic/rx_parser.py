@@ -4,7 +4,7 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.bits import count_ones, network_order, replaced
+from enso_nic.bits import count_kept, network_order, replaced
 from enso_nic.config import FLIT_BYTES, FLIT_SHIFT, NicConfig
 from enso_nic.layouts import (
     AdmissionTap,
@@ -89,7 +89,7 @@ class RxParser(wiring.Component):
             in_frame = Cat(bit.replicate(8) for bit in is_there)  # else garbage would borrow from what is
             sent = network_order((self.i.payload.data >> place)[: 8 * STAMP_BYTES] & in_frame)
             passed = (self.tick - sent)[: 8 * STAMP_BYTES]
-            m.d.comb += flit.eq(replaced(self.i.payload.data, self.timestamp.offset, network_order(passed)))
+            m.d.comb += flit.eq(replaced(m, self.i.payload.data, self.timestamp.offset, network_order(passed)))
         m.d.sync += valid.eq(self.i.valid)
         with m.If(self.i.valid):
             m.d.sync += [
@@ -98,7 +98,7 @@ class RxParser(wiring.Component):
                 timestamp.eq(self.timestamp),
                 arrival.eq(self.tick),
                 first.eq(at_start),
-                count.eq(count_ones(m, self.i.payload.keep)),
+                count.eq(count_kept(m, self.i.payload.keep)),
                 index.eq(Mux(at_start, 0, flits_before)),
                 # a giant must not come round to 0
                 flits_before.eq(Mux(at_start, 1, flits_before + (flits_before != 0xFF))),
@@ -169,9 +169,9 @@ class RxParser(wiring.Component):
         header = Signal(IpHeader, name="parsed")
         header_words, version = field(14, 1)[:4], field(14, 1)[4:]
         total_length = field(16, 2)
+        total_words = total_length[2:]
         fragment_offset = field(20, 2)[:13]
         protocol = field(23, 1)
-        layer4 = header_words * 4  # offset from the IP header
 
         ports, flags = Signal(32), Signal(8)
         m.d.comb += [
@@ -185,13 +185,14 @@ class RxParser(wiring.Component):
         first, last = FRAGMENT_BYTES
         hides_fragments = timestamp.enable & (timestamp.offset > first - STAMP_BYTES) & (timestamp.offset <= last)
         is_whole = (fragment_offset == 0) | hides_fragments
-        has_ports = (header_words <= LONGEST_WITH_PORTS) & (layer4 + 4 <= total_length)
+        has_ports = (header_words <= LONGEST_WITH_PORTS) & (total_words > header_words)
         is_udp = (protocol == PROTOCOL_UDP) & is_whole & has_ports
         is_tcp = (
             (protocol == PROTOCOL_TCP)
             & is_whole
             & (header_words <= LONGEST_WITH_FLAGS)
-            & (layer4 + TCP_FLAGS_OFFSET + 1 <= total_length)
+            # the length is 14 more than that of the header: 3 words, and half of one
+            & (total_words + total_length[1] > header_words + TCP_FLAGS_OFFSET // 4)
         )
         is_connected = is_tcp & ((flags & TCP_SYN) == 0)
 
@@ -206,7 +207,7 @@ class RxParser(wiring.Component):
             header.end.eq(
                 Mux(header.is_ipv6, ETHERNET_HEADER + IPV6_HEADER + field(18, 2), ETHERNET_HEADER + total_length)
             ),
-            header.is_sound.eq(header.is_ipv6 | ((header_words >= 5) & (total_length >= layer4))),
+            header.is_sound.eq(header.is_ipv6 | ((header_words >= 5) & (total_words >= header_words))),
             header.has_room.eq(self.has_room),
             header.in_reset.eq(~self.is_open),
             header.full_tuple.eq(self.full_tuple),

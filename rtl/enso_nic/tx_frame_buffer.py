@@ -4,7 +4,7 @@ from amaranth.hdl import Const, Module, Signal
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from enso_nic.bits import network_order, replaced
+from enso_nic.bits import NEVER_BOTH, network_order, replaced
 from enso_nic.config import FLIT_BYTES, NicConfig
 from enso_nic.layouts import EthernetTx, RateLimitSetting, TimestampSetting, TxFlit
 from enso_nic.rate_limiter import RateLimiter
@@ -50,7 +50,7 @@ class TxFrameBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.flits = flits = memory.Memory(shape=StoredFlit, depth=self._depth, init=[])
+        m.submodules.flits = flits = memory.Memory(shape=StoredFlit, depth=self._depth, init=[], attrs=NEVER_BOTH)
         write, read = flits.write_port(), flits.read_port()
         m.submodules.limiter = limiter = RateLimiter()
 
@@ -108,7 +108,7 @@ class TxFrameBuffer(wiring.Component):
             m.d.sync += [timestamp.eq(self.timestamp), stamp.eq(self.tick)]
         m.d.comb += is_stamped.eq(timestamp.enable & read.data.first & self.ethernet_tx.valid)
         with m.If(is_stamped):
-            m.d.comb += stamped.eq(replaced(read.data.data, timestamp.offset, network_order(stamp)))
+            m.d.comb += stamped.eq(replaced(m, read.data.data, timestamp.offset, network_order(stamp)))
 
         m.d.comb += [
             limiter.setting.eq(self.rate_limit),

@@ -1,9 +1,10 @@
 """Where RX packets become host writes: cut at boundaries, and merged with what follows while they wait."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from enso_nic.bits import adds_up
 from enso_nic.layouts import RxCommandKind, RxWrite, WriteJob
 
 
@@ -19,7 +20,7 @@ class WritePlanner(wiring.Component):
     and cannot grow, ``i`` waits. The job is no stream, because it may grow while it waits.
     """
 
-    i: In(stream.Signature(RxWrite))  # no drops
+    i: In(stream.Signature(RxWrite))  # no drops; a packet's ring begins at a multiple of 16 lines, its offset is inside
     has_job: Out(1)
     job: Out(WriteJob)
     take: In(1)  # the job; only while there is one
@@ -36,8 +37,10 @@ class WritePlanner(wiring.Component):
         m.d.comb += [
             is_packet.eq(item.kind == RxCommandKind.PACKET),
             position.eq((item.offset + planned) & ((1 << item.size) - 1)),
-            line.eq(item.base + position),
-            beyond_boundary.eq(line[:3] & (self.max_payload - 1)[:3]),
+            # a ring begins at 1 kB
+            line.eq(Cat(position[:4], item.base[4:] + position[4:])),
+            # an item is cut at boundaries only
+            beyond_boundary.eq(Mux(planned != 0, 0, item.offset[:3] & (self.max_payload - 1)[:3])),
             room.eq(self.max_payload - beyond_boundary),
             remaining.eq(Mux(is_packet, item.flits - planned, 0)),
             ends.eq(remaining <= room),
@@ -50,7 +53,8 @@ class WritePlanner(wiring.Component):
             begins.eq(self.i.valid & (~self.has_job | self.take)),
             grows.eq(
                 self.i.valid & self.has_job & ~self.take
-                & is_growing & is_packet & (line == next_line) & (beyond_boundary != 0)
+                # it is not cut, since it begins beyond a boundary
+                & is_growing & is_packet & adds_up(item.base, item.offset, next_line) & (beyond_boundary != 0)
             ),
             self.i.ready.eq((begins | grows) & ends),
         ]  # fmt: skip

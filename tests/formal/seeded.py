@@ -52,8 +52,8 @@ BUGS: tuple[tuple[str, Mutant], ...] = (
         Mutant(
             "pipe_manager",
             "a pipe is filled to its last flit",
-            "with m.Elif(ring_flits > free):",
-            "with m.Elif(ring_flits > free + 1):",
+            "fits.eq(ring_flits <= free)",
+            "fits.eq(ring_flits <= free + 1)",
         ),
     ),
     (
@@ -111,8 +111,8 @@ BUGS: tuple[tuple[str, Mutant], ...] = (
         Mutant(
             "write_planner",
             "a write grows across a boundary",
-            "(line == next_line) & (beyond_boundary != 0)",
-            "(line == next_line)",
+            "adds_up(item.base, item.offset, next_line) & (beyond_boundary != 0)",
+            "adds_up(item.base, item.offset, next_line)",
         ),
     ),
     (

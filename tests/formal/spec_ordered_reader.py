@@ -54,4 +54,30 @@ def ordered_reader() -> Specification:
     spec.promise("each line of each job is asked for once", then=(asked + waits)[:16] == accepted)
     spec.promise("no tag is taken while all are", when=issue, then=(taken - freed)[: len(taken)] < TAGS)
     spec.promise("a line leaves only of a read that was taken", when=spec.inner("take"), then=taken != freed)
+
+    # one tag, any: its request is shown, then on its way to the host, then its answer is, and then it is complete
+    tag, on_its_way = spec.constant(range(TAGS), "tag"), Signal()
+    complete, gave_up, oldest = (spec.inner(name) for name in ("complete", "gave_up", "oldest_tag"))
+    in_flight, old, lives = (spec.inner(f"guard.{name}") for name in ("in_flight", "old", "lives"))
+    is_shown = dut.read_request.valid & (request.tag == tag)
+    is_sent = dut.sent & (dut.sent_tag == tag)
+    with m.If(is_sent):
+        m.d.sync += on_its_way.eq(0)
+    with m.Elif(is_shown & dut.read_request.ready):
+        m.d.sync += on_its_way.eq(1)
+    spec.assume(
+        "each request is sent once, after it was taken (transmit)",
+        ~is_sent | on_its_way | (is_shown & dut.read_request.ready),
+    )
+    is_answered = lives & (in_flight & ~old).bit_select(tag, 1)
+    is_taken = (tag - freed)[: len(tag)] < (taken - freed)[: len(taken)]
+    waits_for_answer = is_taken & ~complete.bit_select(tag, 1) & ~(gave_up & (oldest == tag))
+    spec.lemma("after a reset no tag is taken", lives | (taken == freed))
+    spec.lemma("a request, or its answer, is on its way", is_shown + on_its_way + is_answered <= 1)
+    spec.lemma("only of a tag that waits", ~(is_shown | on_its_way | is_answered) | waits_for_answer)
+    spec.promise(
+        "no place of the memory is read while it is written",
+        when=spec.inner("take") & (oldest == tag) & spec.inner("arrives"),
+        then=spec.inner("tag") != tag,
+    )
     return spec

@@ -127,6 +127,11 @@ def packet_buffer() -> Specification:
         then=committed == left,
     )
     spec.promise(
+        "no place of the memory is read while it is written",
+        when=takes & dut.flit.valid & flit.write,
+        then=distance(write_index, read_index)[: len(slot)] != 0,
+    )
+    spec.promise(
         "a flit that is kept overwrites none that must still leave",
         when=dut.flit.valid & flit.write,
         then=(came - left)[:4] < DEPTH,

@@ -119,7 +119,7 @@ def pipe_manager() -> Specification:
         helps=True,
         then=(spec.inner("head") == head)
         & (spec.inner("address").as_value() == address)
-        & (spec.inner("enable") == ring[0])
+        & (spec.inner("is_enabled") == is_enabled)
         & (spec.inner("ring_mask") == mask),
     )
     places = now & (command.kind == RxCommandKind.PACKET) & deciding.is_packet

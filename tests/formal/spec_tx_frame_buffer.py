@@ -75,5 +75,10 @@ def tx_frame_buffer() -> Specification:
     spec.promise(
         "flits of whole frames leave once each, and in order", when=valid & is_marked, then=beat.data[:4] == left
     )
+    spec.promise(
+        "no place of the memory is read while it is written",
+        when=spec.inner("take") & goes,
+        then=(spec.inner("place") - spec.inner("shown"))[: len(slot)] != 0,
+    )
     spec.promise("nothing leaves of a frame that did not end", when=dut.ethernet_tx.valid, then=left != came)
     return spec

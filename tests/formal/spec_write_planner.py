@@ -63,6 +63,7 @@ def write_planner() -> Specification:
         "of the item at hand less than all is planned",
         (planned == 0) | (dut.i.valid & (item.kind == RxCommandKind.PACKET) & (planned < item.flits)),
     )
+    spec.lemma("an item is cut at boundaries only", (planned == 0) | (((item.offset + planned) & (most - 1))[:3] == 0))
     spec.lemma(
         "a job that may grow ends at the next line",
         ~dut.has_job | ~is_growing | ((next_line == (job.address + job.flits)[:58]) & (job.flits != 0) & ~job.notify),

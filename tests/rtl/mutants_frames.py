@@ -25,8 +25,8 @@ FRAME_MUTANTS = (
     Mutant(
         "packetiser",
         "an IPv6 length is taken for one that counts the header",
-        "ETHERNET_HEADER + IPV6_HEADER",
-        "ETHERNET_HEADER",
+        "frame_bytes.eq(payload_length + (ETHERNET_HEADER + IPV6_HEADER))",
+        "frame_bytes.eq(payload_length + ETHERNET_HEADER)",
     ),
     Mutant(
         "packetiser",
@@ -37,8 +37,8 @@ FRAME_MUTANTS = (
     Mutant(
         "packetiser",
         "bytes behind a request make an IP header",
-        "Mux(rest > i, line.data.word_select(i, 8), 0) for i",
-        "line.data.word_select(i, 8) for i",
+        "Mux(rest > i, byte[i], 0) for i",
+        "byte[i] for i",
     ),
     Mutant(
         "packetiser",
@@ -49,8 +49,8 @@ FRAME_MUTANTS = (
     Mutant(
         "packetiser",
         "a frame of the maximum length is too long",
-        "is_empty | (frame_bytes > self._maximum_frame)",
-        "is_empty | (frame_bytes >= self._maximum_frame)",
+        "most = Signal(), self._maximum_frame",
+        "most = Signal(), self._maximum_frame - 1",
     ),
     Mutant(
         "packetiser",
@@ -61,7 +61,7 @@ FRAME_MUTANTS = (
     Mutant(
         "packetiser",
         "a request that ends inside a flit of its frame is not noticed",
-        " | (used > measured.available)",
+        " | is_cut",
         "",
     ),
     Mutant(
@@ -158,14 +158,14 @@ FRAME_MUTANTS = (
     Mutant(
         "tx_frame_buffer",
         "a time stamp is half as far behind",
-        "replaced(read.data.data, timestamp.offset, network_order(stamp))",
-        "replaced(read.data.data, timestamp.offset >> 1, network_order(stamp))",
+        "replaced(m, read.data.data, timestamp.offset, network_order(stamp))",
+        "replaced(m, read.data.data, timestamp.offset >> 1, network_order(stamp))",
     ),
     Mutant(
         "tx_frame_buffer",
         "a time stamp is in the host's byte order",
-        "replaced(read.data.data, timestamp.offset, network_order(stamp))",
-        "replaced(read.data.data, timestamp.offset, stamp)",
+        "replaced(m, read.data.data, timestamp.offset, network_order(stamp))",
+        "replaced(m, read.data.data, timestamp.offset, stamp)",
     ),
     Mutant(
         "tx_frame_buffer",

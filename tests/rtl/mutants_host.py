@@ -87,7 +87,7 @@ HOST_MUTANTS = (
     Mutant(
         "write_planner",
         "a packet joins a write of another place",
-        " & (line == next_line)",
+        " & adds_up(item.base, item.offset, next_line)",
         "",
     ),
     Mutant(

@@ -17,23 +17,19 @@ PIPE_MUTANTS = (
     Mutant(
         "pipe_manager",
         "of several decisions on a pipe the oldest counts",
-        """for age in reversed(range(HISTORY)):
-            with m.If(is_recent[age]):
-                m.d.comb += state""",
-        """for age in range(HISTORY):
-            with m.If(is_recent[age]):
-                m.d.comb += state""",
+        "for age in reversed(range(1, HISTORY)):",
+        "for age in range(1, HISTORY):",
     ),
     Mutant(
         "pipe_manager",
         "a pipe is filled to its last flit",
-        "with m.Elif(ring_flits > free):",
-        "with m.Elif(ring_flits > free + 1):",
+        "fits.eq(ring_flits <= free)",
+        "fits.eq(ring_flits <= free + 1)",
     ),
     Mutant(
         "pipe_manager",
         "a pipe with one flit counts as empty",
-        "holds_data.eq(((head - tail) & ring_mask) != 0)",
+        "holds_data.eq(((head ^ state.tail) & ring_mask) != 0)",
         "holds_data.eq(((tail - head) & ring_mask) > 1)",
     ),
     Mutant(
@@ -69,8 +65,8 @@ PIPE_MUTANTS = (
     Mutant(
         "pipe_manager",
         "a pipe with address 0 takes packets",
-        "is_enabled.eq(enable & exists & (address.as_value() != 0))",
-        "is_enabled.eq(enable & exists)",
+        " & ((low_read.data | high_read.data) != 0)",
+        "",
     ),
     Mutant(
         "pipe_manager",
@@ -141,8 +137,8 @@ PIPE_MUTANTS = (
     Mutant(
         "pipe_manager",
         "the line before a frame takes no room",
-        "Mux(in_header_mode, flits_stored + 1, flits_kept)",
-        "Mux(in_header_mode, flits_stored, flits_kept)",
+        "flits(reading.frame.length) + 1",
+        "flits(reading.frame.length)",
     ),
     Mutant(
         "pipe_manager",
@@ -165,8 +161,8 @@ PIPE_MUTANTS = (
     Mutant(
         "pipe_manager",
         "a frame without a pipe is not refused if pipe 0 is in header mode",
-        "mode_read.data & ~reading.frame.miss & (",
-        "mode_read.data & (",
+        "mode_read.data & ~reading.frame.miss & ",
+        "mode_read.data & ",
     ),
     Mutant(
         "pipe_manager",

@@ -187,7 +187,7 @@ class Victim:
 class Hostile:
     """Does what it likes with the pages that are mapped for it, and with its own memory."""
 
-    def __init__(self, bench: Watch, draw: random.Random) -> None:
+    def __init__(self, bench: NicBench, draw: random.Random) -> None:
         self._bench, self._draw = bench, draw
         self._pages = [*HOSTILE.pipes, registers.FIRST_NOTIFICATION_BUFFER_PAGE + HOSTILE.buffer]
 

@@ -8,7 +8,7 @@ import pytest
 from amaranth.hdl import Module, Signal, Value
 from amaranth.sim import Simulator
 
-from enso_nic.bits import byte_mask, count_ones, network_order, replaced
+from enso_nic.bits import adds_up, byte_mask, count_kept, network_order, replaced
 from enso_nic.config import FLIT_BYTES
 
 BITS = 8 * FLIT_BYTES
@@ -18,7 +18,7 @@ def results(function: Callable[..., Value], widths: tuple[int, ...], inputs: Ite
     """What ``function`` gives for each of ``inputs``, in as many bits as it gives."""
     m, got = Module(), []
     signals = [Signal(width) for width in widths]
-    value = function(m, *signals) if function is count_ones else function(*signals)
+    value = function(m, *signals) if function in (count_kept, replaced) else function(*signals)
     o = Signal(len(value))
     m.d.comb += o.eq(value)
 
@@ -34,10 +34,9 @@ def results(function: Callable[..., Value], widths: tuple[int, ...], inputs: Ite
     return got
 
 
-def test_ones_are_counted() -> None:
-    draw = random.Random(1)
-    words = [0, (1 << 64) - 1, *(1 << i for i in range(64)), *(draw.getrandbits(64) for _ in range(100))]
-    assert results(count_ones, (64,), [(word,) for word in words]) == [word.bit_count() for word in words]
+def test_the_bytes_that_a_beat_has_are_counted() -> None:
+    counts = range(FLIT_BYTES + 1)
+    assert results(count_kept, (64,), [((1 << count) - 1,) for count in counts]) == [*counts]
 
 
 def test_a_mask_covers_the_lowest_bytes() -> None:
@@ -60,3 +59,9 @@ def test_a_word_replaces_the_bytes_from_its_offset_on_and_no_others() -> None:
     inputs = [(int.from_bytes(flit, "little"), offset, int.from_bytes(word, "little")) for flit, offset, word in cases]
     got = [value.to_bytes(FLIT_BYTES, "little") for value in results(replaced, (BITS, 6, 32), inputs)]
     assert got == [(flit[:offset] + word + flit[offset + 4 :])[:FLIT_BYTES] for flit, offset, word in cases]
+
+
+def test_a_sum_is_compared() -> None:
+    """In 6 bits, of which the second term has 3."""
+    cases = [(a, b, total) for a in range(64) for b in range(8) for total in range(64)]
+    assert results(adds_up, (6, 3, 6), cases) == [(a + b) % 64 == total for a, b, total in cases]

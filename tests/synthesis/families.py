@@ -40,7 +40,8 @@ class Family:
 
 ECP5 = Family(
     title="ECP5",
-    command="synth_ecp5",
+    # LUTs widened by multiplexers take more of them, and must lie side by side
+    command="synth_ecp5 -nowidelut",
     # of a distributed memory two more make its write port
     luts={"LUT4": 1, "CCU2C": 2, "TRELLIS_DPR16X4": 4},
     flip_flops=frozenset({"TRELLIS_FF"}),

