@@ -25,10 +25,11 @@ test-long: $(READY) ## the tests that take long
 prove: $(READY) ## what is promised of the NIC's blocks, proven for every cycle
 	$(BIN)/python -m tests.formal.prove
 
-synth: $(READY) ## what the NIC's blocks cost in an ECP5 and an UltraScale+, how deep and fast they are
+synth: $(READY) ## what the NIC and its blocks cost in an ECP5 and an UltraScale+, how deep and fast they are; a bitstream
 	$(BIN)/python -m tests.synthesis.synthesise --route
+	$(BIN)/python -m tests.synthesis.board
 
-bitstream: $(READY) ## a small NIC as a whole, and the on-chip self-test as a bitstream; takes an hour or more
+bitstream: $(READY) ## only the last part of it: a small NIC as a whole, and the on-chip self-test as a bitstream
 	$(BIN)/python -m tests.synthesis.board
 
 sim: $(READY) ## the cycle-level benches of the NIC and its blocks, its line rate, latency and coverage
