@@ -1,10 +1,11 @@
 """A host that echoes, without a processor: memory, and a program as a state machine."""
 
-from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from enso_nic.bits import NEVER_BOTH
 from enso_nic.config import NicConfig
 from enso_nic.layouts import HostWriteKind
 from enso_nic.ports import HostPort
@@ -43,6 +44,7 @@ class EchoHost(wiring.Component):
     cycles, for what came meanwhile.
 
     Guarantees: reads are answered in their order, a line each two cycles, with no error.
+    A line is not read in the cycle in which it is written, but in a later one.
     Back-pressure: ``nic.to_host`` waits in cycles in which the program itself writes memory.
 
     Parameters
@@ -62,7 +64,7 @@ class EchoHost(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=512, depth=_LINES, init=[])
+        m.submodules.memory = memory = Memory(shape=512, depth=_LINES, init=[], attrs=NEVER_BOTH)
         self._write, self._look = memory.write_port(), memory.read_port()
         self._fetch = memory.read_port()
         self._stores = Signal()  # the program writes memory now: line, data
@@ -94,6 +96,10 @@ class EchoHost(wiring.Component):
             with m.If(address >= _LINES):
                 m.d.sync += self.failed.eq(1)
 
+    def _is_written(self, line: Value) -> Value:
+        """In this cycle: it must not be read."""
+        return self._write.en & (self._write.addr == line)
+
     def _answer_reads(self, m: Module) -> None:
         fetch, request, completion = self._fetch, self.nic.read_request, self.nic.read_completion
         address, left, index = Signal(range(_LINES)), Signal(4), Signal(3)
@@ -101,7 +107,7 @@ class EchoHost(wiring.Component):
         m.d.comb += [
             request.ready.eq(left == 0),
             fetch.addr.eq(address),
-            fetch.en.eq((left != 0) & ~is_read),
+            fetch.en.eq((left != 0) & ~is_read & ~self._is_written(address)),
             completion.valid.eq(is_read),
             completion.payload.data.eq(fetch.data),
             completion.payload.index.eq(index),
@@ -133,7 +139,7 @@ class EchoHost(wiring.Component):
         flits = Signal.like(up_to)
         last_slot = (tx_slot - 1)[: len(tx_slot)]
         signal, tail_word, error = (look.data.word_select(word, 64) for word in (0, 2, 3))
-        m.d.comb += [mmio.payload.write.eq(1), look.en.eq(1)]
+        m.d.comb += [mmio.payload.write.eq(1), look.en.eq(~self._is_written(look.addr))]
 
         def store(line: object, *words: object) -> None:
             padded = [Const(word, 64) if isinstance(word, int) else Cat(word, Const(0, 64))[:64] for word in words]
@@ -168,7 +174,8 @@ class EchoHost(wiring.Component):
                     m.next = "LOOK FOR COMPLETION"
             with m.State("LOOK FOR COMPLETION"):
                 m.d.comb += look.addr.eq(_TX_RING + last_slot)
-                m.next = "COMPLETION"
+                with m.If(look.en):
+                    m.next = "COMPLETION"
             with m.State("COMPLETION"):
                 m.d.comb += look.addr.eq(_TX_RING + last_slot)
                 with m.If(signal == 0):
@@ -182,7 +189,8 @@ class EchoHost(wiring.Component):
                     m.next = "LOOK FOR NOTIFICATION"
             with m.State("LOOK FOR NOTIFICATION"):
                 m.d.comb += look.addr.eq(_RX_RING + rx_slot)
-                m.next = "NOTIFICATION"
+                with m.If(look.en):
+                    m.next = "NOTIFICATION"
             with m.State("NOTIFICATION"):
                 m.d.comb += look.addr.eq(_RX_RING + rx_slot)
                 with m.If(signal != 0):
