@@ -1,7 +1,8 @@
 """How fast an application receives and sends beside a hostile one, behind the DMA guard. Runs inside the simulator.
 
-BENCH_NEIGHBOUR names what the hostile one does, BENCH_CYCLES says for how long, BENCH_TOTALS names the file for what
-became of the other one. Frames come from the wire at a pace that host writes can follow, whatever it does.
+BENCH_NEIGHBOUR is what the hostile one does: nobody (there is none), wild (random sequences), greedy (the same as the
+other one), long (the same, with requests 8 times as long). BENCH_CYCLES says for how long, BENCH_TOTALS names the file
+for what became of the other one. Frames come from the wire at a pace that host writes can follow, whatever it does.
 """
 
 import json

