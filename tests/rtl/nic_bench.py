@@ -282,9 +282,14 @@ class NicBench:
         self._offer()
 
     async def settle(self, limit: int = 20_000) -> None:
-        """Let all that was queued happen, until the NIC rests; then nothing may be left to do."""
-        resting = 0
-        for _ in range(limit):
+        """Let all that was queued happen, until the NIC rests; then nothing may be left to do.
+
+        The wire may be slow: the limit is of cycles in which no frame and no access is taken.
+        """
+        resting, waited, queued = 0, 0, (0, 0)
+        while waited < limit:
+            last, queued = queued, (len(self.queued_frames), len(self._accesses))
+            waited = waited + 1 if queued == last else 0
             has_input = self.queued_frames or self._entered or self._accesses
             has_input = has_input or any(each.is_offered for each in self._inputs)
             waits = self.host.unanswered or self.wake_at != NEVER
@@ -294,7 +299,7 @@ class NicBench:
                     self.golden.finish()
                 return
             await self.cycle()
-        raise TimeoutError(f"not at rest after {limit} cycles; {self._state()}")
+        raise TimeoutError(f"not at rest {limit} cycles after the last input; {self._state()}")
 
     def _state(self) -> str:
         waiting = self.golden.waiting() if self.golden is not None else "unknown"
