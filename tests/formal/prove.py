@@ -29,8 +29,8 @@ COVER_DEPTH = 64
 """Cycles within which what a promise speaks of must happen: more than a block takes to clear its tables."""
 BOUND = 48
 """Cycles that are searched where there is no proof: more than twice what any block takes from input to output."""
-CHAIN_FACTOR = 3
-"""So many times as long a search may take through several blocks; it ends where it has to get to."""
+CHAIN_FACTOR = 10
+"""So many times as long may a search through several blocks take. It ends where it has to get to: machines differ."""
 BEYOND = 4
 """At least so many cycles behind the first one in which what it speaks of happens."""
 AT_ONCE = 2
