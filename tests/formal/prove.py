@@ -30,7 +30,7 @@ COVER_DEPTH = 64
 BOUND = 48
 """Cycles that are searched where there is no proof: more than twice what any block takes from input to output."""
 CHAIN_FACTOR = 10
-"""So many times as long may a search through several blocks take. It ends where it has to get to: machines differ."""
+"""By how much longer a search through several blocks may take: room for slow machines, it ends at its depth anyway."""
 BEYOND = 4
 """At least so many cycles behind the first one in which what it speaks of happens."""
 AT_ONCE = 2
