@@ -35,6 +35,8 @@ from setuptools import setup
 modules = mypycify(["--ignore-missing-imports", *sys.argv[3:]], opt_level="3")
 setup(name="compiled", packages=[], ext_modules=modules, script_args=sys.argv[1:3])
 """
+_FLAGS = "-w -fvisibility=hidden -fno-semantic-interposition -fno-plt"
+"""Nobody outside of what is compiled calls it by name, so calls inside need no table of addresses."""
 
 
 def hot_modules(root: Path) -> list[str]:
@@ -73,7 +75,7 @@ def compiled_packages(tell: Callable[[], None] = lambda: None) -> Path | None:
 
 def _compiler() -> tuple[str, ...]:
     """What decides about machine code beside the sources."""
-    return _SETUP, sys.version, version("mypy")
+    return _SETUP, _FLAGS, sys.version, version("mypy")
 
 
 def _machine_code(sources: Mapping[str, Path], tell: Callable[[], None]) -> Path:
@@ -86,7 +88,7 @@ def _machine_code(sources: Mapping[str, Path], tell: Callable[[], None]) -> Path
         with tempfile.TemporaryDirectory() as scratch:
             _copy_packages(Path(scratch))
             (Path(scratch) / "setup.py").write_text(_SETUP)
-            environment = {**os.environ, "PYTHONPATH": "", "CFLAGS": "-w", "MYPYPATH": ""}
+            environment = {**os.environ, "PYTHONPATH": "", "CFLAGS": _FLAGS, "MYPYPATH": ""}
             modules = hot_modules(Path(scratch))
             run_step([sys.executable, "setup.py", "build_ext", "--inplace", *modules], Path(scratch), environment)
             for path in Path(scratch).rglob("*.so"):
