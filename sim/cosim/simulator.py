@@ -40,7 +40,8 @@ PINS, TRANSFERS = "pins.bin", "transfers.bin"
 """What the NIC gets and sends, in the folder of a run that is recorded."""
 
 _LOOKS = 200
-"""How often progress is told of."""
+"""How often progress is looked at while requests come."""
+_SAY_S = 0.1
 _DRAIN_STEP_PS = 20_000_000
 _SETTLED_PS = 1_000_000
 """After so long a frame that came is counted."""
@@ -121,7 +122,7 @@ async def inside(top: "HierarchyObject | FastNic", task_file: Path, say: Callabl
     if task.record:
         nic.record(task.record / PINS)
         nic.record_transfers(task.record / TRANSFERS)
-    outcome = await simulate(nic, settings, task.requests, task.drain_ps, lambda done, total: say(f"{done} {total}"))
+    outcome = await simulate(nic, settings, task.requests, task.drain_ps, _seldom(say))
     if task.record:
         nic.finish_record()
         nic.record_transfers(None)
@@ -132,6 +133,20 @@ async def inside(top: "HierarchyObject | FastNic", task_file: Path, say: Callabl
         )
     how_it_went = {"simulation_s": round(time.monotonic() - began, 3), "bridge": asdict(counters)}
     write_object(task_file.with_name(OUTCOME), (outcome, how_it_went))
+
+
+def _seldom(say: Callable[[str], None]) -> Told:
+    """Says it at most every tenth of a second: to hear a line costs more than to simulate some microseconds."""
+    said_s = -_SAY_S
+
+    def tell(done: int, total: int) -> None:
+        nonlocal said_s
+        now_s = time.monotonic()
+        if now_s - said_s >= _SAY_S or done == total:
+            say(f"{done} {total}")
+            said_s = now_s
+
+    return tell
 
 
 async def simulate(nic: Bridge, settings: Options, requests: Load, drain_ps: int, tell: Told) -> Outcome:
