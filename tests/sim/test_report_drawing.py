@@ -1,7 +1,8 @@
 """What figures show: which panels have the same axis, and which lines are one."""
 
 from cosim.experiments.definition import Figure
-from cosim.report.drawing import GAP, Drawing, Panel, common_heights, drawing
+from cosim.report.drawing import GAP, Drawing, Panel, common_heights, drawing, hides_bars
+from cosim.report.interactive import divs
 from cosim.report.sentences import sentences
 
 
@@ -36,6 +37,19 @@ def test_systems_side_by_side_have_a_bar_each_in_one_place() -> None:
     (panel,) = drawn(figure, rows("", {"indirect": 1.0, "priority": 2.0})).panels
     assert [(line.label, line.x) for line in panel.lines] == [("indirect", [""]), ("priority", [""])]
     assert panel.x_label == ""
+
+
+def test_bars_that_one_hides_have_their_values_on_them() -> None:
+    figure = Figure(id="f", sweep="s", title="F", kind="bars", x="system", y=["latency_p99_ns"])
+    low, seen, hidden = (
+        drawn(figure, rows("", {"indirect": 1.0, "priority": second})).panels[0] for second in (0.0, 50.0, 51.0)
+    )
+    assert not hides_bars(low), "0 is seen to be 0"
+    assert not hides_bars(seen)
+    assert hides_bars(hidden)
+    (html,) = divs(Drawing("f", "F", "", [hidden]), "f")
+    assert '"text":["150"]' in html
+    assert '"text":["7650"]' in html
 
 
 def test_series_that_are_all_the_same_are_one_line() -> None:

@@ -142,6 +142,8 @@ _WHOLE = 100
 """From here on, what is behind the point is left out at an axis."""
 _HIDES = 4
 """A panel whose highest value is less than another's by this factor would be hidden on the other's axis."""
+_INVISIBLE = 50
+"""A bar that is so much lower than another is not seen."""
 
 
 def common_heights(panels: Sequence[Panel]) -> dict[str, tuple[float, float]]:
@@ -162,6 +164,12 @@ def common_heights(panels: Sequence[Panel]) -> dict[str, tuple[float, float]]:
         if len(same) > 1 and (lowest > 0 if is_log else max(highest) <= _HIDES * min(highest)):
             found[y_label] = (lowest, max(highest))
     return found
+
+
+def hides_bars(panel: Panel) -> bool:
+    """Whether a bar is too low to be seen beside the highest, so that bars need their values written on them."""
+    values = [y for line in panel.lines for y in line.y if y > 0]
+    return panel.kind == "bar" and bool(values) and max(values) > _INVISIBLE * min(values)
 
 
 def unit(column: str) -> tuple[float, str]:
@@ -192,6 +200,11 @@ def label(column: str) -> str:
 def tick(value: float) -> str:
     """As it stands at an axis."""
     return f"{value:.0f}" if abs(value) >= _WHOLE else f"{value:g}"
+
+
+def brief(value: float) -> str:
+    """As it stands on a bar."""
+    return tick(float(f"{value:.3g}"))
 
 
 def shown(column: str, value: float) -> float:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from cosim.report.drawing import Drawing, Line, Panel, common_heights, tick
+from cosim.report.drawing import Drawing, Line, Panel, brief, common_heights, hides_bars, tick
 from cosim.report.style import Style, styles
 
 COLUMNS = 3
@@ -217,7 +217,7 @@ def _draw_bars(axes: Axes, panel: Panel, looks: Looks) -> None:
                 [value - float(low or 0) for value, low in zip(line.y, line.low, strict=True)],
                 [float(high or 0) - value for value, high in zip(line.y, line.high, strict=True)],
             ]
-        axes.bar(
+        bars = axes.bar(
             offsets,
             line.y,
             width,
@@ -229,6 +229,8 @@ def _draw_bars(axes: Axes, panel: Panel, looks: Looks) -> None:
             yerr=errors,
             error_kw={"linewidth": 0.8},
         )
+        if hides_bars(panel):
+            axes.bar_label(bars, [brief(y) for y in line.y], fontsize=6.5, padding=2)
     _categories(axes, places)
     if panel.y_log:
         axes.set_yscale("log")
