@@ -15,7 +15,7 @@ from cosim.experiments.progress import SweepProgress
 from cosim.experiments.sweep import Finished, Store, sweep
 from cosim.experiments.table import flat
 from cosim.measure.stages import STAGES
-from cosim.report.drawing import shown, unit, words
+from cosim.report.quantities import shown, unit, words
 from cosim.report.statistics import Estimate, estimate
 from cosim.run import RunError
 from cosim.values import ConfigError

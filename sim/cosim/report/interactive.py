@@ -7,7 +7,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from cosim.report.drawing import Drawing, Line, Panel, brief, common_heights, hides_bars
+from cosim.report.drawing import Drawing, Line, Panel, common_heights, hides_bars
+from cosim.report.quantities import brief
 from cosim.report.style import Style, styles
 
 _HEIGHT_PX, _PER_BAR_PX, _ROOM, _DECADES = 340, 18, 0.06, 3

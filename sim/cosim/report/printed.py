@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from cosim.report.drawing import Drawing, Line, Panel, brief, common_heights, hides_bars, tick
+from cosim.report.drawing import Drawing, Line, Panel, common_heights, hides_bars
+from cosim.report.quantities import brief, tick
 from cosim.report.style import Style, styles
 
 COLUMNS = 3

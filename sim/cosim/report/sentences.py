@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from cosim.experiments.definition import Figure
-from cosim.report.drawing import DEFAULT_CASE, GAP, Drawing, Panel, drawing, selected, values_of, words
+from cosim.report.drawing import DEFAULT_CASE, GAP, Drawing, Panel, drawing, selected, values_of
 from cosim.report.drawing import line as line_of
+from cosim.report.quantities import words
 
 Row = Mapping[str, Any]
 

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from cosim.experiments.definition import Case, Experiment, Figure
-from cosim.report.drawing import DEFAULT_CASE, Row, changes, label, selected, shown, values_of, words
+from cosim.report.drawing import DEFAULT_CASE, Row, changes, selected, values_of
+from cosim.report.quantities import label, shown, words
 from cosim.report.sentences import number
 from cosim.report.statistics import estimate
 
