@@ -46,12 +46,14 @@ def test_an_overflow_moves_up_as_thieves_take() -> None:
     assert (queue.pushed, queue.popped, len(queue), queue.count()) == (52, 32, 20, 20)
 
 
-def test_the_longest_runnable_is_not_always_the_next() -> None:
+def test_who_has_been_runnable_longest_is_not_always_the_next() -> None:
     queue, uthreads = Runqueue(), [Named(i) for i in range(RING_SLOTS + 2)]
     for uthread in uthreads:
         uthread.since = 1_000
         queue.push(uthread)
     uthreads[-1].since = 300
-    assert queue.longest_runnable() == 300, "also in the overflow"
+    assert queue.has_runnable_since(301), "also in the overflow"
+    assert not queue.has_runnable_since(300)
     uthreads[5].since = 200
-    assert queue.longest_runnable() == 200
+    assert queue.has_runnable_since(201)
+    assert not queue.has_runnable_since(200)

@@ -48,20 +48,24 @@ def test_polled_lines_of_kthreads_follow_each_other() -> None:
     ]
 
 
-def test_the_oldest_wait_is_that_of_the_oldest_uthread_or_softirq() -> None:
+def test_somebody_has_waited_since_the_oldest_uthread_or_softirq_came() -> None:
     host = RuntimeHost(cores=2)
     workers = host.workers(3, 1 * US)
-    assert host.runtime.oldest_wait(500) == 0
-    host.engine.now = 100
-    host.push(0, workers[0])
+
+    def waits_since(time: int) -> bool:
+        return host.runtime.has_waited_since(time + 1) and not host.runtime.has_waited_since(time)
+
+    assert not host.runtime.has_waited_since(500)
     host.engine.now = 300
+    host.push(0, workers[0])
+    host.engine.now = 100
     host.push(0, workers[1])
-    assert host.runtime.oldest_wait(500) == 400
+    assert waits_since(100), "the oldest, wherever it stands"
     host.kthreads[1].softirqs.push(ready_softirq(2, -1, 50))
-    assert host.runtime.oldest_wait(500) == 450
+    assert waits_since(50)
     host.kthreads[0].softirqs.push(ready_softirq(2, -1, 20))
     host.kthreads[0].softirqs.push(ready_softirq(2, -1, 10))
-    assert host.runtime.oldest_wait(500) == 480, "the first in line, which came first"
+    assert waits_since(20), "the first in line, which came first"
 
 
 def test_it_counts_cores_given_up_and_taken_away_and_for_how_long_they_were_had() -> None:

@@ -45,13 +45,13 @@ class CacheLines(world.CacheLines):
     def __init__(self, line_dirty: int, cores: int) -> None:
         self.copies: Final = [Copies() for _ in range(cores)]
         self._line_dirty: i64 = line_dirty
-        self._owners = bytearray()  # core, by slot
+        self._owners: Final[list[int]] = []  # core, by slot
         self._polled: Final[list[_Polled]] = []
 
     def allocate(self, count: int) -> int:
         """See hermes.world.CacheLines."""
         first = len(self._owners)
-        self._owners.extend(bytes(count))
+        self._owners.extend([0] * count)
         return first
 
     def take(self, core: int, slot: int) -> i64:

@@ -1,7 +1,6 @@
 """How a device's register writes travel: straight to the NIC, or, some or all of them, through the IOKernel."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 from mypy_extensions import i64
 
@@ -86,7 +85,7 @@ class Hybrid(Backend):
         each message, so that its owner may put another queue there when another kthread comes to the core.
     """
 
-    def __init__(self, costs: Costs, clock: Clock, queues: Sequence[SpscQueue | None]) -> None:
+    def __init__(self, costs: Costs, clock: Clock, queues: list[SpscQueue | None]) -> None:
         self.pipe_write = costs.mmio_issue
         self.notification_write = costs.message_send + costs.line_dirty
         self.messages = 0
@@ -128,7 +127,7 @@ class Hybrid(Backend):
 class Software(Hybrid):
     """Everything goes through the IOKernel, pipes too: (PIPE_RX_HEAD, pipe, head, 0, time)."""
 
-    def __init__(self, costs: Costs, clock: Clock, queues: Sequence[SpscQueue | None]) -> None:
+    def __init__(self, costs: Costs, clock: Clock, queues: list[SpscQueue | None]) -> None:
         super().__init__(costs, clock, queues)
         self.pipe_write = self.notification_write
 

@@ -61,7 +61,7 @@ class Cores:
 
     def congested(self, record: Record) -> None:
         """Something has waited too long for a core of this runtime."""
-        if record.runtime.oldest_wait(self._clock.now) > self._limit:
+        if record.runtime.has_waited_since(self._clock.now - self._limit):
             self.true_detections += 1
         else:
             self.false_detections += 1

@@ -1,6 +1,5 @@
 """The IOKernel's loop on its own core: between the NIC and the runtimes, and over who gets which core."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from mypy_extensions import i64
@@ -92,7 +91,7 @@ class IOKernel(Software):
         world: World,
         core: Core,
         device: Device,
-        queues: Sequence[SpscQueue],
+        queues: list[SpscQueue],
         control: SpscQueue,
         switches: Switches,
     ) -> None:

@@ -1,6 +1,5 @@
 """Messages of the runtimes: what each one costs the IOKernel, and what it does."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from mypy_extensions import i64
@@ -45,7 +44,7 @@ class Mailbox:
         device: Device,
         delivery: Delivery,
         pending: Pending | None,
-        answers: Sequence[SpscQueue],
+        answers: list[SpscQueue],
         switches: Switches,
     ) -> None:
         self._counts = words(_KINDS)  # by kind

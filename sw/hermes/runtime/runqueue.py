@@ -42,16 +42,16 @@ class Runqueue:
         """Those that stand there, oldest first."""
         return [*self._ring, *self._overflow]
 
-    def longest_runnable(self) -> i64:
-        """Picoseconds: since when one of its uthreads, of which there are some, has been runnable.
+    def has_runnable_since(self, before: i64) -> bool:
+        """Whether one of its uthreads has been runnable since a time before this one, in picoseconds.
 
         Not always the next one: it may have been stolen, or come by a softIRQ that waited.
         """
-        oldest: i64 = self._ring[0].since
         for uthreads in (self._ring, self._overflow):
             for uthread in uthreads:
-                oldest = min(oldest, uthread.since)
-        return oldest
+                if uthread.since < before:
+                    return True
+        return False
 
     def push(self, uthread: "Uthread") -> None:
         """Behind all others."""

@@ -205,15 +205,14 @@ class Runtime(End):
             if loser.is_searching and lost >> loser.core.index & 1:
                 loser.core.wake(index)
 
-    def oldest_wait(self, now: i64) -> i64:
-        """Picoseconds that its oldest runnable uthread or softIRQ has waited, as a softIRQ and in a runqueue."""
-        oldest = now
+    def has_waited_since(self, before: i64) -> bool:
+        """Whether a runnable uthread or softIRQ has waited, as a softIRQ and in a runqueue, since before this time."""
         for kthread in self.kthreads:
-            if kthread.runqueue:
-                oldest = min(oldest, kthread.runqueue.longest_runnable())
-            if kthread.softirqs:
-                oldest = min(oldest, kthread.softirqs[0][4])
-        return now - oldest
+            if kthread.softirqs and kthread.softirqs[0][4] < before:
+                return True
+            if kthread.runqueue.has_runnable_since(before):
+                return True
+        return False
 
     def waits_for(self) -> list[str]:
         """What its kthreads wait for, and what their queues hold, a line for each that has something."""

@@ -144,7 +144,9 @@ class SwitchMessages(Teller):
             self._core.walk(self._room_walk)
             return False
         left, entered = self._left, self.next
-        rx_head, tx_head = (0, 0) if left is None else left.heads()
+        rx_head, tx_head = 0, 0
+        if left is not None:
+            rx_head, tx_head = left.heads()
         other = switched(PARKED if left is None else left.ended, rx_head, tx_head)
         left_number = -1 if left is None else left.number
         queue.push((SWITCH, left_number, -1 if entered is None else entered.number, other, self._clock.now))
