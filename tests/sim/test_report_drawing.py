@@ -41,12 +41,15 @@ def test_systems_side_by_side_have_a_bar_each_in_one_place() -> None:
 
 def test_bars_that_one_hides_have_their_values_on_them() -> None:
     figure = Figure(id="f", sweep="s", title="F", kind="bars", x="system", y=["latency_p99_ns"])
-    low, seen, hidden = (
-        drawn(figure, rows("", {"indirect": 1.0, "priority": second})).panels[0] for second in (0.0, 50.0, 51.0)
-    )
-    assert not hides_bars(low), "0 is seen to be 0"
-    assert not hides_bars(seen)
+
+    def panel(first: float, second: float) -> Panel:
+        return drawn(figure, rows("", {"indirect": first, "priority": second})).panels[0]
+
+    hidden = panel(1.0, 51.0)
     assert hides_bars(hidden)
+    assert hides_bars(panel(0.0, 0.0))
+    assert not hides_bars(panel(1.0, 50.0))
+    assert not hides_bars(panel(1.0, 0.0)), "0 is seen to be 0"
     (html,) = divs(Drawing("f", "F", "", [hidden]), "f")
     assert '"text":["150"]' in html
     assert '"text":["7650"]' in html

@@ -87,9 +87,9 @@ def common_heights(panels: Sequence[Panel]) -> dict[str, tuple[float, float]]:
 
 
 def hides_bars(panel: Panel) -> bool:
-    """Whether a bar is too low to be seen beside the highest, so that bars need their values written on them."""
+    """Whether bars need their values written on them: one is too low to be seen beside the highest, or all are 0."""
     values = [y for line in panel.lines for y in line.y if y > 0]
-    return panel.kind == "bar" and bool(values) and max(values) > _INVISIBLE * min(values)
+    return panel.kind == "bar" and (not values or max(values) > _INVISIBLE * min(values))
 
 
 def selected(rows: Iterable[Row], figure: Figure) -> list[Row]:
