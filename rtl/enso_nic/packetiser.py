@@ -188,7 +188,7 @@ class Packetiser(wiring.Component):
             held.eq(Mux(is_mine, frame.held, row.held)),
             is_header.eq(measured.framed & ~inside),
             frame_rest.eq(Mux(inside, missing, measured.frame_bytes)),
-            # in this line, or with its last byte; a comparison would be a chain of carries
+            # less than a line of the frame is left, or just one; asked so, because <= would be a chain of carries
             ends_frame.eq(~is_header & ((frame_rest[6:] == 0) | (frame_rest == FLIT_BYTES))),
             is_cut.eq(Mux(ends_frame, frame_rest[:7] > measured.available, measured.available != FLIT_BYTES)),
             used.eq(Mux(ends_frame, frame_rest, FLIT_BYTES)),

@@ -111,7 +111,8 @@ _SETTINGS = {
     "other values are ignored",
     "notification_ring_slots": "size of the RX and TX rings of notification buffers that are enabled from now on: a "
     "power of two from 8 to 2^15; other values are ignored",
-    "modes": "bit 0: each packet notifies; bit 1: pipes without header mode take IPv6 too",
+    "modes": "bit 0, NOTIFICATION_PER_PACKET: each packet notifies; bit 1, ACCEPT_IPV6: pipes without header mode take "
+    "IPv6 too; bit 2, FULL_TUPLE: flow rules have the source, too",
     "reset": "writing 1 resets the NIC once no write, read request or frame is half way out; reads 0",
     "guard": "bit 0: the DMA guard checks rings that are enabled, and requests that are fetched, from now on",
 }

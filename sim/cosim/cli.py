@@ -63,7 +63,7 @@ def run_command(
     rtt: Annotated[Text, option("TIME", "PCIe propagation, both ways together [800ns].")] = None,
     seed: Annotated[Text, option("N", "Of everything that is drawn [1].")] = None,
     out: Annotated[Path, option("DIR", "Folder for the results.")] = Path("out"),
-    waves: Annotated[bool, typer.Option("--waves", help="Also write waves.vcd.")] = False,
+    waves: Annotated[bool, typer.Option("--waves", help="Also write waves.vcd, of the RTL.")] = False,
     trace: Annotated[bool, typer.Option("--trace", help="Also write trace.perfetto.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
     assignments: Annotated[
@@ -177,7 +177,7 @@ def explain_command(
     console = Console(highlight=False, soft_wrap=True)
     tell(found, slices, console)
     if not trace.exists():
-        console.print("There is no trace: too many requests")
+        console.print("There is no trace: it is of generated requests, and of at most 100,000")
     elif show:
         serve(trace, lambda: console.print(f"Open {link(begin, end)} now; Ctrl-C ends this", markup=False))
     else:

@@ -187,6 +187,7 @@ class RunConfig(Frozen):
     def _nothing_contradicts(self) -> Self:
         self._require(self.applications <= self.uthreads, "applications", f"at most {self.uthreads}, the uthreads")
         self._require(self.guaranteed <= self.cores, "guaranteed", f"at most {self.cores}, the cores")
+        self._require(self.nic == "rtl" or not self.waves, "waves", "off with nic model, which has none")
         if self.pcap is not None:
             for field in ("flows", "requests"):
                 self._require(getattr(self, field) is None, field)

@@ -157,6 +157,11 @@ def test_the_link_follows_rtt_and_seed_unless_said_otherwise() -> None:
     assert RunConfig.from_flags({"rtt": "1us"}, ["link.propagation_up_ps=5"]).link.propagation_up_ps == 5
 
 
+def test_there_are_no_waves_of_the_fast_nic() -> None:
+    with pytest.raises(ConfigError, match="waves is True; accepted is off with nic model, which has none"):
+        RunConfig.from_flags({"waves": True, "nic": "model"})
+
+
 def test_how_a_run_is_carried_out_stands_apart_from_what_it_is() -> None:
     one = RunConfig.from_flags({"waves": True, "trace": True}, ["idle_skip=off", "lookahead=1", "polling=naive"])
     assert one.what() == RunConfig().what()

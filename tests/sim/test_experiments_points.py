@@ -2,8 +2,9 @@
 
 import pytest
 
+from cosim.cost_settings import CONSTANTS
 from cosim.experiments.definition import Case, Experiment, Scale, ScaleOfSweep, Sweep
-from cosim.experiments.points import Choice, configuration, points
+from cosim.experiments.points import Choice, configuration, constant_cases, points
 from cosim.traffic.service import Constant
 from cosim.values import ConfigError
 
@@ -44,6 +45,15 @@ def test_the_command_line_goes_over_all() -> None:
     found = points(EXPERIMENT, choice)
     assert {(point.config.system, point.config.seed) for point in found} == {("priority", 1)}
     assert {(point.config.cores, point.config.rate) for point in found} == {(2, 300_000)}
+
+
+def test_constants_that_something_spends_are_moved_the_widest_range_first() -> None:
+    cases = constant_cases(len(CONSTANTS))
+    assert cases[0].set == {}
+    moved = [name for case in cases for name in case.set]
+    assert moved[0::2] == moved[1::2], "both ends of each"
+    assert set(moved) == {f"cost.{name}" for name in CONSTANTS} - {"cost.shenango_reallocation"}
+    assert [case.label for case in constant_cases(1)] == ["default", *(case.label for case in cases[1:3])]
 
 
 def test_a_setting_that_cannot_be_is_refused_before_anything_runs() -> None:

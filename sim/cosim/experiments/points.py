@@ -23,6 +23,8 @@ SCALES: tuple[ScaleName, ...] = ("quick", "full")
 
 NICS: tuple[str, ...] = get_args(RunConfig.model_fields["nic"].annotation)
 """Those that a run can have."""
+_UNSPENT = {"shenango_reallocation"}
+"""Constants of systems that are not there."""
 FAST_NIC = "model" if "model" in NICS else "rtl"
 
 
@@ -101,9 +103,7 @@ def require_extra() -> None:
     missing = [name for name in ("distributed", "matplotlib", "plotly", "pyarrow") if not find_spec(name)]
     if missing:
         names = ", ".join(missing)
-        raise ConfigError(
-            f"experiments need {names}, which is missing; install it: pip install 'hermes-lab[experiments]'"
-        )
+        raise ConfigError(f"experiments need {names}, which is missing; in the clone: pip install -e '.[experiments]'")
 
 
 def points(experiment: Experiment, choice: Choice) -> list[Point]:
@@ -148,7 +148,8 @@ def _points(experiment: Experiment, sweep: Sweep, scaled: ScaleOfSweep, choice: 
 def constant_cases(count: int) -> list[Case]:
     """The default costs, and both ends of the range of each of the ``count`` constants with the widest ranges."""
     low, high = load_costs(bound="low"), load_costs(bound="high")
-    names = sorted(CONSTANTS, key=lambda name: getattr(low, name) / getattr(high, name))[:count]
+    spent = [name for name in CONSTANTS if name not in _UNSPENT]
+    names = sorted(spent, key=lambda name: getattr(low, name) / getattr(high, name))[:count]
     ends = [(name, end) for name in names for end in ("low", "high")]
     return [
         Case(label="default", set={}),

@@ -128,7 +128,13 @@ def _client(workers: int, cluster: str | None) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    dask.config.set({"distributed.worker.daemon": False, "distributed.admin.log-length": 0})
+    dask.config.set(
+        {
+            "distributed.worker.daemon": False,
+            "distributed.admin.log-length": 0,
+            "distributed.scheduler.worker-ttl": None,  # who was stopped, and goes on, is not dead
+        }
+    )
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     if cluster is not None:
         try:

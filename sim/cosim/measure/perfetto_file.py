@@ -87,7 +87,7 @@ def require_perfetto() -> None:
         The perfetto package is missing.
     """
     if importlib.util.find_spec("perfetto") is None:
-        raise ConfigError("trace is on; accepted is off where perfetto is missing: pip install 'hermes-lab[trace]'")
+        raise ConfigError("trace is on; accepted is off where perfetto is missing: pip install -e '.[trace]'")
 
 
 class PerfettoFile:

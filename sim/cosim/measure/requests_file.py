@@ -26,9 +26,7 @@ def require_parquet() -> None:
         pyarrow is missing.
     """
     if importlib.util.find_spec("pyarrow") is None:
-        raise ConfigError(
-            "requests_file is on; accepted is off where pyarrow is missing: pip install 'hermes-lab[results]'"
-        )
+        raise ConfigError("requests_file is on; accepted is off where pyarrow is missing: pip install -e '.[results]'")
 
 
 def request_columns(
