@@ -1,7 +1,7 @@
 """What figures show: which panels have the same axis, and which lines are one."""
 
 from cosim.experiments.definition import Figure
-from cosim.report.drawing import GAP, Drawing, Panel, common_heights, drawing, hides_bars
+from cosim.report.drawing import GAP, Drawing, Panel, bar_texts, common_heights, drawing
 from cosim.report.interactive import divs
 from cosim.report.sentences import sentences
 
@@ -39,20 +39,20 @@ def test_systems_side_by_side_have_a_bar_each_in_one_place() -> None:
     assert panel.x_label == ""
 
 
-def test_bars_that_one_hides_have_their_values_on_them() -> None:
-    figure = Figure(id="f", sweep="s", title="F", kind="bars", x="system", y=["latency_p99_ns"])
+def test_a_bar_that_another_one_hides_has_its_value_on_it() -> None:
+    def texts(first: float, second: float, *, y_log: bool = False) -> list[str]:
+        figure = Figure(id="f", sweep="s", title="F", kind="bars", x="system", y=["latency_p99_ns"], y_log=y_log)
+        (panel,) = drawn(figure, rows("", {"indirect": first, "priority": second})).panels
+        (html,) = divs(Drawing("f", "F", "", [panel]), "f")
+        found = [text for line in panel.lines for text in bar_texts(panel, line)]
+        assert all(f'"text":["{text}"]' in html for text in found)
+        return found
 
-    def panel(first: float, second: float) -> Panel:
-        return drawn(figure, rows("", {"indirect": first, "priority": second})).panels[0]
-
-    hidden = panel(1.0, 51.0)
-    assert hides_bars(hidden)
-    assert hides_bars(panel(0.0, 0.0))
-    assert not hides_bars(panel(1.0, 50.0))
-    assert not hides_bars(panel(1.0, 0.0)), "0 is seen to be 0"
-    (html,) = divs(Drawing("f", "F", "", [hidden]), "f")
-    assert '"text":["150"]' in html
-    assert '"text":["7650"]' in html
+    assert texts(1.0, 51.0) == ["150", ""]
+    assert texts(1.0, 50.0) == ["", ""]
+    assert texts(1.0, 0.0) == ["", ""], "0 is seen to be 0"
+    assert texts(0.0, 0.0) == ["0", "0"]
+    assert texts(1.0, 51.0, y_log=True) == ["", ""]
 
 
 def test_series_that_are_all_the_same_are_one_line() -> None:

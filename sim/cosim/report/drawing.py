@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cosim.experiments.definition import Figure
-from cosim.report.quantities import label, shown, stem, tick, unit, words
+from cosim.report.quantities import brief, label, shown, stem, tick, unit, words
 from cosim.report.statistics import estimate
 
 Row = Mapping[str, Any]
@@ -86,10 +86,11 @@ def common_heights(panels: Sequence[Panel]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def hides_bars(panel: Panel) -> bool:
-    """Whether bars need their values written on them: one is too low to be seen beside the highest, or all are 0."""
-    values = [y for line in panel.lines for y in line.y if y > 0]
-    return panel.kind == "bar" and (not values or max(values) > _INVISIBLE * min(values))
+def bar_texts(panel: Panel, line: Line) -> list[str]:
+    """What stands on each bar of a line: the value where it is too low to be seen beside the highest, or all are 0."""
+    highest = max(y for each in panel.lines for y in each.y)
+    is_seen = [panel.y_log or y * _INVISIBLE >= highest > 0 or y == 0 < highest for y in line.y]
+    return ["" if seen else brief(y) for y, seen in zip(line.y, is_seen, strict=True)]
 
 
 def selected(rows: Iterable[Row], figure: Figure) -> list[Row]:

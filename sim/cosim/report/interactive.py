@@ -7,8 +7,7 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
-from cosim.report.drawing import Drawing, Line, Panel, common_heights, hides_bars
-from cosim.report.quantities import brief
+from cosim.report.drawing import Drawing, Line, Panel, bar_texts, common_heights
 from cosim.report.style import Style, styles
 
 _HEIGHT_PX, _PER_BAR_PX, _ROOM, _DECADES = 340, 18, 0.06, 3
@@ -71,8 +70,8 @@ def _traces(panel: Panel, line: Line, look: Style) -> list[Any]:
                 name=line.label,
                 marker={"color": look.colour, "pattern": {"shape": look.web_pattern}},
                 error_y=_errors(line) if panel.kind == "bar" else None,
-                text=[brief(y) for y in line.y] if hides_bars(panel) else None,
-                textposition="outside" if hides_bars(panel) else None,
+                text=bar_texts(panel, line) if panel.kind == "bar" else None,
+                textposition="outside" if panel.kind == "bar" else None,
             )
         ]
     is_dense = len(line.x) > 40

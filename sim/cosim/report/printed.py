@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from cosim.report.drawing import Drawing, Line, Panel, common_heights, hides_bars
-from cosim.report.quantities import brief, tick
+from cosim.report.drawing import Drawing, Line, Panel, bar_texts, common_heights
+from cosim.report.quantities import tick
 from cosim.report.style import Style, styles
 
 COLUMNS = 3
@@ -230,8 +230,7 @@ def _draw_bars(axes: Axes, panel: Panel, looks: Looks) -> None:
             yerr=errors,
             error_kw={"linewidth": 0.8},
         )
-        if hides_bars(panel):
-            axes.bar_label(bars, [brief(y) for y in line.y], fontsize=6.5, padding=2)
+        axes.bar_label(bars, bar_texts(panel, line), fontsize=6.5, padding=2)
     _categories(axes, places)
     if panel.y_log:
         axes.set_yscale("log")

@@ -114,8 +114,8 @@ def tick(value: float) -> str:
 
 
 def brief(value: float) -> str:
-    """As it stands on a bar."""
-    return tick(float(f"{value:.3g}"))
+    """As it stands on a bar, where there is little room."""
+    return tick(value if abs(value) >= _WHOLE else float(f"{value:.2g}"))
 
 
 def shown(column: str, value: float) -> float:
