@@ -126,5 +126,5 @@ def test_nothing_can_be_written_too() -> None:
 def test_without_perfetto_a_trace_is_refused_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     require_perfetto()
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match=r"trace is on; accepted is off .*: pip install 'hermes-lab\[trace\]'"):
+    with pytest.raises(ConfigError, match=r"trace is on; accepted is off .*: pip install -e '\.\[trace\]'"):
         require_perfetto()
