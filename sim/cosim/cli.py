@@ -18,6 +18,7 @@ from cosim.config import ConfigError, RunConfig
 from cosim.experiments.points import FAST_NIC, NICS, Choice, require_extra
 from cosim.measure.errors import MeasureError
 from cosim.measure.table import summary
+from cosim.measure.trace import MOST_REQUESTS
 from cosim.nic.latencies import is_outdated, write_measured
 from cosim.run import RunError, Tell, run
 from cosim.traffic.pcap import CaptureError
@@ -177,7 +178,7 @@ def explain_command(
     console = Console(highlight=False, soft_wrap=True)
     tell(found, slices, console)
     if not trace.exists():
-        console.print("There is no trace: it is of generated requests, and of at most 100,000")
+        console.print(f"There is no trace: it is of generated requests, and of at most {MOST_REQUESTS:,}")
     elif show:
         serve(trace, lambda: console.print(f"Open {link(begin, end)} now; Ctrl-C ends this", markup=False))
     else:

@@ -3,7 +3,7 @@
 import pytest
 
 from cosim.cost_settings import CONSTANTS
-from cosim.experiments.definition import Case, Experiment, Scale, ScaleOfSweep, Sweep
+from cosim.experiments.definition import Case, Experiment, Scale, ScaleOfSweep, Sweep, catalogue
 from cosim.experiments.points import Choice, configuration, constant_cases, points
 from cosim.traffic.service import Constant
 from cosim.values import ConfigError
@@ -53,6 +53,7 @@ def test_constants_that_something_spends_are_moved_the_widest_range_first() -> N
     moved = [name for case in cases for name in case.set]
     assert moved[0::2] == moved[1::2], "both ends of each"
     assert set(moved) == {f"cost.{name}" for name in CONSTANTS} - {"cost.shenango_reallocation"}
+    assert {sweep.constants for sweep in catalogue()["E12"].sweep if sweep.constants} == {len(moved) // 2}
     assert [case.label for case in constant_cases(1)] == ["default", *(case.label for case in cases[1:3])]
 
 

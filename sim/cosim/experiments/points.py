@@ -23,9 +23,9 @@ SCALES: tuple[ScaleName, ...] = ("quick", "full")
 
 NICS: tuple[str, ...] = get_args(RunConfig.model_fields["nic"].annotation)
 """Those that a run can have."""
+FAST_NIC = "model" if "model" in NICS else "rtl"
 _UNSPENT = {"shenango_reallocation"}
 """Constants of systems that are not there."""
-FAST_NIC = "model" if "model" in NICS else "rtl"
 
 
 @dataclass(frozen=True)

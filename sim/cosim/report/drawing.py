@@ -89,8 +89,9 @@ def common_heights(panels: Sequence[Panel]) -> dict[str, tuple[float, float]]:
 def bar_texts(panel: Panel, line: Line) -> list[str]:
     """What stands on each bar of a line: the value where it is too low to be seen beside the highest, or all are 0."""
     highest = max(y for each in panel.lines for y in each.y)
-    is_seen = [panel.y_log or y * _INVISIBLE >= highest > 0 or y == 0 < highest for y in line.y]
-    return ["" if seen else brief(y) for y, seen in zip(line.y, is_seen, strict=True)]
+    if panel.y_log:
+        return [""] * len(line.y)
+    return [brief(y) if highest == 0 or 0 < _INVISIBLE * y < highest else "" for y in line.y]
 
 
 def selected(rows: Iterable[Row], figure: Figure) -> list[Row]:
