@@ -51,7 +51,8 @@ class ModelNic {
         if (nic.transmit.request_valid && !request_gate_.closed) request_ = nic.transmit.request, out.read_request = &request_;
         if (nic.transmit.frames.valid && !tx_gate_.closed) std::memcpy(tx_, nic.transmit.frames.beat, sizeof tx_), out.tx = tx_;
 
-        nic.receive.step(now, beat_taken && !has_completion, max_payload_, nic.page);
+        const bool receives = now >= receive_due_;
+        if (receives) nic.receive.step(now, beat_taken && !has_completion, max_payload_, nic.page);
         if (offers_completion) nic.transmit.requests.answered(beat_taken && has_completion);
         const bool is_open = now >= open_;
         std::optional<Access> access;
@@ -59,8 +60,9 @@ class ModelNic {
         if (access && !nic.guard.passes(*access, now, nic.page)) access.reset();
         const bool wants_tx = access && access->is_tx() && !tx_asked_;
         const Transmit::Taken taken{out.read_request && in.read_request_ready, out.tx && in.tx_ready};
-        const bool tx_taken = nic.transmit.step(now, taken, in.completion, wants_tx ? &*access : nullptr, max_read_,
-                                                nic.receive.door, nic.guard, nic.page);
+        const bool transmits = now >= transmit_due_ || in.completion || wants_tx;
+        const bool tx_taken = transmits && nic.transmit.step(now, taken, in.completion, wants_tx ? &*access : nullptr, max_read_,
+                                                             nic.receive.door, nic.guard, nic.page);
         if (access) out.mmio_taken = decode(*access, now, tx_taken);
         if (out.mmio_taken) nic.guard.taken(*access, now, nic.page);
         if (in.rx) nic.receive.door.beat(in.rx, now, is_open, timestamp, nic.page);
@@ -70,12 +72,15 @@ class ModelNic {
         request_gate_.end(wants_reset, out.read_request, taken.request);
         tx_gate_.end(wants_reset, out.tx, taken.beat && out.tx[18] & 1);
         if (is_over) restart(now);
+        // what the other half does here does not bring it forward
+        if (receives || in.rx || in.mmio) receive_due_ = state_->receive.next(now);
+        if (transmits || in.mmio) transmit_due_ = state_->transmit.next(now);
         return out;
     }
     // The next cycle in which anything may happen without an input.
     Cycle next(Cycle now) {
         if (state_->page.wants_reset) return now + 1;
-        return std::min(state_->receive.next(now), state_->transmit.next(now));
+        return std::max(now + 1, std::min(receive_due_, transmit_due_));
     }
 
   private:
@@ -104,9 +109,11 @@ class ModelNic {
         state_->guard.configure(parameters_);
         state_->receive.configure(parameters_);
         state_->transmit.configure(parameters_);
-        if (!before) return;
-        state_->receive.door.begin_at(before->receive.door.is_at_start());
-        state_->transmit.inherit(before->transmit, now + parameters_.read_timeout_cycles);
+        if (before) {
+            state_->receive.door.begin_at(before->receive.door.is_at_start());
+            state_->transmit.inherit(before->transmit, now + parameters_.read_timeout_cycles);
+        }
+        receive_due_ = state_->receive.next(now), transmit_due_ = state_->transmit.next(now);
     }
 
     // The access at hand, as mmio.py takes it; whether it is over.
@@ -190,6 +197,7 @@ class ModelNic {
     int64_t max_payload_, max_read_;
     Cycle open_ = 0;
     std::unique_ptr<State> state_;
+    Cycle receive_due_ = 0, transmit_due_ = 0;  // when anything may happen in a half without an input
     Gate to_host_gate_, request_gate_, tx_gate_;
     // the arbiter's choice stays until its write has ended
     bool locked_ = false, chose_completion_ = false;
