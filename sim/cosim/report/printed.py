@@ -25,6 +25,8 @@ _TICKS = 9
 _DECADES = 100
 _UPRIGHT = 5
 _LETTERS_PER_INCH = 19
+_MOST_WIDE_BARS = 12
+"""In a panel; in more, a value is wider than its bar."""
 Looks = Mapping[str, Style]
 """By label."""
 _STYLE: dict[Any, Any] = {
@@ -210,6 +212,7 @@ def _band(axes: Axes, line: Line, colour: str) -> None:
 def _draw_bars(axes: Axes, panel: Panel, looks: Looks) -> None:
     places = list(dict.fromkeys(x for line in panel.lines for x in line.x))
     width = 0.8 / max(1, len(panel.lines))
+    is_narrow = len(places) * len(panel.lines) > _MOST_WIDE_BARS
     for number, line in enumerate(panel.lines):
         offsets = [places.index(x) + (number + 0.5) * width - 0.4 for x in line.x]
         errors = None
@@ -230,7 +233,7 @@ def _draw_bars(axes: Axes, panel: Panel, looks: Looks) -> None:
             yerr=errors,
             error_kw={"linewidth": 0.8},
         )
-        axes.bar_label(bars, bar_texts(panel, line), fontsize=6.5, padding=2)
+        axes.bar_label(bars, bar_texts(panel, line), fontsize=6.5, padding=2, rotation=90 if is_narrow else 0)
     _categories(axes, places)
     if panel.y_log:
         axes.set_yscale("log")
