@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cosim.experiments.measures import rises
+from cosim.experiments.measures import highest, rises
 
 ARRIVALS = np.arange(8000, dtype=np.int64) * 1000
 
@@ -19,3 +19,15 @@ def test_a_burst_that_is_over_by_half_is_no_trend() -> None:
     answers = ARRIVALS + 5000
     answers[1000:2000] += np.arange(1000, 0, -1) * 400
     assert not rises(ARRIVALS, np.sort(answers))
+
+
+def test_a_search_finds_the_highest_that_holds_and_needs_one_look_at_the_top() -> None:
+    for limit in (0, 1, 2, 499, 500, 501, 999, 1000):
+        asked: list[int] = []
+
+        def holds(value: int, limit: int = limit, asked: list[int] = asked) -> bool:
+            asked.append(value)
+            return value <= limit
+
+        assert highest(1000, holds) == limit
+        assert asked == [1000] if limit == 1000 else 10 <= len(asked) <= 11

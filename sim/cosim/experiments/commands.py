@@ -28,8 +28,9 @@ TRACED_REQUESTS = 1000
 _REQUESTS_PER_S = {"rtl": 1500, "model": 15000}
 _START_S = 1.0
 _SLOWER = 1.3
-"""What a worker does in a second, what each run costs besides, and how much slower all is if every core works, about:
-for the estimate only."""
+_SHORT_OF_LINE = 0.25
+"""What a worker does in a second, what each run costs besides, how much slower all is if every core works, and the part
+of all searches that go on behind their first run, about: for the estimate only."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def estimate_s(todo: Sequence[Point], workers: int) -> float:
         runs, requests = 1.0, point.config.requests or 0
         kind, _, step = point.measure.partition(":")
         if kind == "zero_loss":
-            runs = log2(LINE_GBIT / float(step)) + 1
-            requests = max(requests, int(most_requests(point.config) / 2))
+            runs = 1 + _SHORT_OF_LINE * log2(LINE_GBIT / float(step))
+            requests = max(requests, int(most_requests(point.config) / 4))
         total += runs * (_START_S + requests / _REQUESTS_PER_S[point.config.nic])
     return _SLOWER * total / workers
 

@@ -99,31 +99,49 @@ def _frame_bits(config: RunConfig) -> int:
 
 
 def _zero_loss(config: RunConfig, step: float, folder: Path, tell: Tell) -> dict[str, Any]:
-    """By halving: all rates up to the one that is told are taken to be as good."""
+    """The result of the run at the highest rate, in steps of so many Gb/s, at which it holds."""
     frame_bits = _frame_bits(config)
-    good, bad = 0, round(LINE_GBIT / step) + 1
-    best: dict[str, Any] | None = None
+    best: dict[str, Any] = {}
     runs = 0
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        rate = int(middle * step * 1e9 / frame_bits)
+
+    def holds(steps: int) -> bool:
+        nonlocal best, runs
+        rate = int(steps * step * 1e9 / frame_bits)
         count = max(int(config.requests or 0), int(rate * SEARCH_S))
         settings = config.model_dump(mode="python") | {"rate": rate, "requests": count, "requests_file": True}
         runs += 1
+        result = run(
+            RunConfig.model_validate(settings),
+            folder,
+            lambda what, done, total: tell(f"{what} at {steps * step:g} Gb/s", done, total),
+        )
+        if not _holds(result, folder / "requests.parquet"):
+            return False
+        best = result
+        return True
 
-        def told(what: str, done: int, total: int, at: float = middle * step) -> None:
-            tell(f"{what} at {at:g} Gb/s", done, total)
-
-        result = run(RunConfig.model_validate(settings), folder, told)
-        if _holds(result, folder / "requests.parquet"):
-            good, best = middle, result
-        else:
-            bad = middle
-    if best is None:
+    found = highest(round(LINE_GBIT / step), holds)
+    if not found:
         raise ValueError(f"no rate of {step:g} Gb/s or more is without loss or a rising number of requests inside")
     info = best.pop("run")
-    extra = {"zero_loss_gbit_per_s": good * step, "zero_loss_rate_per_s": good * step * 1e9 / frame_bits}
-    return {"run": info, "result": best, "extra": extra | {"search_runs": runs}}
+    gbit = round(found * step, 6)
+    extra = {"zero_loss_gbit_per_s": gbit, "zero_loss_rate_per_s": gbit * 1e9 / frame_bits, "search_runs": runs}
+    return {"run": info, "result": best, "extra": extra}
+
+
+def highest(top: int, holds: Callable[[int], bool]) -> int:
+    """The highest of 1 to ``top`` that holds, 0 if none does: ``top`` itself, which many do, or else by halving.
+
+    All below one that holds are taken to hold.
+    """
+    good, bad = 0, top + 1
+    while bad - good > 1:
+        middle = top if bad > top else (good + bad) // 2
+        if holds(middle):
+            good = middle
+        else:
+            bad = middle
+    return good
 
 
 def _holds(result: dict[str, Any], requests: Path) -> bool:
