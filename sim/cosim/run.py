@@ -42,10 +42,13 @@ class RunError(RuntimeError):
     """A run that started and failed; one line that says why."""
 
 
-def run(config: RunConfig, out: Path, tell: Tell, record: Path | None = None) -> dict[str, Any]:
+def run(
+    config: RunConfig, out: Path, tell: Tell, record: Path | None = None, *, has_captures: bool = True
+) -> dict[str, Any]:
     """Carry out a run and write its files to the folder ``out``; gives the result, and how it went under ``run``.
 
-    With ``record``, a folder, what the NIC gets and sends goes to the files PINS and TRANSFERS there, too.
+    With ``record``, a folder, what the NIC gets and sends goes to the files PINS and TRANSFERS there, too. Captures of
+    all frames are large, and are not written without ``has_captures``.
 
     Raises
     ------
@@ -89,9 +92,10 @@ def run(config: RunConfig, out: Path, tell: Tell, record: Path | None = None) ->
             tell("writing the trace", 0, 0)
             measurement.write_trace(folder / "trace.perfetto")
         write_json(folder / "run-info.json", run_info)
-        came = order_of_arrival(outcome.arrivals_ps)
-        write_capture(folder / "sent.pcap", requests.requests.taken(came), outcome.arrivals_ps[came])
-        write_capture(folder / "echo.pcap", outcome.returned, outcome.returned_ps)
+        if has_captures:
+            came = order_of_arrival(outcome.arrivals_ps)
+            write_capture(folder / "sent.pcap", requests.requests.taken(came), outcome.arrivals_ps[came])
+            write_capture(folder / "echo.pcap", outcome.returned, outcome.returned_ps)
     return {**result, "run": run_info}
 
 

@@ -47,7 +47,7 @@ def measure(config: RunConfig, how: str, tell: Tell) -> dict[str, Any]:
         kind, _, step = how.partition(":")
         if kind == "zero_loss":
             return _zero_loss(config, float(step), Path(folder), tell)
-        result = run(config, Path(folder), tell)
+        result = run(config, Path(folder), tell, has_captures=False)
         extra = {**_ideal(config), **_series(Path(folder))}
     return {"run": result.pop("run"), "result": result, "extra": extra}
 
@@ -114,6 +114,7 @@ def _zero_loss(config: RunConfig, step: float, folder: Path, tell: Tell) -> dict
             RunConfig.model_validate(settings),
             folder,
             lambda what, done, total: tell(f"{what} at {steps * step:g} Gb/s", done, total),
+            has_captures=False,
         )
         if not _holds(result, folder / "requests.parquet"):
             return False

@@ -158,6 +158,6 @@ def _words(frames: Frames) -> NDArray[np.uint64]:
         start = int(frames.offsets.min(initial=0))
         frames = Frames(np.pad(blob[start:], (0, width)), frames.offsets - start, frames.lengths)
     rows: NDArray[np.uint8] = np.lib.stride_tricks.sliding_window_view(frames.blob, width)[frames.offsets]
-    if (frames.lengths < width).any():
-        rows[np.arange(width) >= frames.lengths[:, np.newaxis]] = 0
+    shortest = int(frames.lengths.min(initial=width))
+    rows[:, shortest:][np.arange(shortest, width) >= frames.lengths[:, np.newaxis]] = 0
     return rows.view(np.uint64)

@@ -16,8 +16,8 @@ ANSWER_PORT, REQUEST_PORT = 34, 36
 PAYLOAD = 42
 """Where in a frame the UDP payload begins."""
 LINE = 64
-CHUNK = 1 << 16
-"""Frames that are worked on at once, to bound the memory that takes."""
+CHUNK = 1 << 12
+"""Frames that are worked on at once: few enough to stay in a processor's cache."""
 
 _HEADER = np.dtype(
     [
@@ -128,15 +128,26 @@ def wrap(
     headers["ip_checksum"] = _sum_of_ones(words[:, _IP // 2 : _UDP // 2].sum(axis=1, dtype=np.int64)) ^ 0xFFFF
     ends = line_ends(lengths)
     starts = np.concatenate(([0], ends[:-1]))
+    heads = starts // LINE
     lines = blob.reshape(-1, LINE)
     if has_checksum:
+        lines[heads, :PAYLOAD] = 0
         pseudo_header = words[:, _ADDRESSES // 2 : _UDP // 2].sum(axis=1, dtype=np.int64) + _UDP_PROTOCOL
         header = words[:, _UDP // 2 : PAYLOAD // 2].sum(axis=1, dtype=np.int64) + headers["udp_length"]
-        payloads = np.stack((starts + PAYLOAD, ends), axis=1).ravel()[:-1] // 2
-        sums = np.add.reduceat(blob.view(">u2"), payloads, dtype=np.int64)[::2]
-        checksum = _sum_of_ones(sums + pseudo_header + header) ^ 0xFFFF
+        checksum = _sum_of_ones(_payload_sums(blob, starts) + pseudo_header + header) ^ 0xFFFF
         headers["udp_checksum"] = np.where(checksum == 0, 0xFFFF, checksum)  # 0 would stand for none
-    lines[starts // LINE, :PAYLOAD] = headers.view(np.uint8).reshape(len(lengths), -1)
+    lines[heads, :PAYLOAD] = headers.view(np.uint8).reshape(len(lengths), -1)
+
+
+def _payload_sums(blob: NDArray[np.uint8], starts: Integers) -> Integers:
+    """Of each frame, whose header is 0 yet, the sum of its big-endian 16-bit words in ones' complement.
+
+    That is the sum of its little-endian ones, in larger pieces, with the bytes swapped (RFC 1071, section 2).
+    """
+    pieces = blob.view("<u8")
+    halves = (pieces >> 32) + (pieces & 0xFFFFFFFF)
+    sums = _sum_of_ones(np.add.reduceat(halves, starts // 8).astype(np.int64))
+    return sums.astype(np.uint16).byteswap().astype(np.int64)
 
 
 def _sum_of_ones(sums: Integers) -> Integers:
