@@ -64,8 +64,8 @@ class Frames:
         return Frames(self.blob, self.offsets[indices], self.lengths[indices])
 
     def gathered(self) -> "Frames":
-        """The same frames in an array of their own, each on as many bytes as the longest one."""
-        width = int(self.lengths.max(initial=0))
+        """The same frames in an array of their own, each on as many words of 8 bytes as the longest one."""
+        width = -(-int(self.lengths.max(initial=0)) // 8) * 8
         blob = np.empty((len(self), width), dtype=np.uint8)
         for length in np.unique(self.lengths).tolist():
             which = np.flatnonzero(self.lengths == length)

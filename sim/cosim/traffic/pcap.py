@@ -111,7 +111,7 @@ def write_capture(path: Path, frames: Iterable[bytes], times_ps: Iterable[int] |
             seconds, nanoseconds = np.divmod(times[here] // 1000, 10**9)
             heads = np.stack((seconds, nanoseconds, some.lengths, some.lengths), axis=1).astype("<u4")
             if (some.lengths == some.lengths[0]).all():
-                rows = some.gathered().blob.reshape(len(some), -1)
+                rows = some.gathered().blob.reshape(len(some), -1)[:, : some.lengths[0]]
                 file.write(np.hstack((heads.view(np.uint8), rows)).data)
             else:
                 file.writelines(head + frame for head, frame in zip(map(bytes, heads), some, strict=True))
