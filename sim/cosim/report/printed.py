@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from cosim.report.drawing import Drawing, Line, Panel, bar_texts, common_heights
 from cosim.report.quantities import tick
@@ -183,6 +183,8 @@ def _draw_lines(axes: Axes, panel: Panel, looks: Looks) -> None:
     counts = all(place.is_integer() for place in places)
     if len(places) <= _TICKS and (panel.x_log or (counts and len(places) > 1)):
         axes.set_xticks(places)
+    elif counts and not panel.x_log:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _plain_numbers(axes: Axes) -> None:
