@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from cosim.pcie.bridge import Bridge
-from cosim.pcie.link import LinkParameters
+from cosim.pcie.link import NIC_CYCLE_PS, LinkParameters
 from enso_nic import registers as r
 
 US = 1_000_000
@@ -244,6 +244,31 @@ async def inside(top: Any, task: Path, say: Callable[[str], None]) -> None:
         for _ in range(draw.choice([1, 1, 3])):
             program.act()
     await program.run(end)
+    bridge.finish_record()
+    bridge.record_transfers(None)
+    say(f"{bridge.counters().cycles} cycles")
+
+
+async def opening(top: Any, task: Path, say: Callable[[str], None]) -> None:
+    """A short frame in every cycle while the NIC opens, and again while software resets it; then, what became of them.
+
+    The task file names the first cycle, and how many cycles such a time is long.
+    """
+    first, count = json.loads(task.read_text())
+    bridge = Bridge(top, memory_bytes=MEMORY_BYTES)
+    bridge.record(task.with_name("pins.bin"))
+    bridge.record_transfers(task.with_name("transfers.bin"))
+    program, lengths = Program(bridge, 1), np.full(count, 60, np.int32)
+    frames = np.frombuffer(udp(random.Random(1), 60) * count, np.uint8)
+    for begin in (first * NIC_CYCLE_PS, SWEEP_PS + 2 * US + US // 5):
+        bridge.load_frames(frames, 60 * np.arange(count), lengths, np.full(count, begin))
+    await program.run(SWEEP_PS)
+    for end in (2 * SWEEP_PS, 3 * SWEEP_PS):
+        for name in ("rx_admitted", "in_reset"):
+            bridge.mmio_read(program.now, r.extension_register(name), 1)
+        await program.run(program.now + 2 * US)
+        program.write(r.extension_register("reset"), r.RESET_KEY, 8)
+        await program.run(end)
     bridge.finish_record()
     bridge.record_transfers(None)
     say(f"{bridge.counters().cycles} cycles")

@@ -65,7 +65,8 @@ class ModelNic {
                                                              nic.receive.door, nic.guard, nic.page);
         if (access) out.mmio_taken = decode(*access, now, tx_taken);
         if (out.mmio_taken) nic.guard.taken(*access, now, nic.page);
-        if (in.rx) nic.receive.door.beat(in.rx, now, is_open, timestamp, nic.page);
+        // the parser judges a frame a cycle after its first beat
+        if (in.rx) nic.receive.door.beat(in.rx, now, now + 1 >= open_, timestamp, nic.page);
         nic.receive.end(now);
         const bool is_over = wants_reset && to_host_gate_.closed && request_gate_.closed && tx_gate_.closed;
         to_host_gate_.end(wants_reset, out.to_host, beat_taken && out.to_host->last());
