@@ -122,7 +122,7 @@ async def inside(top: "HierarchyObject | FastNic", task_file: Path, say: Callabl
     if task.record:
         nic.record(task.record / PINS)
         nic.record_transfers(task.record / TRANSFERS)
-    outcome = await simulate(nic, settings, task.requests, task.drain_ps, _seldom(say))
+    outcome = await simulate(nic, settings, task.requests, task.drain_ps, seldom(say))
     if task.record:
         nic.finish_record()
         nic.record_transfers(None)
@@ -135,7 +135,7 @@ async def inside(top: "HierarchyObject | FastNic", task_file: Path, say: Callabl
     write_object(task_file.with_name(OUTCOME), (outcome, how_it_went))
 
 
-def _seldom(say: Callable[[str], None]) -> Told:
+def seldom(say: Callable[[str], None]) -> Told:
     """Says it at most every tenth of a second: to hear a line costs more than to simulate some microseconds."""
     said_s = -_SAY_S
 
